@@ -1,0 +1,15 @@
+# One interface target carries what every file of ours is compiled with.
+add_library(poolkd_options INTERFACE)
+target_compile_options(poolkd_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  -Woverloaded-virtual -Wcast-align -Wunused -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports false positives of these in libstdc++ and fmt at -O2.
+  target_compile_options(poolkd_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict
+    -Wno-stringop-overflow -Wno-array-bounds -Wno-dangling-pointer)
+endif()
+if(POOLKD_SANITIZE)
+  target_compile_options(poolkd_options INTERFACE -fsanitize=${POOLKD_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(poolkd_options INTERFACE -fsanitize=${POOLKD_SANITIZE})
+endif()

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "base/error.h"
+#include "symbols/type.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace poolkd::symbols {
+
+enum class Provenance { none, exports, pdb_public, pdb_private, isf };
+std::string_view to_words(Provenance provenance);
+
+struct Symbol {
+    std::string name; ///< undecorated as kd shows it ("PoolHitTag", "KiSystemStartup")
+    std::uint32_t rva = 0; ///< bytes from the image base
+    std::uint32_t size = 0; ///< bytes, 0 when the symbols do not tell
+    bool is_code = false;
+    Provenance provenance = Provenance::none;
+};
+
+struct SourceLine {
+    std::string file;
+    std::uint32_t line = 0;
+    std::uint32_t displacement = 0; ///< bytes from the start of the line's code
+};
+
+/// The symbols of one module, whatever they come from. Names are matched without regard to case, an exact match first.
+class ModuleSymbols {
+  public:
+    virtual ~ModuleSymbols() = default;
+
+    [[nodiscard]] virtual Provenance provenance() const = 0;
+    /// The file they come from; empty for exports read from target memory.
+    [[nodiscard]] virtual std::string file() const = 0;
+    [[nodiscard]] virtual bool has_types() const = 0;
+
+    [[nodiscard]] virtual std::optional<Symbol> find(std::string_view name) = 0;
+    /// All with that name (differing in case, or several statics).
+    [[nodiscard]] virtual std::vector<Symbol> find_all(std::string_view name) = 0;
+    /// The symbol at or nearest below `rva`. For an address in code only code symbols count.
+    [[nodiscard]] virtual std::optional<Symbol> nearest(std::uint32_t rva) = 0;
+    /// The next symbol above `rva`, of any kind.
+    [[nodiscard]] virtual std::optional<Symbol> next(std::uint32_t rva) = 0;
+    /// All whose names match kd's string wildcards, by address; at most `limit`.
+    [[nodiscard]] virtual std::vector<Symbol> match(std::string_view pattern, std::size_t limit) = 0;
+
+    /// Members of a structure or union by name; kind `not_found` or, when the file has no types, a sentence saying so.
+    [[nodiscard]] virtual Result<StructLayout> layout(std::string_view type_name) = 0;
+    [[nodiscard]] virtual Result<TypePtr> type(std::string_view type_name) = 0;
+    /// The declared type of a global variable, where the symbols are private.
+    [[nodiscard]] virtual std::optional<TypePtr> type_of_symbol(std::string_view symbol_name) = 0;
+    [[nodiscard]] virtual std::vector<std::string> match_types(std::string_view pattern, std::size_t limit) = 0;
+    [[nodiscard]] virtual std::optional<SourceLine> line(std::uint32_t rva) = 0;
+};
+
+} // namespace poolkd::symbols
