@@ -1,0 +1,44 @@
+#pragma once
+
+#include "memory/memory.h"
+
+namespace poolkd::nt {
+
+/// KDDEBUGGER_DATA64, the block in which the kernel publishes addresses of its variables to debuggers. Offsets and
+/// meaning: public header wdbgexts.h, kd-protocol reference 6.3. Fields past the block's own Size are absent.
+class Kdbg {
+  public:
+    /// Offsets of fields that hold addresses or values of 8 bytes.
+    enum Field : std::uint32_t {
+        kernel_base = 0x18,
+        breakpoint_with_status = 0x20,
+        loaded_module_list = 0x48,
+        active_process_head = 0x50,
+        bugcheck_data = 0x88,
+        pool_track_table = 0x1b8,
+        nt_build_lab = 0x208,
+        processor_block = 0x218,
+        unloaded_drivers = 0x220,
+        last_unloaded_driver = 0x228,
+        paged_pool_start = 0x120,
+        paged_pool_end = 0x128,
+        nonpaged_pool_start = 0x110,
+        nonpaged_pool_end = 0x118,
+        paged_pool_information = 0x130,
+    };
+
+    /// Walks the list of blocks at `list_head` (bounded) to the one tagged KDBG. Errors: unreadable; kind `not_found`
+    /// when no block bears the tag (it is encoded, or the list is empty).
+    static Result<Kdbg> find(memory::AddressSpace& memory, VirtAddr list_head, unsigned pointer_size);
+
+    [[nodiscard]] VirtAddr address() const { return address_; }
+    [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(bytes_.size()); }
+    /// The field's value; nothing when the block is too short for it or holds zero.
+    [[nodiscard]] std::optional<VirtAddr> value(Field field) const;
+
+  private:
+    VirtAddr address_;
+    ByteVector bytes_;
+};
+
+} // namespace poolkd::nt

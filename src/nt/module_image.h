@@ -1,0 +1,39 @@
+#pragma once
+
+#include "memory/memory.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace poolkd::nt {
+
+/// The parts of a loaded image that do not change while it is loaded: headers, unwind tables, exports. Pages are read
+/// when first asked for and kept for the life of the module, across resumes, so that a stack at the thousandth stop
+/// costs no request for them. Not for code or data: those are read from the target each time.
+class ModuleImage {
+  public:
+    /// `size` in bytes, as the loader entry states it; larger than `max_size` is refused by every read.
+    ModuleImage(memory::AddressSpace& memory, VirtAddr base, std::uint32_t size, std::uint32_t page_size);
+
+    /// The bytes [rva, rva + size); valid until the image is destroyed. Errors: outside the image, or unreadable.
+    Result<Bytes> bytes(std::uint32_t rva, std::uint32_t size);
+
+    [[nodiscard]] VirtAddr base() const { return base_; }
+    [[nodiscard]] std::uint32_t size() const { return size_; }
+
+    static constexpr std::uint32_t max_size = 512u << 20;
+
+  private:
+    struct Free {
+        void operator()(std::byte* p) const;
+    };
+    memory::AddressSpace& memory_;
+    VirtAddr base_;
+    std::uint32_t size_;
+    std::uint32_t page_size_;
+    std::unique_ptr<std::byte[], Free> bytes_; ///< zero pages of the host until they are filled
+    std::vector<bool> valid_;                  ///< by page
+};
+
+} // namespace poolkd::nt

@@ -1,0 +1,282 @@
+#include "nt/modules.h"
+
+#include "base/text.h"
+#include "nt/layout.h"
+#include "nt/strings.h"
+
+#include <algorithm>
+
+namespace poolkd::nt {
+
+namespace {
+
+constexpr std::size_t max_modules = 4096;            // a busy server has about 250
+constexpr std::uint32_t kernel_size_guess = 1 << 20; // until the header has been read
+
+/// Members of the loader entry that every x64 kernel from 2003 to Windows 11 has at these offsets (public symbols of
+/// _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY): used only when the kernel's own symbols cannot be had.
+symbols::StructLayout known_loader_entry() {
+    auto number = [](std::uint64_t size) {
+        auto type = std::make_shared<symbols::Type>();
+        type->kind = symbols::TypeKind::integer;
+        type->size = size;
+        return type;
+    };
+    symbols::StructLayout layout{"_KLDR_DATA_TABLE_ENTRY", 0xa0, false, {}};
+    layout.fields = {{"InLoadOrderLinks", 0x00, 0, 0, number(16)},
+                     {"DllBase", 0x30, 0, 0, number(8)},
+                     {"SizeOfImage", 0x40, 0, 0, number(4)},
+                     {"FullDllName", 0x48, 0, 0, number(16)},
+                     {"BaseDllName", 0x58, 0, 0, number(16)}};
+    return layout;
+}
+
+std::string module_name_of(std::string_view image_name) {
+    std::string name(image_name.substr(0, image_name.rfind('.')));
+    // kd writes a character that no symbol name may have as an underscore.
+    std::ranges::replace_if(name, [](char c) { return c == ' ' || c == '-' || c == '!' || c == '.'; }, '_');
+    return name;
+}
+
+} // namespace
+
+std::string SymbolAt::text() const {
+    if (unloaded) return fmt::format("<Unloaded_{}>+{:#x}", unloaded->name, displacement);
+    if (!module) return {};
+    std::string name = symbol ? module->name + "!" + symbol->name : module->name;
+    return displacement ? fmt::format("{}+{:#x}", name, displacement) : name;
+}
+
+Modules::Modules(target::Target& target, SymbolLoader loader) : target_(target), loader_(std::move(loader)) {
+    auto kernel = std::make_unique<Module>();
+    kernel->name = "nt";
+    kernel->image_name = "ntoskrnl.exe";
+    kernel->is_kernel = true;
+    kernel->base = target.identity().kernel_base;
+    // SizeOfImage and TimeDateStamp stand in the PE header, which is read here directly: the loader list, where they
+    // would come from otherwise, can only be read with the symbols that the header identifies.
+    auto& memory = target.memory();
+    kernel->size = kernel_size_guess;
+    if (auto lfanew = memory::read_unsigned(memory, kernel->base + 0x3c, 4); lfanew && *lfanew < 0x1000) {
+        if (auto stamp = memory::read_unsigned(memory, kernel->base + *lfanew + 8, 4))
+            kernel->timestamp = static_cast<std::uint32_t>(*stamp);
+        if (auto size = memory::read_unsigned(memory, kernel->base + *lfanew + 0x50, 4))
+            kernel->size = static_cast<std::uint32_t>(*size);
+        if (auto sum = memory::read_unsigned(memory, kernel->base + *lfanew + 0x58, 4))
+            kernel->checksum = static_cast<std::uint32_t>(*sum);
+    }
+    kernel->image =
+        std::make_shared<ModuleImage>(memory, kernel->base, kernel->size, target.identity().machine->page_size);
+    modules_.push_back(std::move(kernel));
+}
+
+Layout Modules::loader_entry_layout() {
+    used_known_layout_ = false;
+    if (symbols::ModuleSymbols* nt = symbols(kernel())) {
+        // _KLDR_DATA_TABLE_ENTRY is in the public symbols from 10240 on; older ones describe the same entry by its
+        // user-mode twin.
+        for (std::string_view name : {"_KLDR_DATA_TABLE_ENTRY", "_LDR_DATA_TABLE_ENTRY"})
+            if (auto layout = nt->layout(name); layout && layout->find("DllBase")) return Layout(std::move(*layout));
+    }
+    used_known_layout_ = true;
+    return Layout(known_loader_entry());
+}
+
+Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
+    auto& memory = target_.memory();
+    const Machine& machine = *target_.identity().machine;
+    if (layout.size() == 0 || layout.size() > 0x400)
+        return fail(ErrorKind::malformed, "{} has {} bytes, which is not credible", layout.name(), layout.size());
+    POOLKD_TRY(ByteVector bytes, memory::read_exact(memory, entry, layout.size()));
+    POOLKD_TRY(FieldReader base, layout.field("DllBase"));
+    POOLKD_TRY(FieldReader size, layout.field("SizeOfImage"));
+    POOLKD_TRY(std::uint32_t base_name, layout.offset("BaseDllName"));
+    POOLKD_TRY(std::uint32_t full_name, layout.offset("FullDllName"));
+    Module module;
+    module.base = machine.canonical(base.read(bytes));
+    module.size = static_cast<std::uint32_t>(size.read(bytes));
+    if (auto field = layout.field("TimeDateStamp")) module.timestamp = static_cast<std::uint32_t>(field->read(bytes));
+    if (auto field = layout.field("CheckSum")) module.checksum = static_cast<std::uint32_t>(field->read(bytes));
+    if (auto text = read_unicode_string(memory, entry + full_name, machine)) module.path = std::move(*text);
+    if (auto text = read_unicode_string(memory, entry + base_name, machine); text && !text->empty()) {
+        module.image_name = std::move(*text);
+    } else {
+        module.image_name = fmt::format("image{:012x}", module.base.value & 0xffffffffffff);
+    }
+    module.name = module_name_of(module.image_name);
+    return module;
+}
+
+Answer<std::size_t> Modules::refresh() {
+    Answer<std::size_t> answer;
+    const Machine& machine = *target_.identity().machine;
+    Layout layout = loader_entry_layout();
+    std::vector<std::unique_ptr<Module>> fresh;
+    const VirtAddr head = target_.identity().loaded_module_list;
+    auto& memory = target_.memory();
+
+    VirtAddr link = head;
+    std::uint32_t link_offset = layout.offset("InLoadOrderLinks").value_or(0);
+    for (std::size_t i = 0; head; ++i) {
+        auto next = memory::read_unsigned(memory, link, machine.pointer_size);
+        if (!next) {
+            answer.coverage.add_gap(GapReason::unmapped, link, 0);
+            break;
+        }
+        link = machine.canonical(*next);
+        if (link == head || !link) break;
+        if (i == max_modules) {
+            answer.coverage.add_gap(GapReason::limit_reached, link, 0);
+            break;
+        }
+        auto entry = read_entry(link - link_offset, layout);
+        if (!entry) {
+            answer.coverage.add_gap(GapReason::unmapped, link, layout.size());
+            continue;
+        }
+        answer.coverage.add_read(layout.size());
+        auto known = std::ranges::find_if(modules_, [&](const auto& old) {
+            return old && old->base == entry->base &&
+                   (old->is_kernel || (old->size == entry->size && old->timestamp == entry->timestamp));
+        });
+        if (known != modules_.end()) {
+            Module& old = **known;
+            if (old.is_kernel) {
+                old.image_name = entry->image_name;
+                old.path = entry->path;
+                if (entry->size != 0) old.size = entry->size;
+                if (old.timestamp == 0) old.timestamp = entry->timestamp;
+                fresh.insert(fresh.begin(), std::move(*known));
+            } else {
+                fresh.push_back(std::move(*known));
+            }
+            continue;
+        }
+        entry->image = std::make_shared<ModuleImage>(memory, entry->base, entry->size, machine.page_size);
+        fresh.push_back(std::make_unique<Module>(std::move(*entry)));
+    }
+    // The kernel stays, whatever the list said.
+    if (fresh.empty() || !fresh.front()->is_kernel)
+        if (modules_.front()) fresh.insert(fresh.begin(), std::move(modules_.front()));
+    modules_ = std::move(fresh);
+    read_unloaded();
+    answer.value = modules_.size();
+    return answer;
+}
+
+void Modules::read_unloaded() {
+    unloaded_.clear();
+    constexpr std::uint64_t slots = 50; // MI_UNLOADED_DRIVERS in every released kernel
+    symbols::ModuleSymbols* nt = symbols(kernel());
+    if (!nt) return;
+    auto symbol = nt->find("MmUnloadedDrivers");
+    auto description = nt->layout("_UNLOADED_DRIVERS");
+    if (!symbol || !description) return;
+    Layout layout(std::move(*description));
+    auto name = layout.offset("Name");
+    auto start = layout.field("StartAddress");
+    auto end = layout.field("EndAddress");
+    auto time = layout.field("CurrentTime");
+    if (!name || !start || !end || layout.size() == 0 || layout.size() > 0x100) return;
+    const Machine& machine = *target_.identity().machine;
+    auto& memory = target_.memory();
+    auto table = memory::read_unsigned(memory, kernel().base + symbol->rva, machine.pointer_size);
+    if (!table || *table == 0) return;
+    VirtAddr first = machine.canonical(*table);
+    auto bytes = memory::read_exact(memory, first, layout.size() * slots);
+    if (!bytes) return;
+    for (std::uint64_t i = 0; i < slots; ++i) {
+        Bytes record = Bytes(*bytes).subspan(i * layout.size(), layout.size());
+        UnloadedModule module;
+        module.start = machine.canonical(start->read(record));
+        module.end = machine.canonical(end->read(record));
+        if (time) module.time = time->read(record);
+        if (!module.start || module.end <= module.start) continue;
+        if (auto text = read_unicode_string(memory, first + i * layout.size() + *name, machine))
+            module.name = std::move(*text);
+        unloaded_.push_back(std::move(module));
+    }
+}
+
+void Modules::drop_symbols(std::string_view pattern) {
+    for (auto& module : modules_) {
+        if (!wildcard_match(pattern, module->name) && !wildcard_match(pattern, module->image_name)) continue;
+        module->symbols.reset();
+        module->symbol_state = SymbolState::deferred;
+        module->symbol_note.clear();
+    }
+}
+
+bool Modules::forget(std::string_view name) {
+    Module* module = find(name);
+    if (!module) return false;
+    if (module->is_kernel) {
+        drop_symbols("nt");
+        return true;
+    }
+    std::erase_if(modules_, [&](const auto& m) { return m.get() == module; });
+    return true;
+}
+
+Module* Modules::find(std::string_view name) {
+    for (auto& module : modules_)
+        if (equals_ignore_case(module->name, name) || equals_ignore_case(module->image_name, name)) return module.get();
+    return nullptr;
+}
+
+Module* Modules::containing(VirtAddr address) {
+    for (auto& module : modules_)
+        if (module->contains(address)) return module.get();
+    return nullptr;
+}
+
+const UnloadedModule* Modules::unloaded_containing(VirtAddr address) const {
+    for (const UnloadedModule& module : unloaded_)
+        if (module.contains(address)) return &module;
+    return nullptr;
+}
+
+symbols::ModuleSymbols* Modules::symbols(Module& module) {
+    if (module.symbol_state == SymbolState::deferred) {
+        module.symbol_state = SymbolState::none; // a loader that asks back must not come here again
+        if (loader_) loader_(module);
+    }
+    return module.symbols.get();
+}
+
+std::vector<Modules::Found> Modules::find_symbol(std::string_view name) {
+    auto in_module = [&](Module& module, std::string_view symbol_name) {
+        std::vector<Found> found;
+        if (symbols::ModuleSymbols* source = symbols(module))
+            for (symbols::Symbol& symbol : source->find_all(symbol_name))
+                found.push_back({&module, std::move(symbol)});
+        return found;
+    };
+    if (std::size_t bang = name.find('!'); bang != std::string_view::npos) {
+        Module* module = find(name.substr(0, bang));
+        return module ? in_module(*module, name.substr(bang + 1)) : std::vector<Found>{};
+    }
+    for (bool deferred : {false, true})
+        for (auto& module : modules_) {
+            if ((module->symbol_state == SymbolState::deferred) != deferred) continue;
+            if (auto found = in_module(*module, name); !found.empty()) return found;
+        }
+    return {};
+}
+
+SymbolAt Modules::at(VirtAddr address) {
+    SymbolAt result;
+    if (Module* module = containing(address)) {
+        result.module = module;
+        auto rva = static_cast<std::uint32_t>(address - module->base);
+        result.displacement = rva;
+        if (symbols::ModuleSymbols* source = symbols(*module))
+            if ((result.symbol = source->nearest(rva))) result.displacement = rva - result.symbol->rva;
+    } else if (const UnloadedModule* gone = unloaded_containing(address)) {
+        result.unloaded = gone;
+        result.displacement = address - gone->start;
+    }
+    return result;
+}
+
+} // namespace poolkd::nt
