@@ -1,0 +1,12 @@
+# Installs the build tree BUILD below PREFIX and starts the installed poolkd.
+file(REMOVE_RECURSE ${PREFIX})
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+foreach(file bin/poolkd share/doc/poolkd/LICENSE share/doc/poolkd/README.md)
+  if(NOT EXISTS ${PREFIX}/${file})
+    message(FATAL_ERROR "not installed: ${file}")
+  endif()
+endforeach()
+execute_process(COMMAND ${PREFIX}/bin/poolkd --version OUTPUT_VARIABLE version COMMAND_ERROR_IS_FATAL ANY)
+if(NOT version MATCHES "poolkd [0-9]+\\.[0-9]+")
+  message(FATAL_ERROR "the installed poolkd answers --version with: ${version}")
+endif()
