@@ -1,0 +1,146 @@
+#include "control/journal.h"
+
+#include "base/text.h"
+#include "control/journal_file.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace poolkd::control {
+
+Journal::Journal(nt::Kernel& kernel, std::filesystem::path directory)
+    : kernel_(kernel), directory_(std::move(directory)) {}
+
+std::filesystem::path Journal::default_directory() {
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+        return std::filesystem::path(state) / "poolkd" / "journal";
+    if (const char* home = std::getenv("HOME"); home && *home)
+        return std::filesystem::path(home) / ".local" / "state" / "poolkd" / "journal";
+    return {};
+}
+
+std::string Journal::boot_identity() const {
+    const nt::Module& nt = kernel_.modules().kernel();
+    // KeBootTime is fixed at boot; without it the kernel's base address and the check of the bytes have to do.
+    std::uint64_t boot_time = kernel_.read_global("KeBootTime", 8).value_or(0);
+    return fmt::format("{:08x}-{:x}-{:x}-{:x}", nt.timestamp, nt.size, nt.base.value, boot_time);
+}
+
+Result<std::size_t> Journal::attach() {
+    entries_.clear();
+    next_id_ = 1;
+    file_ = directory_.empty() ? std::filesystem::path{} : directory_ / (boot_identity() + ".jsonl");
+    if (file_.empty()) return std::size_t{0};
+    POOLKD_TRY(entries_, read_journal_file(file_));
+    for (const JournalEntry& entry : entries_)
+        next_id_ = std::max(next_id_, entry.id + 1);
+    // Two writes to one place: only the last can still be in memory, and undoing goes from the last to the first, so
+    // an entry stands when its bytes are in the target or under a later entry that stands.
+    std::vector<JournalEntry> standing;
+    for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+        if (it->undone) continue;
+        it->inherited = true;
+        bool holds = it->breakpoint_handle.has_value();
+        if (!holds) {
+            auto now = memory::read_exact(kernel_.memory(), it->address, it->after.size());
+            bool covered = std::ranges::any_of(standing, [&](const JournalEntry& later) {
+                return !later.breakpoint_handle && later.address < it->address + it->after.size() &&
+                       it->address < later.address + later.before.size();
+            });
+            holds = covered || (now && std::ranges::equal(*now, it->after));
+        }
+        if (holds) standing.push_back(std::move(*it));
+    }
+    std::ranges::reverse(standing);
+    entries_ = std::move(standing);
+    return entries_.size();
+}
+
+Result<void> Journal::append_line(const std::string& line) {
+    if (file_.empty()) return {};
+    return append_journal_line(file_, line);
+}
+
+Result<void> Journal::record(JournalEntry entry) {
+    entry.id = next_id_;
+    entry.time = std::chrono::system_clock::now();
+    POOLKD_CHECK(append_line(journal_line(entry)));
+    ++next_id_;
+    entries_.push_back(std::move(entry));
+    return {};
+}
+
+Result<void> Journal::write(VirtAddr address, Bytes bytes, std::string note) {
+    target::Writable* writable = kernel_.target().writable();
+    if (!writable)
+        return fail(ErrorKind::unsupported, "The target ({}) cannot be written", kernel_.target().identity().kind);
+    JournalEntry entry;
+    entry.address = address;
+    POOLKD_TRY(entry.before, memory::read_exact(kernel_.memory(), address, bytes.size()));
+    entry.after.assign(bytes.begin(), bytes.end());
+    entry.note = std::move(note);
+    if (entry.before == entry.after) return {};
+    POOLKD_CHECK(record(std::move(entry)));
+    auto written = writable->write(address, bytes);
+    if (!written) {
+        // Part of the bytes may be there: try to put the old ones back, and say what happened either way.
+        JournalEntry& last = entries_.back();
+        if (writable->write(address, last.before)) POOLKD_CHECK(mark_undone(last));
+    }
+    return written;
+}
+
+JournalEntry* Journal::find(std::uint32_t id) {
+    auto it = std::ranges::find(entries_, id, &JournalEntry::id);
+    return it == entries_.end() ? nullptr : &*it;
+}
+
+Result<void> Journal::mark_undone(JournalEntry& entry) {
+    entry.undone = true;
+    return append_line(undo_line(entry.id));
+}
+
+Result<void> Journal::undo(std::uint32_t id) {
+    JournalEntry* entry = find(id);
+    if (!entry || entry->breakpoint_handle)
+        return fail(ErrorKind::not_found, "There is no write {} in the journal", id);
+    if (entry->undone) return fail(ErrorKind::usage, "Write {} is undone already", id);
+    target::Writable* writable = kernel_.target().writable();
+    if (!writable) return fail(ErrorKind::unsupported, "The target cannot be written");
+    POOLKD_TRY(ByteVector now, memory::read_exact(kernel_.memory(), entry->address, entry->after.size()));
+    if (now == entry->before) return mark_undone(*entry);
+    if (now != entry->after)
+        return fail_at(
+            entry->address, ErrorKind::refused,
+            fmt::format("Write {} at {}: the bytes there are no longer the ones that were written; left alone "
+                        "(undo later writes to the same place first)",
+                        id, format_address(entry->address.value, kernel_.machine().pointer_size)));
+    POOLKD_CHECK(writable->write(entry->address, entry->before));
+    return mark_undone(*entry);
+}
+
+Result<void> Journal::note_breakpoint(VirtAddr address, std::uint32_t handle) {
+    JournalEntry entry;
+    entry.address = address;
+    entry.breakpoint_handle = handle;
+    entry.note = "breakpoint";
+    return record(std::move(entry));
+}
+
+Result<void> Journal::forget_breakpoint(std::uint32_t handle) {
+    for (JournalEntry& entry : entries_)
+        if (entry.breakpoint_handle == handle && !entry.undone) {
+            POOLKD_CHECK(mark_undone(entry));
+        }
+    std::erase_if(entries_, [](const JournalEntry& entry) { return entry.breakpoint_handle && entry.undone; });
+    return {};
+}
+
+std::vector<std::uint32_t> Journal::open_writes() const {
+    std::vector<std::uint32_t> ids;
+    for (const JournalEntry& entry : entries_)
+        if (!entry.undone && !entry.breakpoint_handle) ids.push_back(entry.id);
+    return ids;
+}
+
+} // namespace poolkd::control

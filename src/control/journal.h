@@ -1,0 +1,70 @@
+#pragma once
+
+#include "nt/kernel.h"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace poolkd::control {
+
+/// One change that was made to the target's memory.
+struct JournalEntry {
+    std::uint32_t id = 0;
+    VirtAddr address;
+    ByteVector before;
+    ByteVector after;
+    std::chrono::system_clock::time_point time;
+    std::string note; ///< the command that made it
+    bool undone = false;
+    bool inherited = false; ///< made by an earlier poolkd that did not undo it
+    /// Set for a breakpoint that the target keeps in its own table; `before` and `after` are empty then.
+    std::optional<std::uint32_t> breakpoint_handle = std::nullopt;
+};
+
+/// Every write to the target, with the old bytes, also on disk: the line is in the file before the bytes are in the
+/// target, so that a debugger that was killed can restore on its next attach. One file a boot of a kernel; the name
+/// is made of the kernel's identity and, where the kernel tells it, its boot time.
+class Journal {
+  public:
+    /// `directory` is created when the first entry is made. An empty path keeps the journal in memory only.
+    Journal(nt::Kernel& kernel, std::filesystem::path directory);
+
+    /// Takes over what an earlier poolkd left in this boot of the target. Entries whose bytes are no longer what that
+    /// poolkd wrote are dropped: the target was restarted, or somebody else changed them. Returns how many remain.
+    Result<std::size_t> attach();
+
+    /// Writes memory and journals it. Nothing is written when the old bytes cannot be read or the file not be kept.
+    Result<void> write(VirtAddr address, Bytes bytes, std::string note);
+    /// Puts the old bytes back. Kind `refused` when the target's bytes are no longer the ones that were written.
+    Result<void> undo(std::uint32_t id);
+
+    Result<void> note_breakpoint(VirtAddr address, std::uint32_t handle);
+    Result<void> forget_breakpoint(std::uint32_t handle);
+
+    [[nodiscard]] std::span<const JournalEntry> entries() const { return entries_; }
+    /// Memory writes that still stand, oldest first; breakpoints are not among them.
+    [[nodiscard]] std::vector<std::uint32_t> open_writes() const;
+    [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+
+    /// $XDG_STATE_HOME/poolkd/journal, or the same below ~/.local/state.
+    static std::filesystem::path default_directory();
+
+  private:
+    [[nodiscard]] std::string boot_identity() const;
+    Result<void> append_line(const std::string& line);
+    JournalEntry* find(std::uint32_t id);
+    Result<void> record(JournalEntry entry);
+    Result<void> mark_undone(JournalEntry& entry);
+
+    nt::Kernel& kernel_;
+    std::filesystem::path directory_;
+    std::filesystem::path file_;
+    std::vector<JournalEntry> entries_;
+    std::uint32_t next_id_ = 1;
+};
+
+} // namespace poolkd::control
