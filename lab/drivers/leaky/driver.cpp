@@ -1,0 +1,32 @@
+#include "leaky.h"
+
+// What one round of work does to the pool: 2 allocations that stay, 5 events and 6 streams that come and go.
+constexpr ULONG LEAKY_ROUND = 6;
+constexpr ULONG LEAKY_REPORT_SMALLEST = 48;
+constexpr ULONG LEAKY_REPORT_SPREAD = 160;
+
+extern "C" __attribute__((noinline)) VOID LeakyServeRequests(PVOID)
+{
+    DRIVER_RANDOM random = {99};
+    for (;;) {
+        LARGE_INTEGER interval = {};
+        interval.QuadPart = DRIVER_TICK;
+        KeDelayExecutionThread(KernelMode, FALSE, &interval);
+        for (ULONG i = 0; i < LEAKY_ROUND; i++) {
+            LeakyOpenStream();
+            if (i != 0) {
+                LeakyQueueEvent();
+            }
+            if (i % 3 == 1) {
+                LeakyBuildReport(LEAKY_REPORT_SMALLEST + DriverRandom(&random, LEAKY_REPORT_SPREAD));
+            }
+        }
+    }
+}
+
+extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
+{
+    LeakyFillPool();
+    HANDLE thread = nullptr;
+    return PsCreateSystemThread(&thread, 0, nullptr, nullptr, nullptr, LeakyServeRequests, nullptr);
+}

@@ -1,0 +1,107 @@
+// Lookaside lists: a driver's own store of freed blocks of one size. A driver pops and pushes without entering the pool
+// (see ExAllocateFromNPagedLookasideList in nt.h); the pool and its tag counters see only the blocks that come and go
+// when the list is empty or full. All lists hang on two list heads, as in NT.
+#include "pool.h"
+
+extern "C" {
+LIST_ENTRY ExNPagedLookasideListHead = {&ExNPagedLookasideListHead, &ExNPagedLookasideListHead};
+LIST_ENTRY ExPagedLookasideListHead = {&ExPagedLookasideListHead, &ExPagedLookasideListHead};
+ULONG_PTR ExNPagedLookasideLock;
+ULONG_PTR ExPagedLookasideLock;
+}
+
+constexpr USHORT ExpDefaultLookasideDepth = 4;
+constexpr USHORT ExpMaximumLookasideDepth = 256;
+
+// _SLIST_HEADER: Alignment holds the depth (16 bits) and a sequence number (48 bits), Region the first entry's address.
+constexpr ULONGLONG ExpSListDepthMask = 0xFFFF;
+constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
+
+extern "C" PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
+{
+    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
+    if (first != nullptr) {
+        ListHead->Region = reinterpret_cast<ULONG_PTR>(first->Next);
+        ListHead->Alignment = ListHead->Alignment - 1 + ExpSListSequenceUnit;
+    }
+    KeLowerIrql(irql);
+    return first;
+}
+
+extern "C" PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry)
+{
+    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
+    ListEntry->Next = first;
+    ListHead->Region = reinterpret_cast<ULONG_PTR>(ListEntry);
+    ListHead->Alignment = ListHead->Alignment + 1 + ExpSListSequenceUnit;
+    KeLowerIrql(irql);
+    return first;
+}
+
+extern "C" USHORT ExQueryDepthSList(PSLIST_HEADER ListHead)
+{
+    return static_cast<USHORT>(ListHead->Alignment & ExpSListDepthMask);
+}
+
+static VOID ExpInitializeList(PGENERAL_LOOKASIDE List, POOL_TYPE PoolType, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
+                              SIZE_T Size, ULONG Tag)
+{
+    memset(List, 0, sizeof(*List));
+    List->Depth = ExpDefaultLookasideDepth;
+    List->MaximumDepth = ExpMaximumLookasideDepth;
+    List->Type = PoolType;
+    List->Tag = Tag;
+    List->Size = static_cast<ULONG>(Size < sizeof(SLIST_ENTRY) ? sizeof(SLIST_ENTRY) : Size);
+    List->Allocate = Allocate != nullptr ? Allocate : ExAllocatePoolWithTag;
+    List->Free = Free != nullptr ? Free : ExFreePool;
+}
+
+static VOID ExpInsertList(PGENERAL_LOOKASIDE List, PLIST_ENTRY Head, PULONG_PTR Lock)
+{
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(Lock);
+    List->ListEntry.Flink = Head;
+    List->ListEntry.Blink = Head->Blink;
+    Head->Blink->Flink = &List->ListEntry;
+    Head->Blink = &List->ListEntry;
+    KeReleaseSpinLock(Lock, irql);
+}
+
+// Takes the list off its head and gives every stored block back to the pool.
+static VOID ExpDeleteList(PGENERAL_LOOKASIDE List, PULONG_PTR Lock)
+{
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(Lock);
+    List->ListEntry.Flink->Blink = List->ListEntry.Blink;
+    List->ListEntry.Blink->Flink = List->ListEntry.Flink;
+    KeReleaseSpinLock(Lock, irql);
+    while (PSLIST_ENTRY entry = ExpInterlockedPopEntrySList(&List->ListHead)) {
+        List->Free(entry);
+    }
+}
+
+extern "C" VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                                PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT)
+{
+    POOL_TYPE type = static_cast<POOL_TYPE>(NonPagedPoolNx | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE));
+    ExpInitializeList(&Lookaside->L, type, Allocate, Free, Size, Tag);
+    ExpInsertList(&Lookaside->L, &ExNPagedLookasideListHead, &ExNPagedLookasideLock);
+}
+
+extern "C" VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
+{
+    ExpDeleteList(&Lookaside->L, &ExNPagedLookasideLock);
+}
+
+extern "C" VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                               PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT)
+{
+    POOL_TYPE type = static_cast<POOL_TYPE>(PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE));
+    ExpInitializeList(&Lookaside->L, type, Allocate, Free, Size, Tag);
+    ExpInsertList(&Lookaside->L, &ExPagedLookasideListHead, &ExPagedLookasideLock);
+}
+
+extern "C" VOID ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
+{
+    ExpDeleteList(&Lookaside->L, &ExPagedLookasideLock);
+}

@@ -1,0 +1,123 @@
+// The table of allocations without a header: those of a page and more. Open addressing by page number; a slot is in use
+// when its address is neither zero nor odd. A freed slot keeps what it held, with bit 0 of the address set.
+#include "pool.h"
+
+extern "C" {
+PPOOL_TRACKER_BIG_PAGES PoolBigPageTable;
+SIZE_T PoolBigPageTableSize;
+SIZE_T ExpPoolBigEntriesInUse;
+ULONG_PTR ExpLargePoolTableLock;
+}
+
+constexpr ULONGLONG ExpBigNeverUsed = 1;
+// What fills the unused tail of the last page, so that an overrun shows on free.
+constexpr UCHAR ExpBigPattern = 0xDB;
+
+static SIZE_T ExpBigHash(ULONGLONG Va)
+{
+    ULONGLONG product = static_cast<ULONGLONG>(static_cast<ULONG>(Va >> PAGE_SHIFT)) * 40543;
+    return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) & (PoolBigPageTableSize - 1);
+}
+
+static BOOLEAN ExpBigInUse(PPOOL_TRACKER_BIG_PAGES Entry)
+{
+    return Entry->Va != 0 && (Entry->Va & 1) == 0;
+}
+
+static PPOOL_TRACKER_BIG_PAGES ExpAllocateBigTable(SIZE_T Entries)
+{
+    PVOID pages = MiAllocatePoolPages(FALSE, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)) / PAGE_SIZE);
+    PPOOL_TRACKER_BIG_PAGES table = static_cast<PPOOL_TRACKER_BIG_PAGES>(pages);
+    if (table != nullptr) {
+        memset(table, 0, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)));
+        for (SIZE_T i = 0; i < Entries; i++) {
+            table[i].Va = ExpBigNeverUsed;
+        }
+    }
+    return table;
+}
+
+// A slot that can be overwritten, from the hash index of Va on and all the way round; null when the table is full.
+static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONGLONG Va)
+{
+    SIZE_T start = ExpBigHash(Va);
+    for (SIZE_T i = 0; i < PoolBigPageTableSize; i++) {
+        PPOOL_TRACKER_BIG_PAGES entry = &PoolBigPageTable[(start + i) & (PoolBigPageTableSize - 1)];
+        if (!ExpBigInUse(entry)) {
+            return entry;
+        }
+    }
+    return nullptr;
+}
+
+// Doubles the table and enters what is in use anew; history is dropped. The lock is held.
+static BOOLEAN ExpGrowBigTable(VOID)
+{
+    PPOOL_TRACKER_BIG_PAGES old = PoolBigPageTable;
+    SIZE_T old_size = PoolBigPageTableSize;
+    PPOOL_TRACKER_BIG_PAGES table = ExpAllocateBigTable(old_size * 2);
+    if (table == nullptr) {
+        return FALSE;
+    }
+    PoolBigPageTable = table;
+    PoolBigPageTableSize = old_size * 2;
+    for (SIZE_T i = 0; i < old_size; i++) {
+        if (ExpBigInUse(&old[i])) {
+            *ExpFindBigSlot(old[i].Va) = old[i];
+        }
+    }
+    ExpRemovePoolTracker(ExpTagPool, ExpRoundToPages(old_size * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
+    ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(old_size * 2 * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
+    MiFreePoolPages(old);
+    return TRUE;
+}
+
+VOID ExpInitializeBigPages(SIZE_T Entries)
+{
+    PoolBigPageTable = ExpAllocateBigTable(Entries);
+    PoolBigPageTableSize = Entries;
+    ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
+}
+
+BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType)
+{
+    ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);
+    PPOOL_TRACKER_BIG_PAGES entry = ExpFindBigSlot(address);
+    if (entry == nullptr && ExpGrowBigTable()) {
+        entry = ExpFindBigSlot(address);
+    }
+    if (entry != nullptr) {
+        entry->Va = address;
+        entry->Key = Tag;
+        entry->Pattern = ExpBigPattern;
+        entry->PoolType = PoolType & 0xFFF;
+        entry->SlushSize = Slush & 0xFFF;
+        entry->NumberOfBytes = Bytes;
+        ExpPoolBigEntriesInUse++;
+        memset(static_cast<PUCHAR>(Va) + (Bytes - Slush), ExpBigPattern, Slush);
+    }
+    KeReleaseSpinLock(&ExpLargePoolTableLock, irql);
+    return entry != nullptr;
+}
+
+BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry)
+{
+    ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
+    BOOLEAN found = FALSE;
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);
+    SIZE_T start = ExpBigHash(address);
+    for (SIZE_T i = 0; i < PoolBigPageTableSize && !found; i++) {
+        PPOOL_TRACKER_BIG_PAGES entry = &PoolBigPageTable[(start + i) & (PoolBigPageTableSize - 1)];
+        if (entry->Va == address) {
+            found = TRUE;
+            *Entry = *entry;
+            if (Remove) {
+                entry->Va = address | 1;
+                ExpPoolBigEntriesInUse--;
+            }
+        }
+    }
+    KeReleaseSpinLock(&ExpLargePoolTableLock, irql);
+    return found;
+}

@@ -1,0 +1,66 @@
+// The kernel's base types for a build on the host: the same names with the sizes that they have on Windows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#define VOID void
+#define TRUE 1
+#define FALSE 0
+#define PAGE_SIZE 4096
+#define PAGE_SHIFT 12
+
+using UCHAR = std::uint8_t;
+using PUCHAR = UCHAR*;
+using USHORT = std::uint16_t;
+using LONG = std::int32_t;
+using ULONG = std::uint32_t;
+using PULONG = ULONG*;
+using ULONGLONG = std::uint64_t;
+using ULONG64 = std::uint64_t;
+using ULONG_PTR = std::uintptr_t;
+using PULONG_PTR = ULONG_PTR*;
+using LONG_PTR = std::intptr_t;
+using SIZE_T = std::size_t;
+using PVOID = void*;
+using BOOLEAN = UCHAR;
+using KIRQL = UCHAR;
+using POOL_FLAGS = std::uint64_t;
+
+struct LIST_ENTRY {
+  LIST_ENTRY* Flink;
+  LIST_ENTRY* Blink;
+};
+using PLIST_ENTRY = LIST_ENTRY*;
+using _LIST_ENTRY = LIST_ENTRY;
+
+enum POOL_TYPE : int { NonPagedPool = 0, PagedPool = 1, NonPagedPoolCacheAligned = 4, NonPagedPoolNx = 512 };
+
+constexpr POOL_FLAGS POOL_FLAG_UNINITIALIZED = 0x2;
+constexpr POOL_FLAGS POOL_FLAG_CACHE_ALIGNED = 0x8;
+constexpr POOL_FLAGS POOL_FLAG_RAISE_ON_FAILURE = 0x20;
+constexpr POOL_FLAGS POOL_FLAG_NON_PAGED = 0x40;
+constexpr POOL_FLAGS POOL_FLAG_NON_PAGED_EXECUTE = 0x80;
+constexpr POOL_FLAGS POOL_FLAG_PAGED = 0x100;
+constexpr ULONG POOL_RAISE_IF_ALLOCATION_FAILURE = 16;
+
+constexpr KIRQL PASSIVE_LEVEL = 0;
+constexpr KIRQL APC_LEVEL = 1;
+constexpr KIRQL DISPATCH_LEVEL = 2;
+constexpr KIRQL HIGH_LEVEL = 15;
+constexpr ULONG KMODE_EXCEPTION_NOT_HANDLED = 0x1E;
+constexpr LONG STATUS_INSUFFICIENT_RESOURCES = static_cast<LONG>(0xC000009AU);
+
+struct SLIST_ENTRY {
+  SLIST_ENTRY* Next;
+};
+using PSLIST_ENTRY = SLIST_ENTRY*;
+
+extern "C" {
+PVOID ExAllocatePool(POOL_TYPE type, SIZE_T bytes);
+PVOID ExAllocatePoolWithTag(POOL_TYPE type, SIZE_T bytes, ULONG tag);
+PVOID ExAllocatePool2(POOL_FLAGS flags, SIZE_T bytes, ULONG tag);
+void ExFreePool(PVOID block);
+void ExFreePoolWithTag(PVOID block, ULONG tag);
+}
