@@ -2,6 +2,10 @@
 // the pool, a sawtooth that grows and shrinks, a protected tag, and what a running system holds anyway.
 #include "../driver.h"
 
+#include "nt_layout.h"
+
+#include "lookaside.h"
+
 constexpr ULONG BG_TAG_REQUEST = DriverTag("BgRq"); // lookaside list
 constexpr ULONG BG_TAG_SAWTOOTH = DriverTag("BgSw");
 constexpr ULONG BG_TAG_PROTECTED = DriverTag("BgPr") | 0x80000000;

@@ -28,6 +28,27 @@ using BOOLEAN = UCHAR;
 using KIRQL = UCHAR;
 using POOL_FLAGS = std::uint64_t;
 
+#define NTKERNELAPI
+using HANDLE = void*;
+using PHANDLE = HANDLE*;
+using LONGLONG = std::int64_t;
+using NTSTATUS = LONG;
+constexpr NTSTATUS STATUS_SUCCESS = 0;
+enum KPROCESSOR_MODE : signed char { KernelMode = 0 };
+
+union LARGE_INTEGER {
+  LONGLONG QuadPart;
+};
+using PLARGE_INTEGER = LARGE_INTEGER*;
+
+struct UNICODE_STRING;
+using PUNICODE_STRING = UNICODE_STRING*;
+struct DRIVER_OBJECT {
+  void (*DriverUnload)(DRIVER_OBJECT*);
+};
+using PDRIVER_OBJECT = DRIVER_OBJECT*;
+using PKSTART_ROUTINE = void (*)(PVOID);
+
 struct LIST_ENTRY {
   LIST_ENTRY* Flink;
   LIST_ENTRY* Blink;
@@ -63,4 +84,7 @@ PVOID ExAllocatePoolWithTag(POOL_TYPE type, SIZE_T bytes, ULONG tag);
 PVOID ExAllocatePool2(POOL_FLAGS flags, SIZE_T bytes, ULONG tag);
 void ExFreePool(PVOID block);
 void ExFreePoolWithTag(PVOID block, ULONG tag);
+NTSTATUS PsCreateSystemThread(PHANDLE thread, ULONG access, PVOID attributes, HANDLE process, PVOID client,
+                              PKSTART_ROUTINE start, PVOID context);
+NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE mode, BOOLEAN alertable, PLARGE_INTEGER interval);
 }

@@ -1,0 +1,57 @@
+// The part of lookaside lists that is compiled into the driver, as in NT: a block comes from the driver's own list, and
+// the pool is entered only when that is empty or full. Include after nt.h and nt_layout.h.
+#pragma once
+
+extern "C" {
+NTKERNELAPI VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                                 PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth);
+NTKERNELAPI VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
+NTKERNELAPI VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                                PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth);
+NTKERNELAPI VOID ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside);
+NTKERNELAPI PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead);
+NTKERNELAPI PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry);
+NTKERNELAPI USHORT ExQueryDepthSList(PSLIST_HEADER ListHead);
+}
+
+inline PVOID ExAllocateFromLookaside(PGENERAL_LOOKASIDE List)
+{
+    List->TotalAllocates++;
+    PVOID entry = ExpInterlockedPopEntrySList(&List->ListHead);
+    if (entry == nullptr) {
+        List->AllocateMisses++;
+        entry = List->Allocate(List->Type, List->Size, List->Tag);
+    }
+    return entry;
+}
+
+inline VOID ExFreeToLookaside(PGENERAL_LOOKASIDE List, PVOID Entry)
+{
+    List->TotalFrees++;
+    if (ExQueryDepthSList(&List->ListHead) >= List->Depth) {
+        List->FreeMisses++;
+        List->Free(Entry);
+        return;
+    }
+    ExpInterlockedPushEntrySList(&List->ListHead, static_cast<PSLIST_ENTRY>(Entry));
+}
+
+inline PVOID ExAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
+{
+    return ExAllocateFromLookaside(&Lookaside->L);
+}
+
+inline VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
+{
+    ExFreeToLookaside(&Lookaside->L, Entry);
+}
+
+inline PVOID ExAllocateFromPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
+{
+    return ExAllocateFromLookaside(&Lookaside->L);
+}
+
+inline VOID ExFreeToPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
+{
+    ExFreeToLookaside(&Lookaside->L, Entry);
+}

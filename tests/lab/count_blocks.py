@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Counts the live pool blocks of a tag in the practice kernel's memory, with nothing of poolkd's.
+
+    count_blocks.py RAM NTKRNLMP.PDB TAG [--cr3 ADDRESS]
+
+RAM is the file behind the machine's memory (QEMU: -object memory-backend-file,mem-path=RAM,share=on). The page tables are
+walked from CR3 (found by its self map when not given), the kernel is found by the name of its PDB, and every page of both
+pools is parsed by the headers in it. Field offsets come from the PDB through llvm-pdbutil. Stop the machine first.
+Prints a line for each pool: its name, blocks, bytes; the bytes are those that the tag counters count.
+"""
+import argparse
+import mmap
+import re
+import struct
+import subprocess
+import sys
+
+PAGE = 4096
+KERNEL_HALF = range(256, 512)
+
+
+class Pdb:
+    """Field offsets and symbol addresses out of llvm-pdbutil's text."""
+
+    def __init__(self, path):
+        self.types = self._dump(path, "-types")
+        self.publics = self._dump(path, "-publics")
+        headers = self._dump(path, "-section-headers")
+        self.sections = [int(x, 16) for x in re.findall(r"([0-9A-F]+) virtual address", headers)]
+
+    @staticmethod
+    def _dump(path, what):
+        return subprocess.run(["llvm-pdbutil-19", "dump", what, path], check=True, capture_output=True, text=True).stdout
+
+    def rva(self, name):
+        found = re.search(rf"`{re.escape(name)}`\n\s+flags = .*addr = (\d+):(\d+)", self.publics)
+        if not found:
+            sys.exit(f"no public symbol {name}")
+        return self.sections[int(found[1]) - 1] + int(found[2])
+
+    def struct(self, name):
+        """{field: (offset, shift, bits or 0)} and the size of a structure."""
+        definition = re.search(rf"LF_STRUCTURE \[size = \d+\] `{name}`\n.*\n.*field list: (0x[0-9A-F]+)\n.*sizeof (\d+)",
+                               self.types)
+        if not definition:
+            sys.exit(f"no structure {name}")
+        listing = re.search(rf"\n\s+{definition[1]} \| LF_FIELDLIST.*\n((?:\s+- .*\n)+)", self.types)
+        fields = {}
+        for field, kind, offset in re.findall(r"LF_MEMBER \[name = `(\w+)`, Type = (0x[0-9A-F]+).*?, offset = (\d+)", listing[1]):
+            bits = re.search(rf"\n\s+{kind} \| LF_BITFIELD.*\n\s+type = .*, bit offset = (\d+), # bits = (\d+)", self.types)
+            fields[field] = (int(offset), int(bits[1]), int(bits[2])) if bits else (int(offset), 0, 0)
+        return fields, int(definition[2])
+
+
+class Memory:
+    def __init__(self, path, cr3):
+        self.file = open(path, "rb")
+        self.ram = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
+        self.root = cr3 & ~0xFFF if cr3 is not None else self._find_root()
+        self.pages = {}
+        self._walk(self.root, 3, 0)
+
+    def _entries(self, physical):
+        if physical + PAGE > len(self.ram):
+            return ()
+        return struct.unpack_from("<512Q", self.ram, physical)
+
+    def _find_root(self):
+        for page in range(0, len(self.ram), PAGE):
+            entries = self._entries(page)
+            mine = [i for i in KERNEL_HALF if entries[i] & 0x000FFFFFFFFFF081 == page | 1]
+            if len(mine) == 1 and self._holds_image(page, mine[0]):
+                return page
+        sys.exit("no page-table root maps itself: give --cr3")
+
+    def _holds_image(self, root, self_index):
+        """A root also maps something else in the kernel half."""
+        return any(entry & 1 for i, entry in enumerate(self._entries(root)) if i in KERNEL_HALF and i != self_index)
+
+    def _walk(self, table, level, base):
+        for index, entry in enumerate(self._entries(table)):
+            if not entry & 1 or (level == 3 and index not in KERNEL_HALF):
+                continue
+            target = entry & 0x000FFFFFFFFFF000
+            if level == 3 and target == self.root:
+                continue  # the self map: page tables, seen as they are walked
+            address = base | index << (12 + 9 * level)
+            if level == 3:
+                address |= 0xFFFF000000000000
+            if level == 0:
+                self.pages[address] = target
+            elif entry & 0x80:
+                size = PAGE << (9 * level)
+                for offset in range(0, size, PAGE):
+                    self.pages[address + offset] = (target & ~(size - 1)) + offset
+            else:
+                self._walk(target, level - 1, address)
+
+    def read(self, address, size):
+        data = b""
+        while len(data) < size:
+            at = address + len(data)
+            physical = self.pages.get(at & ~0xFFF)
+            if physical is None or physical + PAGE > len(self.ram):
+                return None
+            count = min(size - len(data), PAGE - at % PAGE)
+            data += self.ram[physical + at % PAGE:physical + at % PAGE + count]
+        return data
+
+    def u64(self, address):
+        return struct.unpack("<Q", self.read(address, 8))[0]
+
+    def find_image(self, pdb_name):
+        """The base of the image whose debug directory names this PDB."""
+        for base in sorted(self.pages):
+            head = self.read(base, PAGE)
+            if not head or head[:2] != b"MZ":
+                continue
+            pe = struct.unpack_from("<I", head, 0x3C)[0]
+            if pe > PAGE - 0x108 or head[pe:pe + 4] != b"PE\0\0":
+                continue
+            debug, size = struct.unpack_from("<II", head, pe + 24 + 112 + 6 * 8)
+            for entry in range(debug, debug + size, 28):
+                raw = self.read(base + entry, 28)
+                kind, length, rva = struct.unpack_from("<III", raw, 12) if raw else (0, 0, 0)
+                record = self.read(base + rva, length) if kind == 2 else None
+                if record and record[:4] == b"RSDS" and record[24:].rstrip(b"\0").decode().lower() == pdb_name:
+                    return base
+        sys.exit(f"no image with {pdb_name} in memory")
+
+
+def field(data, offset, layout):
+    at, shift, bits = layout
+    value = struct.unpack_from("<I", data, offset + at)[0]
+    return value >> shift & (1 << bits) - 1 if bits else value
+
+
+def big_blocks(memory, pdb, base):
+    """{address: (tag, bytes)} of allocations of whole pages."""
+    fields, stride = pdb.struct("_POOL_TRACKER_BIG_PAGES")
+    table = memory.u64(base + pdb.rva("PoolBigPageTable"))
+    count = memory.u64(base + pdb.rva("PoolBigPageTableSize"))
+    data = memory.read(table, count * stride)
+    blocks = {}
+    for offset in range(0, len(data), stride):
+        va = struct.unpack_from("<Q", data, offset + fields["Va"][0])[0]
+        if va and not va & 1:
+            size = struct.unpack_from("<Q", data, offset + fields["NumberOfBytes"][0])[0]
+            blocks[va] = (field(data, offset, fields["Key"]) & 0x7FFFFFFF, size)
+    return blocks
+
+
+def small_blocks(data, fields):
+    """[(tag, bytes)] of the live blocks of a page, or None when it is no page of blocks."""
+    offset = previous = 0
+    blocks = []
+    while offset < PAGE:
+        size = field(data, offset, fields["BlockSize"])
+        if size == 0 or field(data, offset, fields["PreviousSize"]) != previous or offset + size * 16 > PAGE:
+            return None
+        if field(data, offset, fields["PoolType"]):
+            blocks.append((field(data, offset, fields["PoolTag"]) & 0x7FFFFFFF, size * 16))
+        previous = size
+        offset += size * 16
+    return blocks
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ram")
+    parser.add_argument("pdb")
+    parser.add_argument("tag")
+    parser.add_argument("--cr3", type=lambda text: int(text, 0))
+    arguments = parser.parse_args()
+    if len(arguments.tag) != 4:
+        parser.error("a tag has four characters; blanks count")
+    tag = struct.unpack("<I", arguments.tag.encode("latin-1"))[0] & 0x7FFFFFFF
+
+    pdb = Pdb(arguments.pdb)
+    memory = Memory(arguments.ram, arguments.cr3)
+    base = memory.find_image(arguments.pdb.rsplit("/", 1)[-1].lower())
+    fields, _ = pdb.struct("_POOL_HEADER")
+    big = big_blocks(memory, pdb, base)
+    in_big = {va + offset for va, (_, size) in big.items() for offset in range(0, size, PAGE)}
+    for pool, past_end in (("NonPaged", 0), ("Paged", 1)):
+        start = memory.u64(base + pdb.rva(f"Mm{pool}PoolStart"))
+        end = memory.u64(base + pdb.rva(f"Mm{pool}PoolEnd")) + past_end
+        found = [size for va, (key, size) in big.items() if key == tag and start <= va < end]
+        strange = 0
+        for va in sorted(page for page in memory.pages if start <= page < end and page not in in_big):
+            blocks = small_blocks(memory.read(va, PAGE), fields)
+            if blocks is None:
+                strange += 1
+            else:
+                found += [size for key, size in blocks if key == tag]
+        print(f"{pool} {len(found)} {sum(found)}")
+        print(f"{pool}: {strange} mapped pages hold no blocks", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
