@@ -7,7 +7,9 @@ namespace poolkd::memory {
 CachedSpace::CachedSpace(AddressSpace& below, std::function<std::uint64_t()> epoch, std::size_t budget_bytes)
     : below_(below), epoch_(std::move(epoch)), budget_pages_(std::max<std::size_t>(budget_bytes / page_bytes, 1)) {}
 
-void CachedSpace::forget() { pages_.clear(); }
+void CachedSpace::forget() {
+    pages_.clear();
+}
 
 CachedSpace::Page& CachedSpace::page_at(std::uint64_t number) {
     auto& slot = pages_[number];
@@ -62,7 +64,8 @@ ReadResult CachedSpace::fill(VirtAddr address, std::size_t size, Work* work) {
             return {good_until(page_number * page_bytes + page.gap_offset), page.gap};
         // The run of missing lines from here, as far as the request goes.
         std::uint64_t run_end = line + 1;
-        while (run_end <= last_line && !page_at(run_end / lines).valid[run_end % lines] && !page_at(run_end / lines).gap)
+        while (run_end <= last_line && !page_at(run_end / lines).valid[run_end % lines] &&
+               !page_at(run_end / lines).gap)
             ++run_end;
         ByteVector buffer((run_end - line) * line_bytes);
         ReadResult got = below_.read(VirtAddr(line * line_bytes), buffer, work);

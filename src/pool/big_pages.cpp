@@ -1,0 +1,61 @@
+#include "pool/big_pages.h"
+
+#include <algorithm>
+
+namespace poolkd::pool {
+
+namespace {
+
+constexpr std::uint64_t max_entries = 0x1000000;
+constexpr std::uint64_t max_stride = 0x100;
+// POOL_TYPE and, from the 26100 era on, POOL_FLAGS (pool.md 9.2).
+constexpr std::uint32_t type_paged = 1;
+constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
+
+} // namespace
+
+Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
+    POOLKD_TRY(VirtAddr table, kernel.read_pointer_global("PoolBigPageTable"));
+    POOLKD_TRY(std::uint64_t entries, kernel.read_global("PoolBigPageTableSize"));
+    POOLKD_TRY(const nt::Layout* layout, kernel.layout("_POOL_TRACKER_BIG_PAGES"));
+    const std::uint64_t stride = layout->size();
+    if (!table || entries == 0 || entries > max_entries || stride == 0 || stride > max_stride)
+        return fail(ErrorKind::malformed,
+                    "The big-page table ({} entries of {} bytes) is not credible: wrong symbols, or damaged memory",
+                    entries, stride);
+    POOLKD_TRY(nt::FieldReader va, layout->field("Va"));
+    POOLKD_TRY(nt::FieldReader key, layout->field("Key"));
+    POOLKD_TRY(nt::FieldReader size, layout->any_field({"NumberOfBytes", "NumberOfPages"}));
+    const std::uint64_t scale = layout->has("NumberOfBytes") ? 1 : kernel.machine().page_size;
+    const auto type = layout->field("PoolType");
+
+    Answer<BigPageTable> answer;
+    answer.value.table = table;
+    answer.value.end = table + entries * stride;
+    auto bytes = memory::read_sparse(kernel.memory(), table, entries * stride, kernel.machine().page_size, &work);
+    answer.coverage = bytes.coverage;
+    std::size_t look_like_flags = 0;
+    for (std::uint64_t i = 0; i < entries; ++i) {
+        Bytes record = Bytes(bytes.value).subspan(i * stride, stride);
+        const std::uint64_t address = va.read(record);
+        if (address == 0 || (address & 1)) continue; // never used, or freed
+        BigPage page;
+        page.address = kernel.machine().canonical(address);
+        page.tag = PoolTag(static_cast<std::uint32_t>(key.read(record)));
+        page.bytes = size.read(record) * scale;
+        if (type) {
+            page.type = static_cast<std::uint32_t>(type->read(record));
+            page.type_known = true;
+            if (page.type & flags_any_pool) ++look_like_flags;
+        }
+        answer.value.live.push_back(page);
+    }
+    // The member is the same in both eras; only the population tells which it is.
+    const bool flags = look_like_flags * 2 > answer.value.live.size();
+    for (BigPage& page : answer.value.live)
+        page.paged = (page.type & (flags ? flag_paged : type_paged)) != 0;
+    std::ranges::sort(answer.value.live, {}, &BigPage::address);
+    return answer;
+}
+
+} // namespace poolkd::pool

@@ -1,0 +1,145 @@
+#include "pool/blocks.h"
+
+#include <algorithm>
+
+namespace poolkd::pool {
+
+namespace {
+
+constexpr std::uint64_t chunk_bytes = 1u << 20; // one read; progress and Ctrl-C are looked at between them
+
+PoolBlock from_big(const BigPage& page) {
+    return {
+        page.address, page.address, page.bytes, 0, page.tag, true, page.paged ? PoolKind::paged : PoolKind::nonpaged,
+        true,         false};
+}
+
+/// Big allocations occupy whole pages; these have no headers and need not be read.
+class BigPageSet {
+  public:
+    BigPageSet(const std::vector<BigPage>& live, std::uint32_t page_size) : live_(live), page_size_(page_size) {}
+
+    /// The end of the big allocation that holds `address`, rounded up to a page; nothing when there is none.
+    [[nodiscard]] std::optional<VirtAddr> end_of_holder(VirtAddr address) const {
+        auto after = std::ranges::upper_bound(live_, address, {}, &BigPage::address);
+        if (after == live_.begin()) return std::nullopt;
+        const BigPage& page = *std::prev(after);
+        const std::uint64_t bytes = (page.bytes + page_size_ - 1) / page_size_ * page_size_;
+        if (address - page.address >= bytes) return std::nullopt;
+        return page.address + bytes;
+    }
+
+    [[nodiscard]] std::optional<VirtAddr> first_from(VirtAddr address) const {
+        auto at = std::ranges::lower_bound(live_, address, {}, &BigPage::address);
+        return at == live_.end() ? std::nullopt : std::optional(at->address);
+    }
+
+  private:
+    const std::vector<BigPage>& live_;
+    std::uint32_t page_size_;
+};
+
+} // namespace
+
+std::vector<PoolBlock> parse_page_until_break(const HeaderReader& reader, VirtAddr page, Bytes bytes,
+                                              std::optional<ChainBreak>& broken) {
+    std::vector<PoolBlock> blocks;
+    std::uint32_t previous = 0;
+    std::uint64_t offset = 0;
+    while (offset < bytes.size()) {
+        VirtAddr at = page + offset;
+        PoolHeader header = reader.read(bytes.subspan(offset));
+        if (header.previous_size != previous) {
+            broken = ChainBreak{at, fmt::format("previous size {:x} should be {:x}", header.previous_size, previous)};
+            return blocks;
+        }
+        if (header.size < reader.header_size() || header.size > bytes.size() - offset) {
+            broken = ChainBreak{at, fmt::format("block size {:x} does not fit the page", header.size)};
+            return blocks;
+        }
+        blocks.push_back({at, at + reader.header_size(), header.size, header.previous_size, header.tag,
+                          header.allocated, header.paged ? PoolKind::paged : PoolKind::nonpaged, false, header.quota});
+        previous = header.size;
+        offset += header.size;
+    }
+    return blocks;
+}
+
+std::vector<PoolBlock> parse_page(const HeaderReader& reader, VirtAddr page, Bytes bytes) {
+    std::optional<ChainBreak> broken;
+    std::vector<PoolBlock> blocks = parse_page_until_break(reader, page, bytes, broken);
+    if (broken) return {};
+    return blocks;
+}
+
+Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& options, Work& work,
+                                        const std::function<void(const PoolBlock&)>& visit, const WalkPart& part) {
+    Answer<WalkSummary> answer;
+    WalkSummary& summary = answer.value;
+    auto wanted = [&](PoolKind kind) { return kind == PoolKind::paged ? options.paged : options.nonpaged; };
+
+    POOLKD_TRY(Answer<BigPageTable> big, read_big_pages(kernel, work));
+    answer.coverage.merge(big.coverage);
+    summary.big_table = big.value.table;
+    summary.big_table_end = big.value.end;
+    if (options.big) {
+        if (part) part(std::nullopt, summary);
+        for (const BigPage& page : big.value.live)
+            if (!page.type_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(from_big(page));
+    }
+    if (!options.small) return answer;
+
+    POOLKD_TRY(HeaderReader reader, HeaderReader::create(kernel));
+    POOLKD_TRY(std::vector<PoolRange> ranges, find_ranges(kernel));
+    std::erase_if(ranges, [&](const PoolRange& range) { return !wanted(range.kind); });
+    summary.ranges = ranges;
+    const std::uint32_t page_size = reader.page_size();
+    const BigPageSet big_pages(big.value.live, page_size);
+
+    for (const PoolRange& range : ranges) {
+        if (part) part(range, summary);
+        POOLKD_TRY(Answer<PresentPages> present, find_present_pages(kernel, range, work));
+        answer.coverage.merge(present.coverage);
+        summary.absent_pages += present.value.absent_pages;
+        std::uint64_t total = 0, done = 0;
+        for (const PageRun& run : present.value.runs)
+            total += run.bytes;
+        for (const PageRun& run : present.value.runs) {
+            const VirtAddr run_end = run.first + run.bytes;
+            for (VirtAddr at = run.first; at < run_end;) {
+                summary.reached = at;
+                if (work.stop_requested()) {
+                    answer.coverage.add_gap(GapReason::stopped, at, total - done);
+                    return answer;
+                }
+                if (auto end = big_pages.end_of_holder(at)) {
+                    const VirtAddr to = std::min(*end, run_end);
+                    summary.big_bytes += to - at;
+                    done += to - at;
+                    at = to;
+                    continue;
+                }
+                std::uint64_t bytes = std::min(run_end - at, chunk_bytes);
+                if (auto next_big = big_pages.first_from(at)) bytes = std::min(bytes, *next_big - at);
+                auto chunk = memory::read_sparse(kernel.memory(), at, bytes, page_size, &work);
+                answer.coverage.merge(chunk.coverage);
+                if (chunk.coverage.stopped()) return answer;
+                for (std::uint64_t offset = 0; offset + page_size <= bytes; offset += page_size) {
+                    auto blocks = parse_page(reader, at + offset, Bytes(chunk.value).subspan(offset, page_size));
+                    blocks.empty() ? ++summary.other_pages : ++summary.pages_of_blocks;
+                    for (PoolBlock& block : blocks) {
+                        block.kind = range.kind;
+                        visit(block);
+                    }
+                }
+                at += bytes;
+                done += bytes;
+                work.progress("searching pool", done, total);
+            }
+        }
+        summary.reached = range.last;
+    }
+    return answer;
+}
+
+} // namespace poolkd::pool

@@ -1,0 +1,69 @@
+#include "pool/ranges.h"
+
+#include "memory/page_walk_x64.h"
+
+namespace poolkd::pool {
+
+namespace {
+
+constexpr std::size_t cr3_offset = 0x10; // in KSPECIAL_REGISTERS (kd-protocol reference 7.4)
+
+/// A pointer variable by name, else through the KDBG field that holds the variable's address.
+std::optional<VirtAddr> pointer_variable(nt::Kernel& kernel, std::initializer_list<std::string_view> names,
+                                         nt::Kdbg::Field field) {
+    for (std::string_view name : names)
+        if (auto value = kernel.read_pointer_global(name); value && *value) return *value;
+    if (const nt::Kdbg* block = kernel.kdbg())
+        if (auto variable = block->value(field))
+            if (auto value = kernel.read_pointer(*variable); value && *value) return *value;
+    return std::nullopt;
+}
+
+} // namespace
+
+Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
+    std::vector<PoolRange> ranges;
+    auto add = [&](PoolKind kind, std::optional<VirtAddr> first, std::optional<VirtAddr> last) {
+        if (first && last && *first < *last) ranges.push_back({kind, *first, *last});
+    };
+    // MmNonPagedPoolEnd is exclusive, MmPagedPoolEnd is the last byte (pool.md 8.1).
+    auto nonpaged_end =
+        pointer_variable(kernel, {"MmNonPagedPoolEnd", "MiNonPagedPoolEnd"}, nt::Kdbg::nonpaged_pool_end);
+    if (nonpaged_end) nonpaged_end = *nonpaged_end - 1;
+    add(PoolKind::nonpaged, pointer_variable(kernel, {"MmNonPagedPoolStart"}, nt::Kdbg::nonpaged_pool_start),
+        nonpaged_end);
+    add(PoolKind::paged, pointer_variable(kernel, {"MmPagedPoolStart", "MiPagedPoolStart"}, nt::Kdbg::paged_pool_start),
+        pointer_variable(kernel, {"MmPagedPoolEnd"}, nt::Kdbg::paged_pool_end));
+    if (ranges.empty())
+        return fail(ErrorKind::not_found,
+                    "Neither the kernel's symbols nor its debugger block tell where the pools lie");
+    return ranges;
+}
+
+Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRange& range, Work& work) {
+    POOLKD_TRY(ByteVector special, kernel.target().special_registers(0));
+    auto cr3 = load<std::uint64_t>(special, cr3_offset);
+    if (!cr3) return fail(ErrorKind::malformed, "The target's special registers are too short to hold CR3");
+    memory::PageWalkX64 walk(kernel.target().physical(), *cr3);
+    Answer<PresentPages> answer;
+    const std::uint32_t page = kernel.machine().page_size;
+    answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
+        if (!mapping.valid) {
+            answer.value.absent_pages += mapping.size / page;
+            return true;
+        }
+        // A large page at the edge reaches over the range.
+        VirtAddr from = std::max(mapping.address, range.first);
+        std::uint64_t bytes = std::min(mapping.address + mapping.size - 1, range.last) - from + 1;
+        auto& runs = answer.value.runs;
+        if (!runs.empty() && runs.back().first + runs.back().bytes == from) {
+            runs.back().bytes += bytes;
+        } else {
+            runs.push_back({from, bytes});
+        }
+        return true;
+    });
+    return answer;
+}
+
+} // namespace poolkd::pool

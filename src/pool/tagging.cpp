@@ -1,0 +1,17 @@
+#include "pool/tagging.h"
+
+namespace poolkd::pool {
+
+Result<void> require_tagging(nt::Kernel& kernel) {
+    POOLKD_TRY(VirtAddr table, kernel.read_pointer_global("PoolTrackTable"));
+    if (table) return {};
+    auto flags = kernel.read_global("NtGlobalFlag", 4);
+    const bool off = flags && !(*flags & pool_tagging_flag);
+    return fail(ErrorKind::unsupported,
+                "Pool tagging is not enabled on this kernel: nt!PoolTrackTable is null{}. Set the boot flag with "
+                "`poolkd gflags "
+                "+ptg` (GFlags: \"Enable pool tagging\") and restart the target.",
+                off ? fmt::format(" and nt!NtGlobalFlag ({:#x}) lacks 0x400", *flags) : std::string{});
+}
+
+} // namespace poolkd::pool
