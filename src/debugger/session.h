@@ -1,0 +1,137 @@
+#pragma once
+
+#include "base/text.h"
+#include "base/work.h"
+#include "debugger/aliases.h"
+#include "debugger/command.h"
+#include "debugger/debuggee.h"
+#include "debugger/expression.h"
+#include "debugger/output.h"
+#include "debugger/range.h"
+#include "debugger/session_expressions.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace poolkd::debugger {
+
+/// How the user ended the session.
+enum class Quit {
+    no,
+    frozen,  ///< `q`: the target stays as it is
+    running, ///< `qd`: the target goes on
+};
+
+/// Where commands that continue took a rest, and how `d` and `e` alone look.
+struct DisplayState {
+    std::optional<VirtAddr> next_data; ///< of `d*`; nothing: the instruction pointer
+    std::optional<PhysAddr> next_physical;
+    std::optional<VirtAddr> next_code; ///< of `u`; nothing: the instruction pointer
+    std::string last_dump = "db";
+    std::string last_enter = "eb";
+};
+
+/// One target being debugged: what commands share. Owns the target; text goes to one output.
+class Session {
+  public:
+    Session(Output& console, const CommandTable& commands);
+
+    // The target.
+    void attach(std::unique_ptr<Debuggee> debuggee);
+    [[nodiscard]] bool has_target() const { return debuggee_ != nullptr; }
+    /// Only with a target: commands that say `needs_target` may ask without looking.
+    [[nodiscard]] nt::Kernel& kernel() { return debuggee_->kernel; }
+    [[nodiscard]] target::Target& target() { return *debuggee_->target; }
+    [[nodiscard]] memory::AddressSpace& memory() { return debuggee_->kernel.memory(); }
+    [[nodiscard]] control::Controller& controller() { return debuggee_->controller; }
+    [[nodiscard]] control::Journal& journal() { return debuggee_->journal; }
+    [[nodiscard]] bool running() const { return debuggee_ && debuggee_->controller.running(); }
+    /// Bytes of a pointer of the target; 8 without one.
+    [[nodiscard]] unsigned pointer_size() const;
+
+    [[nodiscard]] std::uint32_t processor() const { return processor_; }
+    void set_processor(std::uint32_t processor) { processor_ = processor; }
+    /// The registers of a processor (the current one by default), read once while the target stands still.
+    Result<RegisterFile> registers(std::optional<std::uint32_t> processor = std::nullopt);
+    Result<void> set_registers(const RegisterFile& registers);
+    /// To be called after every stop: the current processor is the one that reports, `u` and `d*` begin anew.
+    void note_stop();
+    /// EPROCESS and ETHREAD of the current processor.
+    Result<VirtAddr> current_thread();
+    Result<VirtAddr> current_process();
+
+    // Text.
+    [[nodiscard]] LoggedOutput& out() { return out_; }
+    void write(std::string_view text);
+    template <class... Args>
+    void print(fmt::format_string<Args...> format, Args&&... args) {
+        write(fmt::format(format, std::forward<Args>(args)...));
+    }
+    [[nodiscard]] std::string address_text(VirtAddr address) const {
+        return format_address(address.value, pointer_size());
+    }
+    /// "nt!PoolHitTag+0x2" or, when nothing is known, empty.
+    std::string symbol_text(VirtAddr address);
+
+    // Expressions in arguments.
+    Result<std::uint64_t> expression(Arguments& arguments);
+    Result<VirtAddr> address(Arguments& arguments);
+    Result<AddressRange> range(Arguments& arguments, unsigned element_size, std::uint64_t default_count);
+    Result<std::uint64_t> evaluate_text(std::string_view text);
+    [[nodiscard]] SessionExpressions& expressions() { return expressions_; }
+    /// "Extra character error" when something is left.
+    Result<void> no_more(Arguments& arguments);
+    /// An error with a caret under the cursor, as kd shows them: "     ^ Range error in 'db 0 L99999999'".
+    [[nodiscard]] std::unexpected<Error> caret_error(const Arguments& arguments, std::string_view what) const;
+
+    // Lines.
+    /// Runs a line of commands. False: one failed, and the rest of the line was not run. Errors are printed.
+    bool execute_line(std::string_view line);
+    [[nodiscard]] std::string prompt() const;
+    [[nodiscard]] const CommandTable& commands() const { return commands_; }
+    [[nodiscard]] Aliases& aliases() { return aliases_; }
+    [[nodiscard]] DisplayState& display() { return display_; }
+    void request_quit(Quit how) { quit_ = how; }
+    [[nodiscard]] Quit quit() const { return quit_; }
+
+    /// Carries Ctrl-C and progress; passed to everything that can take long.
+    [[nodiscard]] Work& work() { return work_; }
+    /// All commands that can answer in JSON do.
+    void set_json(bool on) { json_ = on; }
+    [[nodiscard]] bool json() const { return json_; }
+    /// A line of text for a command that asks (`eb` without values); nothing: no more input.
+    using AskLine = std::function<std::optional<std::string>(std::string_view prompt)>;
+    void set_ask_line(AskLine ask) { ask_line_ = std::move(ask); }
+    std::optional<std::string> ask_line(std::string_view prompt);
+
+  private:
+    Result<void> execute_command(std::string_view text, std::size_t offset);
+    Result<void> run_command(const CommandTable::Found& found, std::string_view text);
+    void report_error(const Error& error, std::string_view command);
+    void clear_progress();
+
+    LoggedOutput out_;
+    const CommandTable& commands_;
+    Work work_;
+    std::unique_ptr<Debuggee> debuggee_;
+    Aliases aliases_;
+    SessionExpressions expressions_;
+    DisplayState display_;
+    AskLine ask_line_;
+    std::uint32_t processor_ = 0;
+    std::optional<RegisterFile> registers_;
+    std::uint32_t registers_processor_ = 0;
+    target::Epoch registers_epoch_ = 0;
+    std::string repeat_;
+    bool json_ = false;
+    Quit quit_ = Quit::no;
+    unsigned nesting_ = 0;
+};
+
+} // namespace poolkd::debugger
