@@ -4,6 +4,8 @@
 
 #include "nt.h"
 
+typedef struct _UNICODE_STRING UNICODE_STRING, *PUNICODE_STRING;
+
 constexpr SIZE_T DRIVER_UNIT = 16;         // pool hands out multiples of it, one for the header included
 constexpr LONGLONG DRIVER_TICK = -100000;  // relative time of 10 ms
 

@@ -1,9 +1,6 @@
 // Background work that leaks nothing, for a debugger not to be misled by: a lookaside list whose blocks mostly never reach
 // the pool, a sawtooth that grows and shrinks, a protected tag, and what a running system holds anyway.
 #include "../driver.h"
-
-#include "nt_layout.h"
-
 #include "lookaside.h"
 
 constexpr ULONG BG_TAG_REQUEST = DriverTag("BgRq"); // lookaside list

@@ -1,9 +1,9 @@
 // Lookaside lists: a driver's own store of freed blocks of one size. A driver pops and pushes without entering the pool
 // (see lookaside.h); the pool and its tag counters see only the blocks that come and go
 // when the list is empty or full. All lists hang on two list heads, as in NT.
-#include "pool.h"
-
 #include "lookaside.h"
+
+#include "pool.h"
 
 extern "C" {
 LIST_ENTRY ExNPagedLookasideListHead = {&ExNPagedLookasideListHead, &ExNPagedLookasideListHead};

@@ -8,8 +8,8 @@
 
 #include "ki.h"
 #include "nt.h"
-#include "nt_layout.h"
 
+typedef struct _LIST_ENTRY LIST_ENTRY, *PLIST_ENTRY;
 typedef struct _POOL_HEADER POOL_HEADER, *PPOOL_HEADER;
 typedef struct _POOL_DESCRIPTOR POOL_DESCRIPTOR, *PPOOL_DESCRIPTOR;
 typedef struct _POOL_TRACKER_TABLE POOL_TRACKER_TABLE, *PPOOL_TRACKER_TABLE;

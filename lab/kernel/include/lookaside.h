@@ -1,6 +1,13 @@
 // The part of lookaside lists that is compiled into the driver, as in NT: a block comes from the driver's own list, and
-// the pool is entered only when that is empty or full. Include after nt.h and nt_layout.h.
-#pragma once
+// the pool is entered only when that is empty or full. #pragma once
+
+#include "nt.h"
+
+typedef struct _SLIST_HEADER SLIST_HEADER, *PSLIST_HEADER;
+typedef struct _SINGLE_LIST_ENTRY SLIST_ENTRY, *PSLIST_ENTRY;
+typedef struct _GENERAL_LOOKASIDE GENERAL_LOOKASIDE, *PGENERAL_LOOKASIDE;
+typedef struct _NPAGED_LOOKASIDE_LIST NPAGED_LOOKASIDE_LIST, *PNPAGED_LOOKASIDE_LIST;
+typedef struct _PAGED_LOOKASIDE_LIST PAGED_LOOKASIDE_LIST, *PPAGED_LOOKASIDE_LIST;
 
 extern "C" {
 NTKERNELAPI VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,

@@ -1,10 +1,6 @@
 // The practice drivers, run on the host's pool: the rows that the scenario must show, and that balanced sites balance.
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "nt_layout.h"
-
 #include "lookaside.h"
 #include "pool_machine.h"
 

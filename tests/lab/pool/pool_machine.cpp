@@ -25,6 +25,7 @@ SIZE_T pages_left = region_pages;
 int hits = 0;
 int held = 0;
 KIRQL current_irql = PASSIVE_LEVEL;
+std::map<std::string, std::string> boot_options;
 
 void reset(Region& region) {
   if (region.base == nullptr) {
@@ -137,7 +138,7 @@ void add(std::map<ULONG, TagUsage>& sums, const POOL_TRACKER_TABLE& row) {
 
 }  // namespace
 
-void start_pool(bool tagging, SIZE_T tracker_entries, SIZE_T expansion_pages, SIZE_T big_entries) {
+static void reset_machine() {
   for (Region& region : regions) reset(region);
   MmNonPagedPoolStart = regions[0].base;
   MmNonPagedPoolEnd = regions[0].base + region_pages * PAGE_SIZE;
@@ -156,7 +157,18 @@ void start_pool(bool tagging, SIZE_T tracker_entries, SIZE_T expansion_pages, SI
   PoolTrackTableExpansionSize = 0;
   ExPoolTagTables[0] = nullptr;
   ExpPoolBigEntriesInUse = 0;
+}
+
+void start_pool(bool tagging, SIZE_T tracker_entries, SIZE_T expansion_pages, SIZE_T big_entries) {
+  reset_machine();
   ExpInitializePool({tracker_entries, expansion_pages, big_entries}, tagging);
+}
+
+void boot_pool(ULONG global_flag, std::map<std::string, std::string> options) {
+  reset_machine();
+  NtGlobalFlag = global_flag;
+  boot_options = std::move(options);
+  ExInitSystem();
 }
 
 SIZE_T pages_in_use(bool paged) { return regions[paged ? 1 : 0].in_use; }
@@ -216,6 +228,7 @@ using namespace lab_test;
 
 extern "C" {
 
+ULONG NtGlobalFlag;
 PVOID MmNonPagedPoolStart;
 PVOID MmNonPagedPoolEnd;
 PVOID MmPagedPoolStart;
@@ -263,6 +276,14 @@ KIRQL KfRaiseIrql(KIRQL irql) {
 }
 
 void KeLowerIrql(KIRQL irql) { current_irql = irql; }
+BOOLEAN KeGetBootOption(const char* name, char* value, SIZE_T value_size) {
+  const auto option = boot_options.find(name);
+  if (option == boot_options.end()) return FALSE;
+  strncpy(value, option->second.c_str(), value_size - 1);
+  value[value_size - 1] = 0;
+  return TRUE;
+}
+
 KIRQL KeGetCurrentIrql() { return current_irql; }
 ULONG KeGetCurrentProcessorNumber() { return 0; }
 void DbgBreakPoint() {

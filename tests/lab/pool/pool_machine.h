@@ -31,6 +31,9 @@ struct TagUsage {
 // Forgets all earlier allocations and starts the pool anew.
 void start_pool(bool tagging = true, SIZE_T tracker_entries = 1024, SIZE_T expansion_pages = 4, SIZE_T big_entries = 64);
 
+// Starts the pool as the kernel does, with these words on the boot command line.
+void boot_pool(ULONG global_flag, std::map<std::string, std::string> options);
+
 // Pages allocated and not freed, in one region.
 SIZE_T pages_in_use(bool paged);
 // No more than this many pages can be allocated from now on.

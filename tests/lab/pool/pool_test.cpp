@@ -244,6 +244,21 @@ TEST(LabPoolTracker, WithoutTaggingNothingIsCounted) {
   EXPECT_EQ(check_pool(), "");
 }
 
+TEST(LabPoolTracker, BootOptionsSetTheSizes) {
+  boot_pool(0x400, {});
+  EXPECT_EQ(PoolTrackTableSize, 1025U);
+  EXPECT_EQ(PoolBigPageTableSize, 256U);
+  boot_pool(0x400, {{"tracker", "64"}, {"bigpages", "512"}});
+  EXPECT_EQ(PoolTrackTableSize, 65U);
+  EXPECT_EQ(PoolTrackTableMask, 63U);
+  EXPECT_EQ(PoolBigPageTableSize, 512U);
+  boot_pool(0x400, {{"tracker", "100"}, {"bigpages", "12x"}});
+  EXPECT_EQ(PoolTrackTableSize, 1025U);
+  EXPECT_EQ(PoolBigPageTableSize, 256U);
+  boot_pool(0, {});
+  EXPECT_EQ(PoolTrackTable, nullptr);
+}
+
 TEST(LabPoolHitTag, StopsAtAllocationAndFreeOfSmallAndBig) {
   start_pool();
   PoolHitTag = tag_abc;
@@ -323,7 +338,7 @@ TEST(LabPoolMisuse, OverrunOfBlockAndOfBigPages) {
   ExAllocatePoolWithTag(NonPagedPoolNx, 48, tag_abc);
   ExAllocatePoolWithTag(NonPagedPoolNx, 48, tag_abc);
   auto* block = static_cast<UCHAR*>(ExAllocatePoolWithTag(NonPagedPoolNx, 48, tag_abc));
-  memset(block, 0x41, 56);  // into the next header
+  memset(block, 0x41, 64);  // over the next header
   EXPECT_EQ(bug_check_of([&] { ExFreePool(block); }).code, 0x19U);
   start_pool();
   auto* big = static_cast<UCHAR*>(ExAllocatePoolWithTag(NonPagedPoolNx, 5000, tag_abc));

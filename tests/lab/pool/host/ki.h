@@ -15,6 +15,10 @@ ULONG KeGetCurrentProcessorNumber();
 [[noreturn]] void KeBugCheckEx(ULONG code, ULONG_PTR first, ULONG_PTR second, ULONG_PTR third, ULONG_PTR fourth);
 void DbgBreakPoint();
 
+BOOLEAN KeGetBootOption(const char* name, char* value, SIZE_T value_size);
+void ExInitSystem();
+
+extern ULONG NtGlobalFlag;
 extern PVOID MmNonPagedPoolStart;
 extern PVOID MmNonPagedPoolEnd;  // first byte after
 extern PVOID MmPagedPoolStart;

@@ -13,7 +13,13 @@
 
 using UCHAR = std::uint8_t;
 using PUCHAR = UCHAR*;
+using CHAR = char;
+using PCHAR = CHAR*;
+using PCSTR = const CHAR*;
+using SCHAR = signed char;
+using SHORT = std::int16_t;
 using USHORT = std::uint16_t;
+using WCHAR = char16_t;
 using LONG = std::int32_t;
 using ULONG = std::uint32_t;
 using PULONG = ULONG*;
@@ -23,6 +29,8 @@ using ULONG_PTR = std::uintptr_t;
 using PULONG_PTR = ULONG_PTR*;
 using LONG_PTR = std::intptr_t;
 using SIZE_T = std::size_t;
+using KSPIN_LOCK = ULONG_PTR;
+using KAFFINITY = ULONG_PTR;
 using PVOID = void*;
 using BOOLEAN = UCHAR;
 using KIRQL = UCHAR;
@@ -41,22 +49,23 @@ union LARGE_INTEGER {
 };
 using PLARGE_INTEGER = LARGE_INTEGER*;
 
-struct UNICODE_STRING;
-using PUNICODE_STRING = UNICODE_STRING*;
-struct DRIVER_OBJECT {
-  void (*DriverUnload)(DRIVER_OBJECT*);
-};
-using PDRIVER_OBJECT = DRIVER_OBJECT*;
 using PKSTART_ROUTINE = void (*)(PVOID);
 
-struct LIST_ENTRY {
-  LIST_ENTRY* Flink;
-  LIST_ENTRY* Blink;
-};
-using PLIST_ENTRY = LIST_ENTRY*;
-using _LIST_ENTRY = LIST_ENTRY;
+using PDRIVER_INITIALIZE = NTSTATUS (*)(struct _DRIVER_OBJECT*, struct _UNICODE_STRING*);
+using PDRIVER_UNLOAD = void (*)(struct _DRIVER_OBJECT*);
 
-enum POOL_TYPE : int { NonPagedPool = 0, PagedPool = 1, NonPagedPoolCacheAligned = 4, NonPagedPoolNx = 512 };
+enum _POOL_TYPE : int;
+using POOL_TYPE = _POOL_TYPE;
+using PALLOCATE_FUNCTION = PVOID (*)(POOL_TYPE, SIZE_T, ULONG);
+using PFREE_FUNCTION = void (*)(PVOID);
+
+#include "nt_layout.h"
+
+using PUNICODE_STRING = _UNICODE_STRING*;
+using DRIVER_OBJECT = _DRIVER_OBJECT;
+using PDRIVER_OBJECT = DRIVER_OBJECT*;
+using LIST_ENTRY = _LIST_ENTRY;
+using PLIST_ENTRY = LIST_ENTRY*;
 
 constexpr POOL_FLAGS POOL_FLAG_UNINITIALIZED = 0x2;
 constexpr POOL_FLAGS POOL_FLAG_CACHE_ALIGNED = 0x8;
@@ -72,11 +81,6 @@ constexpr KIRQL DISPATCH_LEVEL = 2;
 constexpr KIRQL HIGH_LEVEL = 15;
 constexpr ULONG KMODE_EXCEPTION_NOT_HANDLED = 0x1E;
 constexpr LONG STATUS_INSUFFICIENT_RESOURCES = static_cast<LONG>(0xC000009AU);
-
-struct SLIST_ENTRY {
-  SLIST_ENTRY* Next;
-};
-using PSLIST_ENTRY = SLIST_ENTRY*;
 
 extern "C" {
 PVOID ExAllocatePool(POOL_TYPE type, SIZE_T bytes);

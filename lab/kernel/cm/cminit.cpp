@@ -1,0 +1,7 @@
+#include "cm.h"
+#include "ki.h"
+
+extern "C" VOID CmInitSystem(VOID)
+{
+    NtGlobalFlag = CmReadGlobalFlag();
+}
