@@ -229,6 +229,9 @@ class Layouts:
         permute = self.seed != 0 and not group.fixed
         if permute:
             random.shuffle(moving)
+            for member in moving:
+                if isinstance(member, Unit):
+                    random.shuffle(member.fields)
         # A member described after a pinned one stays behind it when nothing moves.
         members = pinned + moving if permute else group.members
         group.members, group.offsets = members, []

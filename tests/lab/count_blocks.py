@@ -131,7 +131,7 @@ class Memory:
 
 def field(data, offset, layout):
     at, shift, bits = layout
-    value = struct.unpack_from("<I", data, offset + at)[0]
+    value = int.from_bytes(data[offset + at:offset + at + 4], "little")
     return value >> shift & (1 << bits) - 1 if bits else value
 
 
