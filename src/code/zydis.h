@@ -1,0 +1,37 @@
+#pragma once
+
+// Internal to this folder: Zydis' decoder behind the fewest names.
+
+#include "base/bytes.h"
+
+#include <Zydis/Zydis.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace poolkd::code::zydis {
+
+struct Decoded {
+    ZydisDecodedInstruction instruction{};
+    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands{};
+};
+
+enum class Outcome { good, malformed, truncated };
+
+Outcome decode(Bytes bytes, Decoded& out);
+
+/// "rax"; empty for none.
+std::string_view register_name(ZydisRegister reg);
+
+/// Number of a 64-bit general register in its encoding (rax 0 … r15 15), or -1.
+int gpr_number(ZydisRegister reg);
+
+/// movs, stos and their like: kd prints their memory operands, Zydis only the size in the mnemonic.
+bool names_its_memory(const ZydisDecodedInstruction& instruction);
+
+/// Operands as kd prints them, joined by commas.
+std::string format_operands(const Decoded& decoded, std::uint64_t address, const void* namer);
+
+} // namespace poolkd::code::zydis
