@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Counts the live pool blocks of a tag in the practice kernel's memory, with nothing of poolkd's.
 
-    count_blocks.py RAM NTKRNLMP.PDB TAG [--cr3 ADDRESS]
+    count_blocks.py RAM NTKRNLMP.PDB TAG... [--cr3 ADDRESS] [--tracker]
 
 RAM is the file behind the machine's memory (QEMU: -object memory-backend-file,mem-path=RAM,share=on). The page tables are
 walked from CR3 (found by its self map when not given), the kernel is found by the name of its PDB, and every page of both
 pools is parsed by the headers in it. Field offsets come from the PDB through llvm-pdbutil. Stop the machine first.
-Prints a line for each pool: its name, blocks, bytes; the bytes are those that the tag counters count.
+Prints a line for each tag and pool: tag, pool, blocks, bytes; the bytes are those that the tag counters count. With
+--tracker the line goes on with what the counters say: live blocks and bytes, summed over all tables.
 """
 import argparse
 import mmap
@@ -165,36 +166,72 @@ def small_blocks(data, fields):
     return blocks
 
 
+def live_blocks(memory, pdb, base):
+    """{(tag, pool): [bytes, ...]} of all live blocks, and the number of mapped pages that hold none by pool."""
+    fields, _ = pdb.struct("_POOL_HEADER")
+    big = big_blocks(memory, pdb, base)
+    in_big = {va + offset for va, (_, size) in big.items() for offset in range(0, size, PAGE)}
+    found, strange = {}, {}
+    for pool, past_end in (("NonPaged", 0), ("Paged", 1)):
+        start = memory.u64(base + pdb.rva(f"Mm{pool}PoolStart"))
+        end = memory.u64(base + pdb.rva(f"Mm{pool}PoolEnd")) + past_end
+        for va, (tag, size) in big.items():
+            if start <= va < end:
+                found.setdefault((tag, pool), []).append(size)
+        for va in (page for page in memory.pages if start <= page < end and page not in in_big):
+            blocks = small_blocks(memory.read(va, PAGE), fields)
+            if blocks is None:
+                strange[pool] = strange.get(pool, 0) + 1
+            for tag, size in blocks or ():
+                found.setdefault((tag, pool), []).append(size)
+    return found, strange
+
+
+def tracker_sums(memory, pdb, base):
+    """{(tag, pool): (live blocks, bytes)} by the tag counters: global table, processors' tables, expansion table."""
+    fields, stride = pdb.struct("_POOL_TRACKER_TABLE")
+    size = memory.u64(base + pdb.rva("PoolTrackTableSize"))
+    tables = {memory.u64(base + pdb.rva("PoolTrackTable")): size}
+    for processor in range(64):
+        tables[memory.u64(base + pdb.rva("ExPoolTagTables") + processor * 8)] = size
+    tables[memory.u64(base + pdb.rva("PoolTrackTableExpansion"))] = memory.u64(base + pdb.rva("PoolTrackTableExpansionSize"))
+    sums = {}
+    for table, count in tables.items():
+        data = memory.read(table, count * stride) if table else b""
+        for offset in range(0, len(data), stride):
+            tag = field(data, offset, fields["Key"])
+            for pool in ("NonPaged", "Paged"):
+                number = {name: struct.unpack_from("<Q", data, offset + fields[pool + name][0])[0]
+                          for name in ("Allocs", "Frees", "Bytes")}
+                live, size_sum = sums.get((tag, pool), (0, 0))
+                sums[tag, pool] = live + number["Allocs"] - number["Frees"], (size_sum + number["Bytes"]) & 2**64 - 1
+    return sums
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ram")
     parser.add_argument("pdb")
-    parser.add_argument("tag")
+    parser.add_argument("tag", nargs="+")
     parser.add_argument("--cr3", type=lambda text: int(text, 0))
+    parser.add_argument("--tracker", action="store_true")
     arguments = parser.parse_args()
-    if len(arguments.tag) != 4:
+    if any(len(tag) != 4 for tag in arguments.tag):
         parser.error("a tag has four characters; blanks count")
-    tag = struct.unpack("<I", arguments.tag.encode("latin-1"))[0] & 0x7FFFFFFF
 
     pdb = Pdb(arguments.pdb)
     memory = Memory(arguments.ram, arguments.cr3)
     base = memory.find_image(arguments.pdb.rsplit("/", 1)[-1].lower())
-    fields, _ = pdb.struct("_POOL_HEADER")
-    big = big_blocks(memory, pdb, base)
-    in_big = {va + offset for va, (_, size) in big.items() for offset in range(0, size, PAGE)}
-    for pool, past_end in (("NonPaged", 0), ("Paged", 1)):
-        start = memory.u64(base + pdb.rva(f"Mm{pool}PoolStart"))
-        end = memory.u64(base + pdb.rva(f"Mm{pool}PoolEnd")) + past_end
-        found = [size for va, (key, size) in big.items() if key == tag and start <= va < end]
-        strange = 0
-        for va in sorted(page for page in memory.pages if start <= page < end and page not in in_big):
-            blocks = small_blocks(memory.read(va, PAGE), fields)
-            if blocks is None:
-                strange += 1
-            else:
-                found += [size for key, size in blocks if key == tag]
-        print(f"{pool} {len(found)} {sum(found)}")
-        print(f"{pool}: {strange} mapped pages hold no blocks", file=sys.stderr)
+    found, strange = live_blocks(memory, pdb, base)
+    sums = tracker_sums(memory, pdb, base) if arguments.tracker else {}
+    for text in arguments.tag:
+        tag = struct.unpack("<I", text.encode("latin-1"))[0] & 0x7FFFFFFF
+        for pool in ("NonPaged", "Paged"):
+            sizes = found.get((tag, pool), [])
+            counted = "" if not arguments.tracker else " tracker {} {}".format(*sums.get((tag, pool), (0, 0)))
+            print(f"{text} {pool} {len(sizes)} {sum(sizes)}{counted}")
+    for pool, pages in strange.items():
+        print(f"{pool}: {pages} mapped pages hold no blocks", file=sys.stderr)
 
 
 if __name__ == "__main__":
