@@ -1,0 +1,14 @@
+#include "commands/commands.h"
+#include "commands/memory_dump.h"
+#include "commands/memory_enter.h"
+#include "commands/memory_search.h"
+
+namespace poolkd::commands {
+
+void add_memory_commands(debugger::CommandTable& table) {
+    add_dump_commands(table);
+    add_enter_commands(table);
+    add_search_commands(table);
+}
+
+} // namespace poolkd::commands
