@@ -1,0 +1,381 @@
+#include "target_model.h"
+
+#include <algorithm>
+
+namespace poolkd::kd::test {
+
+namespace {
+
+constexpr std::chrono::milliseconds retry_after{30};
+constexpr unsigned print_retries = 20;
+
+template <class T>
+void put(ByteVector& out, T value) {
+    out.resize(out.size() + sizeof(T));
+    store(out, out.size() - sizeof(T), value);
+}
+
+std::uint64_t mix(std::uint64_t x) {
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdull;
+    x ^= x >> 29;
+    return x;
+}
+
+} // namespace
+
+bool TargetModel::mapped(std::uint64_t address) {
+    if (address < memory_base || address >= memory_base + memory_size) return false;
+    return (address - memory_base) / 4096 % 7 != 5; // every seventh page is a hole
+}
+
+std::byte TargetModel::byte_at(std::uint64_t address) const {
+    if (auto it = written_.find(address); it != written_.end()) return it->second;
+    return static_cast<std::byte>(mix(address * 31 + seed_ + boots_) & 0xff);
+}
+
+void TargetModel::boot(ModelTime) {
+    ++boots_;
+    tx_ = initial_id | sync_bit;
+    rx_ = initial_id;
+    waiting_ = Waiting::nothing;
+    if (sending_ && !sending_->print_text.empty()) given_up.insert(sending_->print_text);
+    for (const Sending& lost : queued_)
+        if (!lost.print_text.empty()) given_up.insert(lost.print_text);
+    sending_.reset();
+    repeated_.reset();
+    queued_.clear();
+    break_pending_ = false;
+    written_.clear();
+    breakpoints_.clear();
+    present_ = true;
+    run_ = 0;
+    packet_.clear();
+}
+
+void TargetModel::print(const std::string& text, ModelTime now) {
+    if (!present_) {
+        given_up.insert(text);
+        return;
+    }
+    Sending packet{PacketType::debug_io, ByteVector(16), print_retries, text};
+    store(packet.payload, 0, print_string);
+    store(packet.payload, 8, static_cast<std::uint32_t>(text.size()));
+    store(packet.payload, 12, std::uint32_t{0xdeadbeef});
+    for (char c : text)
+        packet.payload.push_back(static_cast<std::byte>(c));
+    queued_.push_back(std::move(packet));
+    next_queued(now);
+}
+
+void TargetModel::stop_with_exception(ModelTime now) {
+    ++stop_number_;
+    Sending packet{PacketType::state_change_64, ByteVector(state_change_size, std::byte{0x69}), 0, {}};
+    store(packet.payload, 0, state_exception);
+    store(packet.payload, 6, std::uint16_t{0});
+    store(packet.payload, 8, std::uint32_t{1});
+    store(packet.payload, 16, std::uint64_t{0xffff880000001000});
+    store(packet.payload, 24, memory_base + stop_number_);
+    store(packet.payload, 32, std::uint32_t{0x80000003});
+    store(packet.payload, 36, std::uint32_t{0});
+    store(packet.payload, 48, memory_base + stop_number_);
+    store(packet.payload, 56, std::uint32_t{1});
+    store(packet.payload, 64, std::uint64_t{0});
+    store(packet.payload, 184, std::uint32_t{1});
+    queued_.push_back(std::move(packet));
+    next_queued(now);
+}
+
+void TargetModel::stop_with_module(const std::string& path, ModelTime now) {
+    ++stop_number_;
+    Sending packet{PacketType::state_change_64, ByteVector(state_change_size, std::byte{0x30}), print_retries, {}};
+    store(packet.payload, 0, state_load_symbols);
+    store(packet.payload, 6, std::uint16_t{0});
+    store(packet.payload, 8, std::uint32_t{1});
+    store(packet.payload, 24, memory_base + stop_number_);
+    store(packet.payload, 32, static_cast<std::uint32_t>(path.size() + 1));
+    store(packet.payload, 40, memory_base);
+    store(packet.payload, 60, std::uint32_t{0x20000});
+    store(packet.payload, 64, std::uint8_t{0});
+    for (char c : path)
+        packet.payload.push_back(static_cast<std::byte>(c));
+    packet.payload.push_back(std::byte{0});
+    queued_.push_back(std::move(packet));
+    next_queued(now);
+}
+
+void TargetModel::prompt(const std::string& text, ModelTime now) {
+    prompt_answer_.clear();
+    Sending packet{PacketType::debug_io, ByteVector(16), 0, {}};
+    store(packet.payload, 0, get_string);
+    store(packet.payload, 8, static_cast<std::uint32_t>(text.size()));
+    store(packet.payload, 12, std::uint32_t{2});
+    for (char c : text)
+        packet.payload.push_back(static_cast<std::byte>(c));
+    queued_.push_back(std::move(packet));
+    next_queued(now);
+}
+
+void TargetModel::ask_for_file(ModelTime now) {
+    file_refused_ = false;
+    Sending packet{PacketType::file_io, ByteVector(64), 0, {}};
+    store(packet.payload, 0, create_file);
+    for (char c : std::string("a.sys"))
+        put(packet.payload, static_cast<std::uint16_t>(c));
+    put(packet.payload, std::uint16_t{0});
+    queued_.push_back(std::move(packet));
+    next_queued(now);
+}
+
+void TargetModel::next_queued(ModelTime now) {
+    if (sending_ || waiting_ != Waiting::nothing || queued_.empty()) return;
+    Sending packet = std::move(queued_.front());
+    queued_.pop_front();
+    send(std::move(packet), now);
+}
+
+void TargetModel::send(Sending packet, ModelTime now) {
+    sending_ = std::move(packet);
+    transmit(now);
+}
+
+void TargetModel::transmit(ModelTime now) {
+    put(out_, std::uint32_t{0x30303030});
+    put(out_, static_cast<std::uint16_t>(sending_->type));
+    put(out_, static_cast<std::uint16_t>(sending_->payload.size()));
+    put(out_, tx_);
+    std::uint32_t sum = 0;
+    for (std::byte b : sending_->payload)
+        sum += std::to_integer<std::uint32_t>(b);
+    put(out_, sum);
+    out_.insert(out_.end(), sending_->payload.begin(), sending_->payload.end());
+    out_.push_back(std::byte{0xaa});
+    retry_at_ = now + retry_after;
+}
+
+void TargetModel::control(PacketType type, std::uint32_t id) {
+    put(out_, std::uint32_t{0x69696969});
+    put(out_, static_cast<std::uint16_t>(type));
+    put(out_, std::uint16_t{0});
+    put(out_, id);
+    put(out_, std::uint32_t{0});
+}
+
+void TargetModel::tick(ModelTime now) {
+    if (!sending_ || now < retry_at_) return;
+    if (sending_->retries_left == 1) { // nobody listens: go on without a debugger
+        if (!sending_->print_text.empty()) given_up.insert(sending_->print_text);
+        sending_.reset();
+        waiting_ = Waiting::nothing;
+        tx_ = initial_id | sync_bit;
+        rx_ = initial_id;
+        next_queued(now);
+        return;
+    }
+    if (sending_->retries_left > 0) --sending_->retries_left;
+    transmit(now);
+}
+
+void TargetModel::acknowledged(ModelTime now) {
+    Sending sent = std::move(*sending_);
+    sending_.reset();
+    tx_ = (tx_ ^ 1) & ~sync_bit;
+    switch (sent.type) {
+    case PacketType::state_change_64:
+        waiting_ = Waiting::request;
+        repeated_ = std::move(sent);
+        break;
+    case PacketType::debug_io:
+        if (load_or<std::uint32_t>(sent.payload, 0) == get_string) {
+            waiting_ = Waiting::prompt_answer;
+            repeated_ = std::move(sent);
+        }
+        break;
+    case PacketType::file_io:
+        waiting_ = Waiting::file_answer;
+        repeated_ = std::move(sent);
+        break;
+    default: break;
+    }
+    next_queued(now);
+}
+
+void TargetModel::receive(Bytes bytes, ModelTime now) {
+    for (std::byte b : bytes)
+        byte_in(std::to_integer<std::uint8_t>(b), now);
+}
+
+void TargetModel::byte_in(std::uint8_t byte, ModelTime now) {
+    if (!busy()) { // running: it looks for break-ins only
+        run_ = 0;
+        packet_.clear();
+        if (byte == break_in_byte || break_pending_) {
+            break_pending_ = false;
+            stop_with_exception(now);
+        }
+        return;
+    }
+    if (run_ < 4) {
+        const bool leader = byte == 0x30 || byte == 0x69;
+        if (leader && run_ > 0 && byte == run_byte_) {
+            ++run_;
+        } else {
+            run_ = leader ? 1 : 0;
+            run_byte_ = byte;
+        }
+        if (byte == break_in_byte && waiting_ != Waiting::nothing && !sending_) {
+            break_pending_ = true;
+            report(now); // as a new packet with the next id
+        }
+        packet_.clear();
+        return;
+    }
+    present_ = true;
+    packet_.push_back(std::byte{byte});
+    if (packet_.size() == 2 && run_byte_ == 0x69 && load_or<std::uint16_t>(packet_, 0) == 5) {
+        run_ = 0; // RESEND: the rest is left to the hunt
+        on_control(PacketType::resend, 0, now);
+        return;
+    }
+    if (packet_.size() < 12) return;
+    const auto type = static_cast<PacketType>(load_or<std::uint16_t>(packet_, 0));
+    const std::size_t count = load_or<std::uint16_t>(packet_, 2);
+    const auto id = load_or<std::uint32_t>(packet_, 4);
+    if (run_byte_ == 0x69) {
+        run_ = 0;
+        on_control(type, id, now);
+        return;
+    }
+    if (count > max_payload || count == 0) {
+        run_ = 0;
+        control(PacketType::resend, 0);
+        return;
+    }
+    if (packet_.size() < 12 + count + 1) return;
+    run_ = 0;
+    const ByteVector packet = std::move(packet_);
+    packet_.clear();
+    const Bytes payload = Bytes(packet).subspan(12, count);
+    std::uint32_t sum = 0;
+    for (std::byte b : payload)
+        sum += std::to_integer<std::uint32_t>(b);
+    if (packet.back() != std::byte{0xaa} || sum != load_or<std::uint32_t>(packet, 8)) {
+        control(PacketType::resend, 0);
+        return;
+    }
+    on_data(type, id, payload, now);
+}
+
+void TargetModel::on_control(PacketType type, std::uint32_t id, ModelTime now) {
+    if (type == PacketType::acknowledge) {
+        if (sending_ && id == (tx_ & ~sync_bit)) acknowledged(now);
+    } else if (type == PacketType::resend) {
+        if (sending_) transmit(now);
+    } else if (type == PacketType::reset) {
+        tx_ = rx_ = initial_id;
+        control(PacketType::reset, 0);
+        report(now);
+    }
+}
+
+/// Says again what it stands at: the report, prompt or file request it waits on, or the packet under way.
+void TargetModel::report(ModelTime now) {
+    if (waiting_ != Waiting::nothing && repeated_) {
+        send(*repeated_, now);
+    } else if (sending_) {
+        transmit(now);
+    }
+}
+
+void TargetModel::on_data(PacketType type, std::uint32_t id, Bytes payload, ModelTime now) {
+    if (sending_) { // counts as an acknowledgement; the packet itself is dropped
+        acknowledged(now);
+        control(PacketType::resend, 0);
+        return;
+    }
+    control(PacketType::acknowledge, id & ~sync_bit);
+    if (id != rx_) return;
+    rx_ ^= 1;
+    if (type == PacketType::manipulate && waiting_ == Waiting::request) {
+        serve(payload, now);
+    } else if (type == PacketType::debug_io && waiting_ == Waiting::prompt_answer) {
+        const auto count = std::min<std::size_t>(load_or<std::uint32_t>(payload, 12), payload.size() - 16);
+        for (std::byte b : payload.subspan(16, count))
+            prompt_answer_.push_back(static_cast<char>(b));
+        resume(now);
+    } else if (type == PacketType::file_io && waiting_ == Waiting::file_answer) {
+        file_refused_ = !succeeded(load_or<std::uint32_t>(payload, 4));
+        resume(now);
+    }
+}
+
+void TargetModel::resume(ModelTime now) {
+    waiting_ = Waiting::nothing;
+    repeated_.reset();
+    if (break_pending_ && queued_.empty()) {
+        break_pending_ = false;
+        stop_with_exception(now);
+    }
+    next_queued(now);
+}
+
+void TargetModel::serve(Bytes request, ModelTime now) {
+    Sending reply{PacketType::manipulate, ByteVector(request.begin(), request.begin() + 56), 0, {}};
+    ByteVector& out = reply.payload;
+    std::uint32_t status = 0;
+    const auto address = load_or<std::uint64_t>(request, 16);
+    const auto count = load_or<std::uint32_t>(request, 24);
+    switch (static_cast<Api>(load_or<std::uint32_t>(request, 0))) {
+    case Api::continue2:
+    case Api::continue_: resume(now); return;
+    case Api::read_virtual: {
+        std::uint32_t done = 0;
+        while (done < count && done < max_manipulate_data && mapped(address + done))
+            out.push_back(byte_at(address + done++));
+        store(out, 28, done);
+        if (done < count && done < max_manipulate_data) status = status_unsuccessful;
+        break;
+    }
+    case Api::write_virtual: {
+        std::uint32_t done = 0;
+        for (std::byte b : request.subspan(56)) {
+            if (!mapped(address + done)) break;
+            written_[address + done++] = b;
+        }
+        store(out, 28, done);
+        if (done < count) status = status_unsuccessful;
+        break;
+    }
+    case Api::get_version:
+        store(out, 16, std::uint16_t{0xf});
+        store(out, 18, std::uint16_t{9600});
+        store(out, 24, std::uint16_t{0x8664});
+        store(out, 32, memory_base);
+        break;
+    case Api::write_breakpoint: {
+        std::uint32_t handle = 0;
+        for (std::uint32_t h = 1; h <= 32 && handle == 0; ++h)
+            if (!breakpoints_.contains(h)) handle = h;
+        for (const auto& [h, at] : breakpoints_)
+            if (at == address) handle = 0;
+        if (handle) breakpoints_[handle] = address;
+        store(out, 24, handle);
+        if (!handle) status = status_unsuccessful;
+        break;
+    }
+    case Api::restore_breakpoint:
+        if (breakpoints_.erase(load_or<std::uint32_t>(request, 16)) == 0) status = status_unsuccessful;
+        break;
+    default: status = status_unsuccessful; break;
+    }
+    store(out, 8, status);
+    send(std::move(reply), now);
+}
+
+ByteVector TargetModel::take_output() {
+    ByteVector out;
+    out.swap(out_);
+    return out;
+}
+
+} // namespace poolkd::kd::test

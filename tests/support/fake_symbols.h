@@ -1,0 +1,78 @@
+#pragma once
+
+#include "base/text.h"
+#include "symbols/module_symbols.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace poolkd::testing {
+
+/// An unsigned integer type of `size` bytes.
+inline symbols::TypePtr number(std::uint64_t size) {
+    auto type = std::make_shared<symbols::Type>();
+    type->kind = symbols::TypeKind::integer;
+    type->name = "UInt" + std::to_string(size) + "B";
+    type->size = size;
+    return type;
+}
+
+/// Symbols that a test writes down.
+class FakeSymbols final : public symbols::ModuleSymbols {
+  public:
+    void add(std::string name, std::uint32_t rva, bool is_code = false) {
+        symbols_.push_back({std::move(name), rva, 0, is_code, symbols::Provenance::pdb_public});
+        std::ranges::sort(symbols_, {}, &symbols::Symbol::rva);
+    }
+    void add(symbols::StructLayout layout) { layouts_[layout.name] = std::move(layout); }
+
+    [[nodiscard]] symbols::Provenance provenance() const override { return symbols::Provenance::pdb_public; }
+    [[nodiscard]] std::string file() const override { return "fake.pdb"; }
+    [[nodiscard]] bool has_types() const override { return true; }
+    std::optional<symbols::Symbol> find(std::string_view name) override {
+        auto all = find_all(name);
+        return all.empty() ? std::nullopt : std::optional(all.front());
+    }
+    std::vector<symbols::Symbol> find_all(std::string_view name) override {
+        std::vector<symbols::Symbol> found;
+        for (const symbols::Symbol& symbol : symbols_)
+            if (equals_ignore_case(symbol.name, name)) found.push_back(symbol);
+        return found;
+    }
+    std::optional<symbols::Symbol> nearest(std::uint32_t rva) override {
+        std::optional<symbols::Symbol> best;
+        for (const symbols::Symbol& symbol : symbols_)
+            if (symbol.rva <= rva) best = symbol;
+        return best;
+    }
+    std::optional<symbols::Symbol> next(std::uint32_t rva) override {
+        for (const symbols::Symbol& symbol : symbols_)
+            if (symbol.rva > rva) return symbol;
+        return std::nullopt;
+    }
+    std::vector<symbols::Symbol> match(std::string_view pattern, std::size_t limit) override {
+        std::vector<symbols::Symbol> found;
+        for (const symbols::Symbol& symbol : symbols_)
+            if (found.size() < limit && wildcard_match(pattern, symbol.name)) found.push_back(symbol);
+        return found;
+    }
+    Result<symbols::StructLayout> layout(std::string_view name) override {
+        auto at = layouts_.find(name);
+        if (at == layouts_.end()) return fail(ErrorKind::not_found, "no type {}", name);
+        return at->second;
+    }
+    Result<symbols::TypePtr> type(std::string_view name) override {
+        return fail(ErrorKind::not_found, "no type {}", name);
+    }
+    std::optional<symbols::TypePtr> type_of_symbol(std::string_view) override { return std::nullopt; }
+    std::vector<std::string> match_types(std::string_view, std::size_t) override { return {}; }
+    std::optional<symbols::SourceLine> line(std::uint32_t) override { return std::nullopt; }
+
+  private:
+    std::vector<symbols::Symbol> symbols_;
+    std::map<std::string, symbols::StructLayout, std::less<>> layouts_;
+};
+
+} // namespace poolkd::testing
