@@ -1,0 +1,149 @@
+#include "control/tag_site.h"
+
+#include "base/text.h"
+#include "code/decoder.h"
+#include "code/namer.h"
+#include "pool/usage.h"
+
+#include <algorithm>
+
+namespace poolkd::control {
+
+namespace {
+
+constexpr int max_instructions = 16; // between the constant and the call that gets it
+constexpr std::size_t tag_bytes = 4;
+
+/// The function that an instruction calls or jumps to: a direct target, or the content of an import slot.
+std::optional<VirtAddr> destination(nt::Kernel& kernel, const code::Instruction& instruction) {
+    if (instruction.target) return instruction.target;
+    if (!instruction.slot) return std::nullopt;
+    auto pointer = kernel.read_pointer(*instruction.slot);
+    return pointer ? std::optional(*pointer) : std::nullopt;
+}
+
+TagSiteKind kind_of(std::string_view callee) {
+    const std::string name = to_lower(callee);
+    if (name.find("free") != std::string::npos || name.find("release") != std::string::npos)
+        return TagSiteKind::release;
+    if (name.find("alloc") != std::string::npos) return TagSiteKind::allocation;
+    return TagSiteKind::unknown;
+}
+
+/// A write of four bytes into a module's image that replaces one tag constant by another.
+std::optional<TagSite> site_of(nt::Kernel& kernel, const JournalEntry& entry) {
+    if (entry.breakpoint_handle || entry.after.size() != tag_bytes) return std::nullopt;
+    return find_tag_site(kernel, entry.address);
+}
+
+PoolTag tag_of(const ByteVector& bytes) {
+    return PoolTag(load_or<std::uint32_t>(bytes, 0)).bare();
+}
+
+} // namespace
+
+std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
+    const nt::Module* module = kernel.modules().containing(address);
+    if (!module) return std::nullopt;
+    // The constant is the last part of its instruction, so the next instruction starts right behind it.
+    VirtAddr at = address + tag_bytes;
+    ByteVector bytes(max_instructions * code::max_instruction_bytes);
+    bytes.resize(kernel.memory().read(at, bytes).bytes);
+    auto name = code::namer_of(kernel);
+    std::size_t offset = 0;
+    for (int i = 0; i < max_instructions && offset < bytes.size(); ++i) {
+        auto instruction = code::decode_x64(Bytes(bytes).subspan(offset), at + offset);
+        if (!instruction) break;
+        offset += instruction->length;
+        const bool leaves =
+            instruction->kind == code::InstructionKind::call || instruction->kind == code::InstructionKind::jump;
+        if (leaves) {
+            auto to = destination(kernel, *instruction);
+            if (!to) break;
+            std::string callee = name(*to);
+            if (kind_of(callee) == TagSiteKind::unknown && instruction->kind == code::InstructionKind::jump &&
+                instruction->target) {
+                // A jump inside the function: follow it, once more from there.
+                if (module->contains(*to) && *to - at < bytes.size()) {
+                    offset = *to - at;
+                    continue;
+                }
+            }
+            return TagSite{kind_of(callee), std::move(callee)};
+        }
+        if (instruction->kind == code::InstructionKind::ret) break;
+    }
+    return TagSite{};
+}
+
+Result<std::string> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work) {
+    auto site = site_of(kernel, entry);
+    if (!site || site->kind == TagSiteKind::allocation) return std::string{};
+    const nt::Module* module = kernel.modules().containing(entry.address);
+    std::vector<PoolTag> tags;
+    auto add = [&](PoolTag tag) {
+        if (tag.value != 0 && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
+    };
+    for (const JournalEntry& other : journal.entries()) {
+        if (kernel.modules().containing(other.address) != module) continue;
+        auto other_site = site_of(kernel, other);
+        // Undone allocation sites count too: their blocks outlive them.
+        if (other_site && other_site->kind != TagSiteKind::release && tag_of(other.after) != tag_of(other.before))
+            add(tag_of(other.after));
+    }
+    add(tag_of(entry.after));
+    std::erase(tags, tag_of(entry.before));
+    if (tags.empty()) return std::string{};
+    POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(kernel, work));
+    std::string outstanding;
+    for (const pool::TagUsage& row : usage.value.tags) {
+        if (std::ranges::find(tags, row.tag) == tags.end()) continue;
+        const std::int64_t blocks = row.nonpaged.outstanding() + row.paged.outstanding();
+        if (blocks == 0) continue;
+        const bool none_freed = row.nonpaged.frees == 0 && row.paged.frees == 0;
+        outstanding +=
+            fmt::format("{}{} block{} tagged '{}'{}", outstanding.empty() ? "" : ", ", blocks, blocks == 1 ? "" : "s",
+                        row.tag.text(), none_freed ? " (none of that tag was ever freed)" : "");
+    }
+    if (outstanding.empty()) {
+        if (usage.coverage.complete()) return std::string{};
+        return fmt::format("the tag table could not be read whole ({})", usage.coverage.sentence());
+    }
+    return fmt::format("free site ({}): {} outstanding; a free there with the old tag would bug check (C2/0A)",
+                       site->callee.empty() ? "unknown callee" : site->callee, outstanding);
+}
+
+Result<UndoOutcome> undo_safely(nt::Kernel& kernel, Journal& journal, std::vector<std::uint32_t> ids, bool force,
+                                Work& work) {
+    UndoOutcome outcome;
+    struct Item {
+        std::uint32_t id;
+        bool release;
+    };
+    std::vector<Item> items;
+    for (const JournalEntry& entry : journal.entries()) {
+        if (std::ranges::find(ids, entry.id) == ids.end() || entry.undone || entry.breakpoint_handle) continue;
+        auto site = site_of(kernel, entry);
+        items.push_back({entry.id, site && site->kind != TagSiteKind::allocation});
+    }
+    std::ranges::stable_sort(
+        items, [](const Item& a, const Item& b) { return a.release != b.release ? b.release : a.id > b.id; });
+    for (const Item& item : items) {
+        if (item.release && !force) {
+            auto entry = std::ranges::find(journal.entries(), item.id, &JournalEntry::id);
+            POOLKD_TRY(std::string why, reason_to_wait(kernel, journal, *entry, work));
+            if (!why.empty()) {
+                outcome.kept.push_back({item.id, std::move(why)});
+                continue;
+            }
+        }
+        if (auto undone = journal.undo(item.id)) {
+            outcome.undone.push_back(item.id);
+        } else {
+            outcome.kept.push_back({item.id, undone.error().message});
+        }
+    }
+    return outcome;
+}
+
+} // namespace poolkd::control
