@@ -35,7 +35,9 @@ typedef struct _UNLOADED_DRIVERS UNLOADED_DRIVERS, *PUNLOADED_DRIVERS;
 #define NOINLINE __attribute__((noinline))
 
 // Bug check codes raised by the kernel proper.
+#define IRQL_NOT_GREATER_OR_EQUAL 0x09
 #define IRQL_NOT_LESS_OR_EQUAL 0x0A
+#define SPIN_LOCK_ALREADY_OWNED 0x0F
 #define KMODE_EXCEPTION_NOT_HANDLED 0x1E
 #define PAGE_FAULT_IN_NONPAGED_AREA 0x50
 #define PHASE1_INITIALIZATION_FAILED 0x32
@@ -147,6 +149,8 @@ VOID KdInitSystem(VOID);
 // which are loaded afterwards. TRUE when the debugger handled the exception.
 BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN FirstChance);
 VOID KdpPrint(PCSTR Text, ULONG Length);
+// Asks the debugger's user; returns the length of the answer, which is not terminated.
+ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize);
 // Path is terminated. The caller skips the breakpoint instruction when Context->Rip comes back unchanged.
 VOID KdpReportLoad(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
 VOID KdpReportUnload(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
