@@ -1,0 +1,197 @@
+#include "app/lab_command.h"
+
+#include "app/lab_hive.h"
+#include "base/text.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr int exit_failed = 1;
+
+void print(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+}
+
+/// GFlags' abbreviation of the one flag that the lab knows (commands.md section 14).
+constexpr std::string_view tagging_abbreviation = "ptg";
+
+Result<LabMachine> the_machine(const std::string& name) {
+    if (!name.empty()) {
+        if (auto machine = find_lab(name)) return std::move(*machine);
+        return fail(ErrorKind::not_found,
+                    "No practice machine of the name {} runs; `poolkd lab list` shows those that do", name);
+    }
+    std::vector<LabMachine> machines = list_labs();
+    if (machines.empty()) return fail(ErrorKind::not_found, "No practice machine runs; `poolkd lab start` starts one");
+    if (machines.size() > 1) return fail(ErrorKind::usage, "{} practice machines run: say which", machines.size());
+    return std::move(machines.front());
+}
+
+std::string connection(const LabMachine& machine) {
+    return fmt::format("com:pipe,port={},reconnect", machine.kd_socket().string());
+}
+
+std::string describe(const LabMachine& machine) {
+    const LabOptions& o = machine.options;
+    return fmt::format(
+        "{}: scenario {}, layout seed {}, KASLR {}, {} pipe, {} MB, process {}\n  connect with: poolkd -k lab:{}\n",
+        machine.name, o.scenario, o.seed, o.kaslr ? "on" : "off", o.pipe, o.memory_mib, machine.pid, machine.name);
+}
+
+nlohmann::json to_json(const LabMachine& machine) {
+    const LabOptions& o = machine.options;
+    return {{"name", machine.name},
+            {"scenario", o.scenario},
+            {"seed", o.seed},
+            {"kaslr", o.kaslr},
+            {"pipe", o.pipe},
+            {"memory_mib", o.memory_mib},
+            {"process", machine.pid},
+            {"connection", connection(machine)},
+            {"kd_socket", machine.kd_socket().string()},
+            {"gdb_socket", machine.gdb_socket().string()},
+            {"memory_file", machine.memory_file().string()},
+            {"images", machine.images.string()}};
+}
+
+Result<void> start(const std::string& name, const LabOptions& options, bool json) {
+    if (find_lab(name)) return fail(ErrorKind::usage, "A practice machine of the name {} runs already", name);
+    if (name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
+        return fail(ErrorKind::usage, "'{}' is no name for a machine", name);
+    POOLKD_TRY(LabMachine machine, start_lab(name, lab_root() / name, options, false));
+    print(json ? to_json(machine).dump() + "\n" : describe(machine));
+    return {};
+}
+
+Result<void> list(bool json) {
+    std::vector<LabMachine> machines = list_labs();
+    if (json) {
+        nlohmann::json all = nlohmann::json::array();
+        for (const LabMachine& machine : machines)
+            all.push_back(to_json(machine));
+        print(all.dump() + "\n");
+        return {};
+    }
+    if (machines.empty()) print("No practice machine runs.\n");
+    for (const LabMachine& machine : machines)
+        print(describe(machine));
+    return {};
+}
+
+Result<void> stop(const std::string& name, bool all) {
+    if (all) {
+        for (const LabMachine& machine : list_labs())
+            POOLKD_CHECK(stop_lab(machine));
+        return {};
+    }
+    POOLKD_TRY(LabMachine machine, the_machine(name));
+    POOLKD_CHECK(stop_lab(machine));
+    print(fmt::format("{} is stopped.\n", machine.name));
+    return {};
+}
+
+Result<void> restart(const std::string& name) {
+    POOLKD_TRY(LabMachine machine, the_machine(name));
+    POOLKD_CHECK(reset_lab(machine));
+    print(fmt::format("{} restarts.\n", machine.name));
+    return {};
+}
+
+std::string flags_text(std::uint32_t flags) {
+    return fmt::format("Boot flags (GlobalFlag): {:#010x}\n    ptg - Enable pool tagging: {}\n", flags,
+                       flags & lab_default_flags ? "on" : "off");
+}
+
+/// `+ptg -ptg`: shows or changes the boot flags of a practice machine.
+Result<void> gflags(const std::string& name, const std::vector<std::string>& changes) {
+    POOLKD_TRY(LabMachine machine, the_machine(name));
+    POOLKD_TRY(std::uint32_t flags, read_lab_hive(machine.hive_file()));
+    const std::uint32_t before = flags;
+    for (const std::string& change : changes) {
+        const std::string flag = to_lower(std::string_view(change).substr(1));
+        if ((change[0] != '+' && change[0] != '-') || flag != tagging_abbreviation)
+            return fail(ErrorKind::usage, "'{}' is no boot flag that the practice kernel knows; +ptg or -ptg", change);
+        flags = change[0] == '+' ? flags | lab_default_flags : flags & ~lab_default_flags;
+    }
+    if (flags != before) POOLKD_CHECK(write_lab_hive(machine.hive_file(), flags));
+    print(flags_text(flags));
+    if (flags != before)
+        print(fmt::format("Takes effect at the next restart (poolkd lab restart {}, or .reboot in the debugger).\n",
+                          machine.name));
+    return {};
+}
+
+} // namespace
+
+Result<LabMachine> start_session_lab(const LabOptions& options) {
+    // Folders of sessions that were killed: their machine died with them.
+    (void)list_labs();
+    const std::string name = fmt::format("session-{}", getpid());
+    return start_lab(name, lab_root() / name, options, true);
+}
+
+void add_lab_commands(CLI::App& program, int& exit_code) {
+    auto report = [&exit_code](const Result<void>& result) {
+        if (result) return;
+        std::fputs(("poolkd: " + result.error().message + "\n").c_str(), stderr);
+        exit_code = exit_failed;
+    };
+    // Shared by the callbacks of one run of the program.
+    struct Words {
+        std::string name;
+        LabOptions options;
+        bool no_tagging = false, json = false, all = false;
+        std::vector<std::string> flags;
+    };
+    auto words = std::make_shared<Words>();
+
+    CLI::App* lab = program.add_subcommand("lab", "practice machines: a small NT-shaped kernel under QEMU");
+    lab->require_subcommand(1);
+    CLI::App* start_command = lab->add_subcommand("start", "start one that stays");
+    start_command->add_option("scenario", words->options.scenario, "what its drivers do: page, idle")
+        ->capture_default_str();
+    start_command->add_option("--name", words->name, "its name (default: the scenario's)");
+    start_command->add_option("--seed", words->options.seed, "layout seed of its structures, 0 to 4")
+        ->capture_default_str();
+    start_command->add_flag("--kaslr", words->options.kaslr, "load the kernel at a random address");
+    start_command->add_option("--pipe", words->options.pipe, "virtio or com1")->capture_default_str();
+    start_command->add_option("--memory", words->options.memory_mib, "MB of memory")
+        ->check(CLI::Range(64u, 2048u))
+        ->capture_default_str();
+    start_command->add_flag("--no-tagging", words->no_tagging, "boot without pool tagging, as old kernels do");
+    start_command->add_flag("--json", words->json, "describe it in JSON");
+    start_command->callback([words, report] {
+        words->options.tagging = !words->no_tagging;
+        report(start(words->name.empty() ? words->options.scenario : words->name, words->options, words->json));
+    });
+    CLI::App* stop_command = lab->add_subcommand("stop", "end one and forget its disk");
+    stop_command->add_option("name", words->name, "which (default: the only one)");
+    stop_command->add_flag("--all", words->all, "all of them");
+    stop_command->callback([words, report] { report(stop(words->name, words->all)); });
+    CLI::App* restart_command = lab->add_subcommand("restart", "press the reset button");
+    restart_command->add_option("name", words->name, "which (default: the only one)");
+    restart_command->callback([words, report] { report(restart(words->name)); });
+    CLI::App* list_command = lab->add_subcommand("list", "those that run");
+    list_command->add_flag("--json", words->json, "in JSON");
+    list_command->callback([words, report] { report(list(words->json)); });
+
+    CLI::App* gflags_command =
+        program.add_subcommand("gflags", "boot flags of a practice machine: poolkd gflags [+ptg|-ptg]");
+    gflags_command->prefix_command(); // -ptg is a word here, not an option
+    gflags_command->callback([words, report, gflags_command] {
+        for (std::string& word : words->flags = gflags_command->remaining()) {
+            if (word.starts_with("--lab=")) words->name = word.substr(6);
+        }
+        std::erase_if(words->flags, [](const std::string& word) { return word.starts_with("--lab="); });
+        report(gflags(words->name, words->flags));
+    });
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "base/error.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace poolkd::app {
+
+/// The files of one build of the practice kernel.
+struct LabImages {
+    std::filesystem::path directory;            ///< also holds the PDBs: it is the symbol path
+    std::filesystem::path loader;               ///< loader.elf
+    std::vector<std::filesystem::path> modules; ///< ntoskrnl.exe first, then the drivers by name
+};
+
+/// Finds the images of a layout seed: below $POOLKD_LAB_IMAGES, next to the program's build tree, or where an
+/// installed program has them. Kind `not_found` says where it looked.
+Result<LabImages> find_lab_images(unsigned seed);
+
+} // namespace poolkd::app

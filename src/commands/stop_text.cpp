@@ -1,0 +1,106 @@
+#include "commands/stop_text.h"
+
+#include "base/text.h"
+#include "commands/location.h"
+#include "render/coverage.h"
+
+namespace poolkd::commands {
+
+using control::StopKind;
+using control::StopReport;
+
+namespace {
+
+struct ExceptionName {
+    std::uint32_t code;
+    std::string_view name;
+};
+
+// The names kd prints; the codes are NTSTATUS values of the public headers.
+constexpr ExceptionName exception_names[] = {
+    {0x80000003, "Break instruction exception"},
+    {0x80000004, "Single step exception"},
+    {0xc0000005, "Access violation"},
+    {0xc000001d, "Illegal instruction"},
+    {0xc0000094, "Integer divide-by-zero"},
+    {0xc0000095, "Integer overflow"},
+    {0xc0000420, "Assertion failure"},
+    {0xc00000fd, "Stack overflow"},
+    {0x80000007, "Wake debugger"},
+    {0xc0000006, "In-page I/O error"},
+};
+
+std::string exception_line(const target::ExceptionStop& exception) {
+    std::string_view name = "Unknown exception";
+    for (const ExceptionName& known : exception_names)
+        if (known.code == exception.code) name = known.name;
+    return fmt::format("{} - code {:08x} ({})\n", name, exception.code,
+                       exception.first_chance ? "first chance" : "!!! second chance !!!");
+}
+
+/// The kernel's own break-in routine, under the names it has had.
+bool is_break_in(const std::string& symbol) {
+    return symbol.find("!RtlpBreakWithStatusInstruction") != std::string::npos ||
+           symbol.find("!DbgBreakPointWithStatus") != std::string::npos;
+}
+
+constexpr std::string_view break_in_box =
+    "*******************************************************************************\n"
+    "*                                                                             *\n"
+    "*   The target was stopped from the debugger (Ctrl-C, or at connection).      *\n"
+    "*   This is neither a bug of the target nor a crash: `g` lets it go on.       *\n"
+    "*                                                                             *\n"
+    "*******************************************************************************\n";
+
+std::string_view kind_name(StopKind kind) {
+    switch (kind) {
+    case StopKind::breakpoint: return "breakpoint";
+    case StopKind::step_done: return "step";
+    case StopKind::hard_breakpoint: return "hard_breakpoint";
+    case StopKind::exception: return "exception";
+    case StopKind::module_load: return "module_load";
+    case StopKind::module_unload: return "module_unload";
+    case StopKind::restarted: return "restarted";
+    }
+    return "exception";
+}
+
+} // namespace
+
+std::string stop_text(debugger::Session& session, const StopReport& report) {
+    std::string text;
+    if (report.target_restarted) text += "The target was restarted since the last stop.\n";
+    const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason);
+    if (report.kind == StopKind::breakpoint) {
+        text += fmt::format("Breakpoint {} hit\n", report.breakpoint_id);
+    } else if (const auto* change = std::get_if<target::ModuleChange>(&report.stop.reason)) {
+        text += fmt::format("{} module {} at {}\n", change->loaded ? "Load" : "Unload", change->path,
+                            session.address_text(change->base));
+    } else if (exception && report.kind != StopKind::step_done) {
+        text += exception_line(*exception);
+        if (report.kind == StopKind::hard_breakpoint && is_break_in(session.symbol_text(report.stop.ip)))
+            text += break_in_box;
+    }
+    return text + location_text(session, report.stop.ip);
+}
+
+nlohmann::json stop_json(debugger::Session& session, const StopReport& report) {
+    nlohmann::json json{{"kind", kind_name(report.kind)},
+                        {"ip", render::json_address(report.stop.ip)},
+                        {"symbol", session.symbol_text(report.stop.ip)},
+                        {"processor", report.stop.processor},
+                        {"thread", render::json_address(report.stop.thread)},
+                        {"restarted", report.target_restarted}};
+    if (report.kind == StopKind::breakpoint) json["breakpoint"] = report.breakpoint_id;
+    if (const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason)) {
+        json["code"] = fmt::format("{:#010x}", exception->code);
+        json["first_chance"] = exception->first_chance;
+    }
+    if (const auto* change = std::get_if<target::ModuleChange>(&report.stop.reason)) {
+        json["module"] = change->path;
+        json["base"] = render::json_address(change->base);
+    }
+    return json;
+}
+
+} // namespace poolkd::commands
