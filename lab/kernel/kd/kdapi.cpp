@@ -6,8 +6,7 @@ static uint8_t KdpControlBuffer[0x100];
 constexpr uint32_t KdInterfaceIsa = 1;
 constexpr uint32_t KdAddressSpacePorts = 1;
 
-void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t DataSize)
-{
+void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t DataSize) {
     // A copy, because the receive buffer may be used again while the answer waits for its acknowledgement.
     uint8_t header[KdManipulateSize];
     __builtin_memcpy(header, Message->Header, sizeof header);
@@ -15,8 +14,7 @@ void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t D
     KdSendPacket(KdTypeStateManipulate, header, sizeof header, static_cast<const uint8_t*>(Data), DataSize);
 }
 
-static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint16_t processor = KdGet16(Message->Header + KdProcessorField);
     uint32_t size = 0;
@@ -35,8 +33,7 @@ static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message)
     KdpReply(Message, size != 0 ? KdStatusSuccess : KdStatusUnsuccessful, KdpControlBuffer, done);
 }
 
-static void KdpServeWriteControl(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+static void KdpServeWriteControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint32_t size = KdpWritableControl(KdGet64(fields));
     uint32_t wanted = KdGet32(fields + 8);
@@ -49,15 +46,16 @@ static void KdpServeWriteControl(const KD_STOP* Stop, KD_MESSAGE* Message)
     KdpReply(Message, valid ? KdStatusSuccess : KdStatusUnsuccessful, nullptr, 0);
 }
 
-// Port (8), size (4), value (4); in the extended form size (4), interface (4), bus (4), address space (4), port (8), value (4).
-static void KdpServePort(KD_MESSAGE* Message, bool Extended, bool Write)
-{
+// Port (8), size (4), value (4); in the extended form size (4), interface (4), bus (4), address space (4), port (8),
+// value (4).
+static void KdpServePort(KD_MESSAGE* Message, bool Extended, bool Write) {
     uint8_t* fields = Message->Header + KdUnion;
     uint64_t port = KdGet64(fields + (Extended ? 16 : 0));
     uint32_t size = KdGet32(fields + (Extended ? 0 : 8));
     uint8_t* value = fields + (Extended ? 24 : 12);
     uint32_t status = KdStatusSuccess;
-    if (Extended && (KdGet32(fields + 4) != KdInterfaceIsa || KdGet32(fields + 8) != 0 || KdGet32(fields + 12) != KdAddressSpacePorts)) {
+    if (Extended && (KdGet32(fields + 4) != KdInterfaceIsa || KdGet32(fields + 8) != 0 ||
+                     KdGet32(fields + 12) != KdAddressSpacePorts)) {
         status = KdStatusUnsuccessful;
     } else if ((size != 1 && size != 2 && size != 4) || port > 0xFFFF) {
         status = KdStatusInvalidParameter;
@@ -72,8 +70,7 @@ static void KdpServePort(KD_MESSAGE* Message, bool Extended, bool Write)
 }
 
 // Register number (4), low half (4), high half (4).
-static void KdpServeMsr(KD_MESSAGE* Message, bool Write)
-{
+static void KdpServeMsr(KD_MESSAGE* Message, bool Write) {
     uint8_t* fields = Message->Header + KdUnion;
     uint32_t msr = KdGet32(fields);
     bool done;
@@ -87,15 +84,13 @@ static void KdpServeMsr(KD_MESSAGE* Message, bool Write)
     KdpReply(Message, done ? KdStatusSuccess : KdStatusNoSuchDevice, nullptr, 0);
 }
 
-static void KdpServeVersion(KD_MESSAGE* Message)
-{
+static void KdpServeVersion(KD_MESSAGE* Message) {
     KdpGetVersion(Message->Header + KdUnion);
     KdpReply(Message, KdStatusSuccess, nullptr, 0);
 }
 
 // A continue has no answer. One with a failure status passes the exception on and leaves the control set alone.
-static KD_CONTINUE KdpServeContinue(const KD_STOP* Stop, const KD_MESSAGE* Message, bool WithControl)
-{
+static KD_CONTINUE KdpServeContinue(const KD_STOP* Stop, const KD_MESSAGE* Message, bool WithControl) {
     const uint8_t* fields = Message->Header + KdUnion;
     if (static_cast<int32_t>(KdGet32(fields)) < 0) {
         return KdContinueUnhandled;
@@ -107,8 +102,7 @@ static KD_CONTINUE KdpServeContinue(const KD_STOP* Stop, const KD_MESSAGE* Messa
 }
 
 // Requests that are answered and leave the machine stopped; false for an unknown one.
-static bool KdpServeSimple(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+static bool KdpServeSimple(const KD_STOP* Stop, KD_MESSAGE* Message) {
     switch (KdGet32(Message->Header)) {
     case KdApiReadVirtualMemory: KdpServeRead(Message, false); return true;
     case KdApiWriteVirtualMemory: KdpServeWrite(Message, false); return true;
@@ -144,12 +138,11 @@ static bool KdpServeSimple(const KD_STOP* Stop, KD_MESSAGE* Message)
     }
 }
 
-KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message) {
     switch (KdGet32(Message->Header)) {
     case KdApiContinue: return KdpServeContinue(Stop, Message, false);
     case KdApiContinue2: return KdpServeContinue(Stop, Message, true);
-    case KdApiSwitchProcessor: return KdContinueRepeat; // there is only this one, which reports again
+    case KdApiSwitchProcessor: return KdContinueRepeat;           // there is only this one, which reports again
     case KdApiClearAllInternalBreakpoints: return KdContinueStay; // no answer, and none are kept
     case KdApiReboot: KdpRestartMachine(); return KdContinueStay;
     case KdApiCauseBugCheck: KdpStartBugCheck(); return KdContinueStay;

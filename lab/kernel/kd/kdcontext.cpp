@@ -1,17 +1,16 @@
 // Reading and writing the stopped processor's CONTEXT, whole or in ranges.
 #include "kdp.h"
 
-// Ranges written are gathered here and take effect together: the request whose range ends at the announced total commits them.
+// Ranges written are gathered here and take effect together: the request whose range ends at the announced total
+// commits them.
 constexpr uint32_t KdStagingSize = 0x500;
 static uint8_t KdpStagedContext[KdStagingSize];
 
-void KdpStartContext(const KD_STOP* Stop)
-{
+void KdpStartContext(const KD_STOP* Stop) {
     __builtin_memcpy(KdpStagedContext, Stop->Context, KdpContextSize);
 }
 
-void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
     if (KdGet16(Message->Header + KdProcessorField) >= Stop->NumberProcessors) {
         KdpReply(Message, KdStatusUnsuccessful, nullptr, 0);
         return;
@@ -20,9 +19,9 @@ void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message)
     KdpReply(Message, KdStatusSuccess, Stop->Context, KdpContextSize);
 }
 
-void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
-    bool valid = KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && Message->DataSize >= KdpContextSize;
+void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
+    bool valid =
+        KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && Message->DataSize >= KdpContextSize;
     if (!valid || !KdpContextSent) {
         KdpReply(Message, KdStatusUnsuccessful, nullptr, 0);
         return;
@@ -33,16 +32,14 @@ void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message)
 }
 
 // Fields: offset (4), byte count (4), bytes copied (4).
-static bool KdpContextRange(const KD_STOP* Stop, const KD_MESSAGE* Message, uint32_t* Offset, uint32_t* Count)
-{
+static bool KdpContextRange(const KD_STOP* Stop, const KD_MESSAGE* Message, uint32_t* Offset, uint32_t* Count) {
     *Offset = KdGet32(Message->Header + KdUnion);
     *Count = KdGet32(Message->Header + KdUnion + 4);
     return KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && *Offset <= KdpContextSize &&
            *Count <= KdpContextSize - *Offset;
 }
 
-void KdpServeGetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+void KdpServeGetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint32_t offset;
     uint32_t count;
     if (!KdpContextRange(Stop, Message, &offset, &count)) {
@@ -55,8 +52,7 @@ void KdpServeGetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message)
     KdpReply(Message, KdStatusSuccess, Stop->Context + offset, count);
 }
 
-void KdpServeSetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message)
-{
+void KdpServeSetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint32_t offset;
     uint32_t count;
     uint8_t* copied = Message->Header + KdUnion + 8;

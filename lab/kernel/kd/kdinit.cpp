@@ -10,8 +10,7 @@ BOOLEAN KdDebuggerEnabled;
 // Bytes as a firmware or a boot loader leaves them on the line, with runs that nearly are a leader.
 static const char KdpNoise[] = "\r\nLab firmware 1.000 iii 000i0i ready\r\n\xFF\x80\x30\x30\x30\x69\x69\x69\x00";
 
-VOID KdInitSystem(VOID)
-{
+VOID KdInitSystem(VOID) {
     const KD_PIPE* pipe = nullptr;
     if (KeBootOptionIs("kd", "virtio", TRUE)) {
         pipe = KdpOpenVirtioConsole();

@@ -1,8 +1,7 @@
 // Prints and prompts.
 #include "kdp.h"
 
-static void KdpFillDebugIo(const KD_STOP* Stop, uint8_t* Header, uint32_t Api, uint32_t Length, uint32_t ResponseSize)
-{
+static void KdpFillDebugIo(const KD_STOP* Stop, uint8_t* Header, uint32_t Api, uint32_t Length, uint32_t ResponseSize) {
     KdPut32(Header, Api);
     KdPut16(Header + 4, Stop->ProcessorLevel);
     KdPut16(Header + 6, Stop->Processor);
@@ -10,8 +9,7 @@ static void KdpFillDebugIo(const KD_STOP* Stop, uint8_t* Header, uint32_t Api, u
     KdPut32(Header + 12, ResponseSize);
 }
 
-void KdpSendPrint(const KD_STOP* Stop, const char* Text, uint32_t Length)
-{
+void KdpSendPrint(const KD_STOP* Stop, const char* Text, uint32_t Length) {
     if (KdDebuggerNotPresent != 0) {
         return;
     }
@@ -23,8 +21,7 @@ void KdpSendPrint(const KD_STOP* Stop, const char* Text, uint32_t Length)
     KdSendPacket(KdTypeDebugIo, header, sizeof header, reinterpret_cast<const uint8_t*>(Text), Length);
 }
 
-uint32_t KdpSendPrompt(const KD_STOP* Stop, const char* Text, uint32_t Length, char* Response, uint32_t ResponseSize)
-{
+uint32_t KdpSendPrompt(const KD_STOP* Stop, const char* Text, uint32_t Length, char* Response, uint32_t ResponseSize) {
     if (Length > KdMaximumPrint) {
         Length = KdMaximumPrint;
     }

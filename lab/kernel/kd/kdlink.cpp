@@ -22,8 +22,7 @@ static uint8_t KdpReceiveFrame[KdMaximumFrame];
 static uint8_t KdpLeaderByte;
 static uint32_t KdpLeaderCount;
 
-void KdpStartLink(const KD_PIPE* Pipe)
-{
+void KdpStartLink(const KD_PIPE* Pipe) {
     KdpPipe = Pipe;
     KdpTransmitId = KdInitialPacketId | KdSyncPacketId;
     KdpReceiveId = KdInitialPacketId;
@@ -33,8 +32,7 @@ void KdpStartLink(const KD_PIPE* Pipe)
     KdpLeaderCount = 0;
 }
 
-static uint32_t KdpHeaderSizeOf(uint16_t Type)
-{
+static uint32_t KdpHeaderSizeOf(uint16_t Type) {
     switch (Type) {
     case KdTypeStateManipulate: return KdManipulateSize;
     case KdTypeDebugIo: return KdDebugIoSize;
@@ -43,8 +41,7 @@ static uint32_t KdpHeaderSizeOf(uint16_t Type)
     }
 }
 
-static uint32_t KdpChecksum(const uint8_t* Bytes, uint32_t Size)
-{
+static uint32_t KdpChecksum(const uint8_t* Bytes, uint32_t Size) {
     uint32_t sum = 0;
     for (uint32_t i = 0; i < Size; i++) {
         sum += Bytes[i];
@@ -52,8 +49,7 @@ static uint32_t KdpChecksum(const uint8_t* Bytes, uint32_t Size)
     return sum;
 }
 
-static void KdpSendControl(uint16_t Type, uint32_t Id)
-{
+static void KdpSendControl(uint16_t Type, uint32_t Id) {
     uint8_t frame[KdPacketHeaderSize];
     __builtin_memset(frame, KdControlLeader, KdLeaderSize);
     KdPut16(frame + 4, Type);
@@ -64,8 +60,7 @@ static void KdpSendControl(uint16_t Type, uint32_t Id)
 }
 
 // Gets Size bytes, each of which may take Timeout milliseconds; false when one does not come.
-static bool KdpGetBytes(uint8_t* Bytes, uint32_t Size, uint32_t Timeout)
-{
+static bool KdpGetBytes(uint8_t* Bytes, uint32_t Size, uint32_t Timeout) {
     uint64_t patience = static_cast<uint64_t>(Timeout) * KdpPipe->PollsPerMillisecond;
     uint64_t polls = 0;
     uint32_t got = 0;
@@ -81,14 +76,12 @@ static bool KdpGetBytes(uint8_t* Bytes, uint32_t Size, uint32_t Timeout)
     return true;
 }
 
-static uint32_t KdpTimeout()
-{
+static uint32_t KdpTimeout() {
     return KdpDebuggerHeard && KdpAckTimeout < KdpAckTimeoutConnected ? KdpAckTimeoutConnected : KdpAckTimeout;
 }
 
 // Reads up to the end of a leader and gives its byte. A break-in byte on the way is remembered and asks for a resend.
-static KD_RECEIVE_STATUS KdpReceiveLeader(uint8_t* Leader)
-{
+static KD_RECEIVE_STATUS KdpReceiveLeader(uint8_t* Leader) {
     uint8_t byte;
     while (KdpGetBytes(&byte, 1, KdpTimeout())) {
         if (byte == KdDataLeader || byte == KdControlLeader) {
@@ -112,22 +105,19 @@ static KD_RECEIVE_STATUS KdpReceiveLeader(uint8_t* Leader)
     return KdPacketTimedOut;
 }
 
-static void KdpRestartIds(uint32_t Sync)
-{
+static void KdpRestartIds(uint32_t Sync) {
     KdpTransmitId = KdInitialPacketId | Sync;
     KdpReceiveId = KdInitialPacketId;
 }
 
-static void KdpAdvanceTransmitId()
-{
+static void KdpAdvanceTransmitId() {
     KdpTransmitId = (KdpTransmitId ^ 1) & ~KdSyncPacketId;
 }
 
 enum KD_STEP { KdStepDone, KdStepResend, KdStepHunt };
 
 // The rest of a control packet whose leader has been read.
-static KD_STEP KdpReceiveControl(uint16_t Wanted)
-{
+static KD_STEP KdpReceiveControl(uint16_t Wanted) {
     uint8_t* header = KdpReceiveFrame;
     if (!KdpGetBytes(header + 4, 2, KdpByteTimeout)) {
         return KdStepHunt;
@@ -152,10 +142,10 @@ static KD_STEP KdpReceiveControl(uint16_t Wanted)
     return KdStepHunt;
 }
 
-// The rest of a data packet whose leader has been read. While an acknowledgement is waited for, a data packet stands for it: the
-// other end must have received ours to go on. That data packet is refused, to be sent again when it can be served.
-static KD_STEP KdpReceiveData(uint16_t Wanted, KD_MESSAGE* Message)
-{
+// The rest of a data packet whose leader has been read. While an acknowledgement is waited for, a data packet stands
+// for it: the other end must have received ours to go on. That data packet is refused, to be sent again when it can be
+// served.
+static KD_STEP KdpReceiveData(uint16_t Wanted, KD_MESSAGE* Message) {
     uint8_t* frame = KdpReceiveFrame;
     if (!KdpGetBytes(frame + 4, KdPacketHeaderSize - 4, KdpByteTimeout)) {
         KdpSendControl(KdTypeResend, 0);
@@ -190,8 +180,7 @@ static KD_STEP KdpReceiveData(uint16_t Wanted, KD_MESSAGE* Message)
     return KdStepDone;
 }
 
-KD_RECEIVE_STATUS KdReceivePacket(uint16_t Type, KD_MESSAGE* Message)
-{
+KD_RECEIVE_STATUS KdReceivePacket(uint16_t Type, KD_MESSAGE* Message) {
     for (;;) {
         uint8_t leader;
         KD_RECEIVE_STATUS status = KdpReceiveLeader(&leader);
@@ -205,8 +194,7 @@ KD_RECEIVE_STATUS KdReceivePacket(uint16_t Type, KD_MESSAGE* Message)
     }
 }
 
-static bool KdpMayGiveUp(uint16_t Type, const uint8_t* Header)
-{
+static bool KdpMayGiveUp(uint16_t Type, const uint8_t* Header) {
     uint32_t what = KdGet32(Header);
     switch (Type) {
     case KdTypeDebugIo: return what == KdPrintString;
@@ -216,9 +204,10 @@ static bool KdpMayGiveUp(uint16_t Type, const uint8_t* Header)
     }
 }
 
-// Builds the whole packet in one piece, because a pipe may cost per piece. Returns its size; the id is filled in when it is sent.
-static uint32_t KdpBuildFrame(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, const uint8_t* Data, uint32_t DataSize)
-{
+// Builds the whole packet in one piece, because a pipe may cost per piece. Returns its size; the id is filled in when
+// it is sent.
+static uint32_t KdpBuildFrame(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, const uint8_t* Data,
+                              uint32_t DataSize) {
     uint8_t* payload = KdpSendFrame + KdPacketHeaderSize;
     uint32_t size = HeaderSize + DataSize;
     __builtin_memset(KdpSendFrame, KdDataLeader, KdLeaderSize);
@@ -233,8 +222,7 @@ static uint32_t KdpBuildFrame(uint16_t Type, const uint8_t* Header, uint32_t Hea
     return KdPacketHeaderSize + size + 1;
 }
 
-void KdSendPacket(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, const uint8_t* Data, uint32_t DataSize)
-{
+void KdSendPacket(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, const uint8_t* Data, uint32_t DataSize) {
     if (DataSize > KdMaximumPayload - HeaderSize) {
         DataSize = KdMaximumPayload - HeaderSize;
     }
@@ -261,8 +249,7 @@ void KdSendPacket(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, con
     }
 }
 
-bool KdpPollForBreakIn()
-{
+bool KdpPollForBreakIn() {
     uint8_t byte;
     return KdpPipe != nullptr && KdpPipe->Get(&byte, 1) != 0 && byte == KdBreakInByte;
 }

@@ -7,27 +7,26 @@ constexpr uint32_t KdPhysicalDefaultCaching = 0;
 constexpr uint16_t KdFillVirtual = 1;
 constexpr uint16_t KdFillPhysical = 2;
 
-// Address (8), transfer count (4), and the number of bytes done (4), which in a request on physical memory selects the caching.
+// Address (8), transfer count (4), and the number of bytes done (4), which in a request on physical memory selects the
+// caching.
 struct KD_TRANSFER {
     uint64_t Address;
     uint32_t Count;
     bool Valid;
 };
 
-static KD_TRANSFER KdpTransfer(const KD_MESSAGE* Message, bool Physical)
-{
+static KD_TRANSFER KdpTransfer(const KD_MESSAGE* Message, bool Physical) {
     const uint8_t* fields = Message->Header + KdUnion;
     return {KdGet64(fields), KdGet32(fields + 8), !Physical || KdGet32(fields + 12) == KdPhysicalDefaultCaching};
 }
 
-static void KdpFinishTransfer(KD_MESSAGE* Message, uint32_t Done, uint32_t Wanted, bool Valid, const void* Data, uint32_t DataSize)
-{
+static void KdpFinishTransfer(KD_MESSAGE* Message, uint32_t Done, uint32_t Wanted, bool Valid, const void* Data,
+                              uint32_t DataSize) {
     KdPut32(Message->Header + KdUnion + 12, Done);
     KdpReply(Message, Valid && Done == Wanted ? KdStatusSuccess : KdStatusUnsuccessful, Data, DataSize);
 }
 
-void KdpServeRead(KD_MESSAGE* Message, bool Physical)
-{
+void KdpServeRead(KD_MESSAGE* Message, bool Physical) {
     KD_TRANSFER transfer = KdpTransfer(Message, Physical);
     uint32_t wanted = transfer.Count < KdMaximumTransfer ? transfer.Count : KdMaximumTransfer;
     uint32_t done = 0;
@@ -37,8 +36,7 @@ void KdpServeRead(KD_MESSAGE* Message, bool Physical)
     KdpFinishTransfer(Message, done, wanted, transfer.Valid, KdpTransferBuffer, done);
 }
 
-void KdpServeWrite(KD_MESSAGE* Message, bool Physical)
-{
+void KdpServeWrite(KD_MESSAGE* Message, bool Physical) {
     KD_TRANSFER transfer = KdpTransfer(Message, Physical);
     uint32_t wanted = transfer.Count < Message->DataSize ? transfer.Count : Message->DataSize;
     uint32_t done = 0;
@@ -48,8 +46,7 @@ void KdpServeWrite(KD_MESSAGE* Message, bool Physical)
     KdpFinishTransfer(Message, done, transfer.Count, transfer.Valid, nullptr, 0);
 }
 
-static uint32_t KdpFind(const uint8_t* Bytes, uint32_t Size, const uint8_t* Pattern, uint32_t PatternSize)
-{
+static uint32_t KdpFind(const uint8_t* Bytes, uint32_t Size, const uint8_t* Pattern, uint32_t PatternSize) {
     for (uint32_t at = 0; at + PatternSize <= Size; at++) {
         if (Bytes[at] == Pattern[0] && __builtin_memcmp(Bytes + at, Pattern, PatternSize) == 0) {
             return at;
@@ -58,10 +55,9 @@ static uint32_t KdpFind(const uint8_t* Bytes, uint32_t Size, const uint8_t* Patt
     return Size;
 }
 
-// Address (8), length (8), pattern length (4). A page that is not there ends the search as a failure; so the work is bounded by what
-// is mapped.
-void KdpServeSearch(KD_MESSAGE* Message)
-{
+// Address (8), length (8), pattern length (4). A page that is not there ends the search as a failure; so the work is
+// bounded by what is mapped.
+void KdpServeSearch(KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint64_t address = KdGet64(fields);
     uint64_t left = KdGet64(fields + 8);
@@ -90,8 +86,7 @@ void KdpServeSearch(KD_MESSAGE* Message)
 }
 
 // Address (8), length (4), flags (2), pattern length (2).
-void KdpServeFill(KD_MESSAGE* Message)
-{
+void KdpServeFill(KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint64_t address = KdGet64(fields);
     uint32_t length = KdGet32(fields + 8);
@@ -105,7 +100,8 @@ void KdpServeFill(KD_MESSAGE* Message)
     bool good = true;
     while (good && filled < length) {
         uint32_t piece = length - filled < patternSize ? length - filled : patternSize;
-        uint32_t done = (flags == KdFillPhysical ? KdpWritePhysical : KdpWriteVirtual)(address + filled, Message->Data, piece);
+        uint32_t done =
+            (flags == KdFillPhysical ? KdpWritePhysical : KdpWriteVirtual)(address + filled, Message->Data, piece);
         filled += done;
         good = done == piece;
     }
@@ -114,8 +110,7 @@ void KdpServeFill(KD_MESSAGE* Message)
 }
 
 // Address (8), reserved (8), address space (4), flags (4).
-void KdpServeQuery(KD_MESSAGE* Message)
-{
+void KdpServeQuery(KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint64_t address = KdGet64(fields);
     if (KdGet32(fields + 16) != 0) {

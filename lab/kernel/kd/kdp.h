@@ -1,5 +1,5 @@
-// What the parts of the debugger's target side share. The routines under "machine" are all that they need of the processor and the
-// kernel: kdmachine.cpp has them for the kernel, the host tests have them for a machine in memory.
+// What the parts of the debugger's target side share. The routines under "machine" are all that they need of the
+// processor and the kernel: kdmachine.cpp has them for the kernel, the host tests have them for a machine in memory.
 #pragma once
 
 #include "kdlink.h"
@@ -49,7 +49,8 @@ struct KD_BREAKPOINT {
     uint8_t Content;
 };
 
-// Machine ---------------------------------------------------------------------------------------------------------------------
+// Machine
+// ---------------------------------------------------------------------------------------------------------------------
 
 // Copy up to Size bytes and return how many: fewer when a page is not there. Writes go through write protection.
 uint32_t KdpReadVirtual(uint64_t Address, void* Bytes, uint32_t Size);
@@ -69,25 +70,28 @@ void KdpGetVersion(uint8_t* VersionBlock); // 40 bytes
 void KdpRestartMachine();
 void KdpStartBugCheck();
 
-// kdstate.cpp -----------------------------------------------------------------------------------------------------------------
+// kdstate.cpp
+// -----------------------------------------------------------------------------------------------------------------
 
 extern "C" {
 extern bool KdpHideContextEx; // boot word kdnoex: GetContextEx and SetContextEx are unknown requests
 extern KD_BREAKPOINT KdpBreakpointTable[KdBreakpointTableSize];
-extern bool KdpContextSent;   // the debugger has read the context of this stop
+extern bool KdpContextSent; // the debugger has read the context of this stop
 }
 
 KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exception, bool FirstChance);
 // Path is terminated, or null. Does nothing while no debugger is there.
 void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload);
 
-// kdapi.cpp -------------------------------------------------------------------------------------------------------------------
+// kdapi.cpp
+// -------------------------------------------------------------------------------------------------------------------
 
 KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message);
 // Sends the answer: the request's own fixed part as the handlers left it, with a status and data.
 void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t DataSize);
 
-// kdmemory.cpp, kdcontext.cpp, kdbreak.cpp ------------------------------------------------------------------------------------
+// kdmemory.cpp, kdcontext.cpp, kdbreak.cpp
+// ------------------------------------------------------------------------------------
 
 void KdpServeRead(KD_MESSAGE* Message, bool Physical);
 void KdpServeWrite(KD_MESSAGE* Message, bool Physical);
@@ -112,14 +116,16 @@ void KdpServeRestoreBreakpoint(KD_MESSAGE* Message);
 void KdpServeWriteBreakpointEx(KD_MESSAGE* Message);
 void KdpServeRestoreBreakpointEx(KD_MESSAGE* Message);
 
-// kdio.cpp --------------------------------------------------------------------------------------------------------------------
+// kdio.cpp
+// --------------------------------------------------------------------------------------------------------------------
 
 // A print of up to KdMaximumPrint bytes. Does nothing while no debugger is there.
 void KdpSendPrint(const KD_STOP* Stop, const char* Text, uint32_t Length);
 // Asks until there is an answer; returns its length, at most ResponseSize.
 uint32_t KdpSendPrompt(const KD_STOP* Stop, const char* Text, uint32_t Length, char* Response, uint32_t ResponseSize);
 
-// amd64/kdreport.cpp ----------------------------------------------------------------------------------------------------------
+// amd64/kdreport.cpp
+// ----------------------------------------------------------------------------------------------------------
 
 extern const uint8_t KdpBreakpointInstruction;
 extern const uint32_t KdpContextSize;

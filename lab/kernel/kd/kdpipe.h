@@ -9,38 +9,32 @@ const KD_PIPE* KdpOpenVirtioConsole();
 // Measures Pipe's polls per millisecond with the machine's timer.
 void KdpCalibratePipe(KD_PIPE* Pipe);
 
-inline uint8_t KdpIn8(uint16_t Port)
-{
+inline uint8_t KdpIn8(uint16_t Port) {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-inline uint16_t KdpIn16(uint16_t Port)
-{
+inline uint16_t KdpIn16(uint16_t Port) {
     uint16_t value;
     __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-inline uint32_t KdpIn32(uint16_t Port)
-{
+inline uint32_t KdpIn32(uint16_t Port) {
     uint32_t value;
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-inline void KdpOut8(uint16_t Port, uint8_t Value)
-{
+inline void KdpOut8(uint16_t Port, uint8_t Value) {
     __asm__ volatile("outb %0, %1" : : "a"(Value), "Nd"(Port));
 }
 
-inline void KdpOut16(uint16_t Port, uint16_t Value)
-{
+inline void KdpOut16(uint16_t Port, uint16_t Value) {
     __asm__ volatile("outw %0, %1" : : "a"(Value), "Nd"(Port));
 }
 
-inline void KdpOut32(uint16_t Port, uint32_t Value)
-{
+inline void KdpOut32(uint16_t Port, uint32_t Value) {
     __asm__ volatile("outl %0, %1" : : "a"(Value), "Nd"(Port));
 }

@@ -6,8 +6,7 @@ bool KdpHideContextEx;
 bool KdpContextSent;
 }
 
-static void KdpFillState(const KD_STOP* Stop, uint8_t* State, uint32_t NewState)
-{
+static void KdpFillState(const KD_STOP* Stop, uint8_t* State, uint32_t NewState) {
     uint64_t pc = KdpProgramCounter(Stop);
     __builtin_memset(State, 0, KdStateChangeSize);
     KdPut32(State, NewState);
@@ -17,15 +16,16 @@ static void KdpFillState(const KD_STOP* Stop, uint8_t* State, uint32_t NewState)
     KdPut64(State + 16, Stop->Thread);
     KdPut64(State + 24, pc);
 
-    // The debugger sees the instructions as they are without its breakpoints, and those in this window are gone for good.
+    // The debugger sees the instructions as they are without its breakpoints, and those in this window are gone for
+    // good.
     KdpDeleteBreakpointRange(pc, pc + KdInstructionStreamSize - 1);
     uint8_t stream[KdInstructionStreamSize];
     uint32_t size = KdpReadVirtual(pc, stream, sizeof stream);
     KdpFillControlReport(Stop, State + KdStateControlReport, stream, size);
 }
 
-static KD_CONTINUE KdpSendWaitContinue(const KD_STOP* Stop, const uint8_t* State, const uint8_t* Data, uint32_t DataSize)
-{
+static KD_CONTINUE KdpSendWaitContinue(const KD_STOP* Stop, const uint8_t* State, const uint8_t* Data,
+                                       uint32_t DataSize) {
     KdpContextSent = false;
     KdpStartContext(Stop);
     for (;;) {
@@ -50,8 +50,7 @@ static KD_CONTINUE KdpSendWaitContinue(const KD_STOP* Stop, const uint8_t* State
     }
 }
 
-KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exception, bool FirstChance)
-{
+KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exception, bool FirstChance) {
     uint8_t state[KdStateChangeSize];
     KdpFillState(Stop, state, KdStateException);
     uint8_t* record = state + KdStateUnion;
@@ -67,8 +66,7 @@ KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exceptio
     return KdpSendWaitContinue(Stop, state, nullptr, 0);
 }
 
-void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload)
-{
+void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload) {
     if (KdDebuggerNotPresent != 0) {
         return;
     }

@@ -2,8 +2,7 @@
 #include "kdp.h"
 #include "ki.h"
 
-static KD_STOP KdpDescribeStop(PCONTEXT Context)
-{
+static KD_STOP KdpDescribeStop(PCONTEXT Context) {
     PKPRCB prcb = KeGetCurrentPrcb();
     KD_STOP stop;
     stop.ProcessorLevel = static_cast<uint16_t>(prcb->CpuType);
@@ -15,8 +14,7 @@ static KD_STOP KdpDescribeStop(PCONTEXT Context)
     return stop;
 }
 
-BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN FirstChance)
-{
+BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN FirstChance) {
     if (!KdDebuggerEnabled) {
         return FALSE;
     }
@@ -27,30 +25,27 @@ BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN
     return KdpReportException(&stop, &exception, FirstChance != 0) == KdContinueHandled;
 }
 
-static void KdpReportImageChange(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context, bool Unload)
-{
+static void KdpReportImageChange(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context, bool Unload) {
     if (!KdDebuggerEnabled) {
         return;
     }
     BOOLEAN enable = KeDisableInterrupts();
     KD_STOP stop = KdpDescribeStop(Context);
-    KD_IMAGE image = {Info->BaseOfDll, Info->ProcessId, static_cast<uint32_t>(Info->CheckSum), static_cast<uint32_t>(Info->SizeOfImage)};
+    KD_IMAGE image = {Info->BaseOfDll, Info->ProcessId, static_cast<uint32_t>(Info->CheckSum),
+                      static_cast<uint32_t>(Info->SizeOfImage)};
     KdpReportImage(&stop, Path, &image, Unload);
     KeRestoreInterrupts(enable);
 }
 
-VOID KdpReportLoad(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context)
-{
+VOID KdpReportLoad(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context) {
     KdpReportImageChange(Path, Info, Context, false);
 }
 
-VOID KdpReportUnload(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context)
-{
+VOID KdpReportUnload(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context) {
     KdpReportImageChange(Path, Info, Context, true);
 }
 
-VOID KdpPrint(PCSTR Text, ULONG Length)
-{
+VOID KdpPrint(PCSTR Text, ULONG Length) {
     if (!KdDebuggerEnabled) {
         return;
     }
@@ -63,20 +58,19 @@ VOID KdpPrint(PCSTR Text, ULONG Length)
     KeRestoreInterrupts(enable);
 }
 
-ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize)
-{
+ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize) {
     if (!KdDebuggerEnabled) {
         return 0;
     }
     BOOLEAN enable = KeDisableInterrupts();
     KD_STOP stop = KdpDescribeStop(nullptr);
-    uint32_t length = KdpSendPrompt(&stop, Text, static_cast<uint32_t>(Length), Response, static_cast<uint32_t>(ResponseSize));
+    uint32_t length =
+        KdpSendPrompt(&stop, Text, static_cast<uint32_t>(Length), Response, static_cast<uint32_t>(ResponseSize));
     KeRestoreInterrupts(enable);
     return length;
 }
 
-BOOLEAN KdPollBreakIn(VOID)
-{
+BOOLEAN KdPollBreakIn(VOID) {
     if (!KdDebuggerEnabled) {
         return FALSE;
     }

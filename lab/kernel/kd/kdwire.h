@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-// Framing: leader (4), type (2), byte count (2), id (4), checksum (4), payload, and 0xAA after the payload of a data packet.
+// Framing: leader (4), type (2), byte count (2), id (4), checksum (4), payload, and 0xAA after the payload of a data
+// packet.
 constexpr uint8_t KdDataLeader = 0x30;
 constexpr uint8_t KdControlLeader = 0x69;
 constexpr uint8_t KdBreakInByte = 0x62;
@@ -96,38 +97,32 @@ constexpr uint32_t KdStatusUnsuccessful = 0xC0000001;
 constexpr uint32_t KdStatusInvalidParameter = 0xC000000D;
 constexpr uint32_t KdStatusNoSuchDevice = 0xC000000E;
 
-inline uint16_t KdGet16(const uint8_t* bytes)
-{
+inline uint16_t KdGet16(const uint8_t* bytes) {
     uint16_t value;
     __builtin_memcpy(&value, bytes, sizeof value);
     return value;
 }
 
-inline uint32_t KdGet32(const uint8_t* bytes)
-{
+inline uint32_t KdGet32(const uint8_t* bytes) {
     uint32_t value;
     __builtin_memcpy(&value, bytes, sizeof value);
     return value;
 }
 
-inline uint64_t KdGet64(const uint8_t* bytes)
-{
+inline uint64_t KdGet64(const uint8_t* bytes) {
     uint64_t value;
     __builtin_memcpy(&value, bytes, sizeof value);
     return value;
 }
 
-inline void KdPut16(uint8_t* bytes, uint16_t value)
-{
+inline void KdPut16(uint8_t* bytes, uint16_t value) {
     __builtin_memcpy(bytes, &value, sizeof value);
 }
 
-inline void KdPut32(uint8_t* bytes, uint32_t value)
-{
+inline void KdPut32(uint8_t* bytes, uint32_t value) {
     __builtin_memcpy(bytes, &value, sizeof value);
 }
 
-inline void KdPut64(uint8_t* bytes, uint64_t value)
-{
+inline void KdPut64(uint8_t* bytes, uint64_t value) {
     __builtin_memcpy(bytes, &value, sizeof value);
 }

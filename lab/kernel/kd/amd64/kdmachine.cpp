@@ -14,35 +14,29 @@ constexpr uint64_t KdpSelectorPcr = 0;
 constexpr uint64_t KdpSelectorPrcb = 1;
 constexpr uint64_t KdpSelectorThread = 3;
 
-uint32_t KdpReadVirtual(uint64_t Address, void* Bytes, uint32_t Size)
-{
+uint32_t KdpReadVirtual(uint64_t Address, void* Bytes, uint32_t Size) {
     return static_cast<uint32_t>(MmDbgCopyMemory(Address, Bytes, Size, 0));
 }
 
-uint32_t KdpWriteVirtual(uint64_t Address, const void* Bytes, uint32_t Size)
-{
+uint32_t KdpWriteVirtual(uint64_t Address, const void* Bytes, uint32_t Size) {
     return static_cast<uint32_t>(MmDbgCopyMemory(Address, const_cast<void*>(Bytes), Size, MMDBG_COPY_WRITE));
 }
 
-uint32_t KdpReadPhysical(uint64_t Address, void* Bytes, uint32_t Size)
-{
+uint32_t KdpReadPhysical(uint64_t Address, void* Bytes, uint32_t Size) {
     return static_cast<uint32_t>(MmDbgCopyMemory(Address, Bytes, Size, MMDBG_COPY_PHYSICAL));
 }
 
-uint32_t KdpWritePhysical(uint64_t Address, const void* Bytes, uint32_t Size)
-{
+uint32_t KdpWritePhysical(uint64_t Address, const void* Bytes, uint32_t Size) {
     return static_cast<uint32_t>(
         MmDbgCopyMemory(Address, const_cast<void*>(Bytes), Size, MMDBG_COPY_PHYSICAL | MMDBG_COPY_WRITE));
 }
 
-static uint64_t KdpTableEntry(uint64_t Address)
-{
+static uint64_t KdpTableEntry(uint64_t Address) {
     constexpr uint64_t offsetMask = 0x0000007FFFFFFFF8;
     return MmPteBase + (Address >> 9 & offsetMask);
 }
 
-uint32_t KdpQueryProtection(uint64_t Address)
-{
+uint32_t KdpQueryProtection(uint64_t Address) {
     if (!MmIsAddressValidForDebugger(Address)) {
         return 0;
     }
@@ -63,13 +57,11 @@ uint32_t KdpQueryProtection(uint64_t Address)
     return flags;
 }
 
-uint32_t KdpQueryAddressSpace(uint64_t Address)
-{
+uint32_t KdpQueryAddressSpace(uint64_t Address) {
     return static_cast<int64_t>(Address) < 0 ? 2 : 0;
 }
 
-uint32_t KdpReadControl(uint16_t Processor, uint64_t Selector, void* Bytes, uint32_t Size)
-{
+uint32_t KdpReadControl(uint16_t Processor, uint64_t Selector, void* Bytes, uint32_t Size) {
     PKPRCB prcb = KiProcessorBlock[Processor];
     uint64_t value = 0;
     switch (Selector) {
@@ -85,8 +77,7 @@ uint32_t KdpReadControl(uint16_t Processor, uint64_t Selector, void* Bytes, uint
     return sizeof value;
 }
 
-bool KdpReadMsr(uint32_t Msr, uint64_t* Value)
-{
+bool KdpReadMsr(uint32_t Msr, uint64_t* Value) {
     uint32_t low;
     uint32_t high;
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(Msr));
@@ -94,14 +85,12 @@ bool KdpReadMsr(uint32_t Msr, uint64_t* Value)
     return true;
 }
 
-bool KdpWriteMsr(uint32_t Msr, uint64_t Value)
-{
+bool KdpWriteMsr(uint32_t Msr, uint64_t Value) {
     __asm__ volatile("wrmsr" : : "c"(Msr), "a"(static_cast<uint32_t>(Value)), "d"(static_cast<uint32_t>(Value >> 32)));
     return true;
 }
 
-uint32_t KdpReadPort(uint16_t Port, uint32_t Size)
-{
+uint32_t KdpReadPort(uint16_t Port, uint32_t Size) {
     switch (Size) {
     case 1: return KdpIn8(Port);
     case 2: return KdpIn16(Port);
@@ -109,8 +98,7 @@ uint32_t KdpReadPort(uint16_t Port, uint32_t Size)
     }
 }
 
-void KdpWritePort(uint16_t Port, uint32_t Size, uint32_t Value)
-{
+void KdpWritePort(uint16_t Port, uint32_t Size, uint32_t Value) {
     switch (Size) {
     case 1: KdpOut8(Port, static_cast<uint8_t>(Value)); break;
     case 2: KdpOut16(Port, static_cast<uint16_t>(Value)); break;
@@ -118,17 +106,14 @@ void KdpWritePort(uint16_t Port, uint32_t Size, uint32_t Value)
     }
 }
 
-void KdpGetVersion(uint8_t* VersionBlock)
-{
+void KdpGetVersion(uint8_t* VersionBlock) {
     __builtin_memcpy(VersionBlock, reinterpret_cast<const uint8_t*>(&KdVersionBlock), 40);
 }
 
-void KdpRestartMachine()
-{
+void KdpRestartMachine() {
     HalReturnToFirmware();
 }
 
-void KdpStartBugCheck()
-{
+void KdpStartBugCheck() {
     KeBugCheckEx(MANUALLY_INITIATED_CRASH, 0, 0, 0, 0);
 }

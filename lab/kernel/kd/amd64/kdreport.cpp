@@ -1,4 +1,5 @@
-// What the protocol has per architecture, for x64: offsets in CONTEXT and KSPECIAL_REGISTERS, the control report, Continue2.
+// What the protocol has per architecture, for x64: offsets in CONTEXT and KSPECIAL_REGISTERS, the control report,
+// Continue2.
 #include "../kdp.h"
 
 constexpr uint32_t KdContextSegCs = 0x38;
@@ -12,7 +13,8 @@ constexpr uint32_t KdTrapFlag = 0x100;
 constexpr uint16_t KdKernelCode = 0x10;
 constexpr uint64_t KdSelectorSpecial = 2;
 
-// Control report: Dr6 (8), Dr7 (8), EFlags (4), InstructionCount (2), ReportFlags (2), InstructionStream (16), CS, DS, ES, FS.
+// Control report: Dr6 (8), Dr7 (8), EFlags (4), InstructionCount (2), ReportFlags (2), InstructionStream (16), CS, DS,
+// ES, FS.
 constexpr uint16_t KdReportIncludesSegments = 1;
 constexpr uint16_t KdReportStandardCs = 2;
 
@@ -23,13 +25,11 @@ constexpr uint32_t KdContinueDr7 = 8;
 const uint8_t KdpBreakpointInstruction = 0xCC;
 const uint32_t KdpContextSize = 0x4D0;
 
-uint64_t KdpProgramCounter(const KD_STOP* Stop)
-{
+uint64_t KdpProgramCounter(const KD_STOP* Stop) {
     return KdGet64(Stop->Context + KdContextRip);
 }
 
-void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* Stream, uint32_t StreamSize)
-{
+void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* Stream, uint32_t StreamSize) {
     uint16_t cs = KdGet16(Stop->Context + KdContextSegCs);
     uint16_t flags = KdReportIncludesSegments;
     if (cs == KdKernelCode) {
@@ -44,8 +44,7 @@ void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* S
     __builtin_memcpy(Report + 40, Stop->Context + KdContextSegCs, 8); // CS, DS, ES, FS lie in the same order
 }
 
-void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union)
-{
+void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union) {
     uint32_t eflags = KdGet32(Stop->Context + KdContextEFlags) & ~KdTrapFlag;
     if (KdGet32(Union + KdContinueTraceFlag) != 0) {
         eflags |= KdTrapFlag;
@@ -55,7 +54,6 @@ void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union)
     KdPut64(Stop->Special + KdSpecialDr6, 0);
 }
 
-uint32_t KdpWritableControl(uint64_t Selector)
-{
+uint32_t KdpWritableControl(uint64_t Selector) {
     return Selector == KdSelectorSpecial ? KdSpecialSize : 0;
 }

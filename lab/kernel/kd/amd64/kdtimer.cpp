@@ -13,8 +13,7 @@ constexpr uint32_t KdpTimerCount = 1193182 / 1000 * KdpTimerMilliseconds;
 constexpr uint32_t KdpTimerBatch = 64;
 constexpr uint32_t KdpTimerMaximumBatches = 1000000;
 
-void KdpCalibratePipe(KD_PIPE* Pipe)
-{
+void KdpCalibratePipe(KD_PIPE* Pipe) {
     KdpOut8(KdpTimerGate, static_cast<uint8_t>((KdpIn8(KdpTimerGate) & ~KdpTimerSpeakerOn) | KdpTimerGateOn));
     KdpOut8(KdpTimerCommand, KdpTimerOneShot2);
     KdpOut8(KdpTimerData2, KdpTimerCount & 0xFF);

@@ -76,8 +76,7 @@ static uint8_t* KdpCurrentBytes;
 static uint32_t KdpCurrentLeft;
 static uint16_t KdpCurrentBuffer;
 
-static void KdpOfferBuffer(KDP_QUEUE* Queue, uint16_t Buffer)
-{
+static void KdpOfferBuffer(KDP_QUEUE* Queue, uint16_t Buffer) {
     Queue->Available->Ring[Queue->AvailableIndex & (Queue->Size - 1)] = Buffer;
     Queue->AvailableIndex++;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -85,13 +84,11 @@ static void KdpOfferBuffer(KDP_QUEUE* Queue, uint16_t Buffer)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static void KdpNotify(const KDP_QUEUE* Queue)
-{
+static void KdpNotify(const KDP_QUEUE* Queue) {
     KdpOut16(static_cast<uint16_t>(KdpVirtioPorts + KdpVirtioQueueNotify), Queue->Number);
 }
 
-static void KdpReturnBuffer()
-{
+static void KdpReturnBuffer() {
     KdpOfferBuffer(&KdpReceiveQueue, KdpCurrentBuffer);
     // The device needs to be told only when it had run out of buffers; a notification is dear.
     uint16_t waiting = static_cast<uint16_t>(KdpReceiveQueue.Used->Index - KdpReceiveQueue.UsedSeen);
@@ -100,8 +97,7 @@ static void KdpReturnBuffer()
     }
 }
 
-static uint32_t KdpVirtioGet(uint8_t* Bytes, uint32_t Size)
-{
+static uint32_t KdpVirtioGet(uint8_t* Bytes, uint32_t Size) {
     uint32_t got = 0;
     for (;;) {
         if (KdpCurrentLeft == 0) {
@@ -109,7 +105,8 @@ static uint32_t KdpVirtioGet(uint8_t* Bytes, uint32_t Size)
                 return got;
             }
             __atomic_thread_fence(__ATOMIC_SEQ_CST);
-            const KDP_USED_ENTRY* entry = &KdpReceiveQueue.Used->Ring[KdpReceiveQueue.UsedSeen & (KdpReceiveQueue.Size - 1)];
+            const KDP_USED_ENTRY* entry =
+                &KdpReceiveQueue.Used->Ring[KdpReceiveQueue.UsedSeen & (KdpReceiveQueue.Size - 1)];
             KdpReceiveQueue.UsedSeen++;
             KdpCurrentBuffer = static_cast<uint16_t>(entry->Id % KdpReceiveBuffers);
             KdpCurrentBytes = KdpReceiveQueue.Buffers + KdpCurrentBuffer * PAGE_SIZE;
@@ -133,12 +130,12 @@ static uint32_t KdpVirtioGet(uint8_t* Bytes, uint32_t Size)
     }
 }
 
-static void KdpVirtioPut(const uint8_t* Bytes, uint32_t Size)
-{
+static void KdpVirtioPut(const uint8_t* Bytes, uint32_t Size) {
     while (Size != 0) {
         // The device takes buffers in order, so when it is this far the next one is free again.
         uint32_t polls = 0;
-        while (static_cast<uint16_t>(KdpTransmitQueue.AvailableIndex - KdpTransmitQueue.Used->Index) >= KdpTransmitBuffers) {
+        while (static_cast<uint16_t>(KdpTransmitQueue.AvailableIndex - KdpTransmitQueue.Used->Index) >=
+               KdpTransmitBuffers) {
             if (++polls > KdpVirtioPatience) {
                 return; // the other end does not read
             }
@@ -154,21 +151,18 @@ static void KdpVirtioPut(const uint8_t* Bytes, uint32_t Size)
     }
 }
 
-static uint32_t KdpPciRead(uint32_t Slot, uint32_t Register)
-{
+static uint32_t KdpPciRead(uint32_t Slot, uint32_t Register) {
     KdpOut32(KdpPciAddress, 0x80000000 | Slot << 11 | Register);
     return KdpIn32(KdpPciData);
 }
 
-static void KdpPciWrite(uint32_t Slot, uint32_t Register, uint32_t Value)
-{
+static void KdpPciWrite(uint32_t Slot, uint32_t Register, uint32_t Value) {
     KdpOut32(KdpPciAddress, 0x80000000 | Slot << 11 | Register);
     KdpOut32(KdpPciData, Value);
 }
 
 // Finds the console on the first bus and lets it use memory; returns its ports, 0 when there is none.
-static uint16_t KdpFindConsole()
-{
+static uint16_t KdpFindConsole() {
     for (uint32_t slot = 0; slot < 32; slot++) {
         if (KdpPciRead(slot, 0) != KdpPciConsole) {
             continue;
@@ -184,8 +178,7 @@ static uint16_t KdpFindConsole()
 }
 
 // Gives the device the memory of one queue, with Buffers pages as its buffers.
-static bool KdpSetUpQueue(KDP_QUEUE* Queue, uint16_t Number, uint16_t Buffers, uint16_t BufferFlags)
-{
+static bool KdpSetUpQueue(KDP_QUEUE* Queue, uint16_t Number, uint16_t Buffers, uint16_t BufferFlags) {
     KdpOut16(static_cast<uint16_t>(KdpVirtioPorts + KdpVirtioQueueSelect), Number);
     uint16_t size = KdpIn16(static_cast<uint16_t>(KdpVirtioPorts + KdpVirtioQueueSize));
     if (size < Buffers) {
@@ -218,8 +211,7 @@ static bool KdpSetUpQueue(KDP_QUEUE* Queue, uint16_t Number, uint16_t Buffers, u
 
 static KD_PIPE KdpVirtioPipe = {KdpVirtioGet, KdpVirtioPut, 100000};
 
-const KD_PIPE* KdpOpenVirtioConsole()
-{
+const KD_PIPE* KdpOpenVirtioConsole() {
     KdpVirtioPorts = KdpFindConsole();
     if (KdpVirtioPorts == 0) {
         return nullptr;
