@@ -11,9 +11,9 @@ namespace {
 constexpr std::size_t max_epilog_instructions = 24; // 16 registers, the stack pointer, the return
 
 /// Code from one address on, fetched in pieces: mostly the first decides.
-class CodeWindow {
+class EpilogCode {
   public:
-    CodeWindow(VirtAddr start, const ReadCode& read) : start_(start), read_(read) {}
+    EpilogCode(VirtAddr start, const ReadCode& read) : start_(start), read_(read) {}
 
     bool decode(std::size_t offset, zydis::Decoded& out) {
         while (true) {
@@ -116,7 +116,7 @@ std::optional<std::vector<std::uint8_t>> pops_of_chain(const UnwindTables& table
 std::optional<std::vector<EpilogStep>> decode_epilog(const UnwindTables& tables, const RuntimeFunction& function,
                                                      const UnwindInfo& info, VirtAddr ip, const ReadCode& read,
                                                      bool any_jump) {
-    CodeWindow code(ip, read);
+    EpilogCode code(ip, read);
     std::vector<EpilogStep> steps;
     std::size_t offset = 0;
     zydis::Decoded decoded;

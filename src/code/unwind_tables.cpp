@@ -37,8 +37,8 @@ Result<RuntimeFunction> UnwindTables::entry(std::uint32_t index) const {
     return parse_runtime_function(bytes).value_or(RuntimeFunction{});
 }
 
-Result<std::optional<RuntimeFunction>> UnwindTables::find(std::uint32_t rva) const {
-    // The table is sorted by begin: the last entry at or below rva.
+Result<std::optional<RuntimeFunction>> UnwindTables::at_or_below(std::uint32_t rva) const {
+    // The table is sorted by begin.
     std::uint32_t low = 0, high = count_;
     while (low < high) {
         std::uint32_t middle = low + (high - low) / 2;
@@ -50,6 +50,13 @@ Result<std::optional<RuntimeFunction>> UnwindTables::find(std::uint32_t rva) con
     }
     if (low == 0) return std::optional<RuntimeFunction>();
     POOLKD_TRY(RuntimeFunction found, entry(low - 1));
+    return std::optional(found);
+}
+
+Result<std::optional<RuntimeFunction>> UnwindTables::find(std::uint32_t rva) const {
+    POOLKD_TRY(std::optional<RuntimeFunction> below, at_or_below(rva));
+    if (!below) return below;
+    RuntimeFunction found = *below;
     if (!found.contains(rva)) return std::optional<RuntimeFunction>();
     for (int i = 0; found.unwind & 1; ++i) {
         if (i == max_chain) return fail(ErrorKind::malformed, "The unwind entries point at each other in a circle");

@@ -21,6 +21,8 @@ class UnwindTables {
     /// The entry that covers `rva`, or nothing: then the code is a leaf function, or no code. Entries that only point
     /// to another entry are followed.
     Result<std::optional<RuntimeFunction>> find(std::uint32_t rva) const;
+    /// The last entry that begins at or below `rva`, whether it reaches that far or not.
+    Result<std::optional<RuntimeFunction>> at_or_below(std::uint32_t rva) const;
     Result<UnwindInfo> info(const RuntimeFunction& function) const;
     /// The entry at the end of the chain: the one that stands for the whole function. Kind `malformed` when the chain
     /// does not end.

@@ -35,6 +35,8 @@ struct DisplayState {
     std::optional<VirtAddr> next_code; ///< of `u`; nothing: the instruction pointer
     std::string last_dump = "db";
     std::string last_enter = "eb";
+    std::uint32_t stack_frames = 256; ///< how many frames `k` shows (`.kframes`)
+    bool source_lines = false;        ///< source lines in stacks (`.lines`)
 };
 
 /// One target being debugged: what commands share. Owns the target; text goes to one output.
