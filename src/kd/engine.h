@@ -217,6 +217,8 @@ class Engine {
     std::uint32_t last_sync_id_ = 0; ///< with SYNC; 0: none, or other traffic followed
     std::uint32_t last_sync_sum_ = 0;
     std::size_t last_sync_size_ = 0;
+    std::optional<ByteVector> last_print_; ///< the print accepted last, if nothing followed it
+    bool first_after_reset_ = false;       ///< no data packet was accepted since the ids began anew
     std::uint16_t prompt_processor_ = 0;
     std::uint32_t prompt_longest_ = 0;
 };

@@ -125,6 +125,16 @@ void Engine::on_data(Frame frame, Time now) {
         last_sync_id_ = 0;
     }
     contact_ = true;
+    // A target that had not seen our ACK says its print again after a RESET, and only the text tells.
+    const bool print_again =
+        first_after_reset_ && last_print_ && frame.type == PacketType::debug_io && frame.payload == *last_print_;
+    first_after_reset_ = false;
+    if (print_again) {
+        ++statistics_.duplicates;
+        return;
+    }
+    last_print_.reset();
+    if (frame.type == PacketType::debug_io) last_print_ = frame.payload;
     dispatch(std::move(frame), sync, now);
 }
 

@@ -210,6 +210,7 @@ void Engine::await_repeated_stop(Time now) {
     rx_ = initial_id;
     synchronized_ = true;
     last_sync_id_ = 0;
+    first_after_reset_ = true;
     if (pending_) pending_->acknowledged = false;
     if (!reset_ && state_ == State::running && !pending_) return; // it repeats nothing
     const unsigned tries_left = reset_ ? reset_->tries_left : options_.recoveries;

@@ -140,7 +140,7 @@ void play(std::uint64_t seed, Faults faults, bool all_must_succeed) {
     for (unsigned step = 0; step < 12; ++step) {
         for (unsigned i = host.sim.chance(4); i > 0; --i) {
             const std::uint64_t at = TargetModel::memory_base + host.sim.chance(TargetModel::memory_size);
-            const std::uint32_t count = 1 + host.sim.chance(i == 1 ? 3944 : 200);
+            const std::uint32_t count = 1 + host.sim.chance(host.sim.chance(8) == 0 ? 3944 : 100);
             good += host.sim.chance(3) == 0 ? host.write_and_check(at, std::min(count, 3000u))
                                             : host.read_and_check(at, count);
             ++tried;
@@ -163,7 +163,7 @@ void play(std::uint64_t seed, Faults faults, bool all_must_succeed) {
         works = host.read_and_check(TargetModel::memory_base, 512);
     }
     EXPECT_TRUE(works) << "did not recover";
-    host.check_prints();
+    if (!host.sim.header_damaged) host.check_prints();
 }
 
 TEST(Simulation, AGoodLineLosesNothing) {
@@ -174,7 +174,7 @@ TEST(Simulation, AGoodLineLosesNothing) {
 }
 
 TEST(Simulation, LossDuplicationCorruptionDelayAndReboot) {
-    for (std::uint64_t seed = getenv("KDSEED") ? strtoull(getenv("KDSEED"),nullptr,0) : 1; seed <= 1000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
         Faults faults{
             .lose_byte = 5, .lose_all = 20, .duplicate = 20, .flip_bit = 20, .garbage = 10, .longest_delay_ms = 5};
         if (seed % 4 == 1) faults = {.lose_all = 100, .longest_delay_ms = 1};

@@ -7,6 +7,7 @@ namespace poolkd::kd::test {
 namespace {
 
 constexpr std::chrono::milliseconds retry_after{30};
+constexpr std::chrono::milliseconds byte_timeout{200};
 constexpr unsigned print_retries = 20;
 
 template <class T>
@@ -201,6 +202,11 @@ void TargetModel::acknowledged(ModelTime now) {
 }
 
 void TargetModel::receive(Bytes bytes, ModelTime now) {
+    if (now - last_byte_ > byte_timeout) { // a packet that never got complete
+        run_ = 0;
+        packet_.clear();
+    }
+    last_byte_ = now;
     for (std::byte b : bytes)
         byte_in(std::to_integer<std::uint8_t>(b), now);
 }
@@ -288,7 +294,8 @@ void TargetModel::report(ModelTime now) {
 }
 
 void TargetModel::on_data(PacketType type, std::uint32_t id, Bytes payload, ModelTime now) {
-    if (sending_) { // counts as an acknowledgement; the packet itself is dropped
+    if (sending_) { // counts as an acknowledgement, right or wrong; the packet itself is dropped
+        if (!sending_->print_text.empty()) given_up.insert(sending_->print_text);
         acknowledged(now);
         control(PacketType::resend, 0);
         return;

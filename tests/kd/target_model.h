@@ -47,7 +47,7 @@ class TargetModel {
     [[nodiscard]] bool file_refused() const { return file_refused_; }
     [[nodiscard]] unsigned boots() const { return boots_; }
     [[nodiscard]] bool present() const { return present_; }
-    std::set<std::string> given_up; ///< prints that nobody acknowledged
+    std::set<std::string> given_up; ///< prints that may be lost: nobody acknowledged them properly
 
     static constexpr std::uint64_t memory_base = 0xfffff80000000000;
     static constexpr std::uint64_t memory_size = 64 * 4096;
@@ -83,6 +83,7 @@ class TargetModel {
     std::optional<Sending> repeated_; ///< the message that a RESET makes it say again
     std::deque<Sending> queued_;
     ModelTime retry_at_{};
+    ModelTime last_byte_{};
     ByteVector out_;
     bool break_pending_ = false;
     bool present_ = true;
