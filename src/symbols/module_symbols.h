@@ -16,9 +16,9 @@ enum class Provenance { none, exports, pdb_public, pdb_private, isf };
 std::string_view to_words(Provenance provenance);
 
 struct Symbol {
-    std::string name; ///< undecorated as kd shows it ("PoolHitTag", "KiSystemStartup")
-    std::uint32_t rva = 0; ///< bytes from the image base
-    std::uint32_t size = 0; ///< bytes, 0 when the symbols do not tell
+    std::string name;       ///< undecorated as kd shows it ("PoolHitTag", "KiSystemStartup")
+    std::uint32_t rva = 0;  ///< bytes from the image base
+    std::uint32_t size = 0; ///< bytes of code; 0 for data and where the symbols do not tell
     bool is_code = false;
     Provenance provenance = Provenance::none;
 };
@@ -40,17 +40,24 @@ class ModuleSymbols {
     [[nodiscard]] virtual bool has_types() const = 0;
 
     [[nodiscard]] virtual std::optional<Symbol> find(std::string_view name) = 0;
-    /// All with that name (differing in case, or several statics).
+    /// All with that name (differing in case, or several statics), those in the exact case first, then by address.
     [[nodiscard]] virtual std::vector<Symbol> find_all(std::string_view name) = 0;
     /// The symbol at or nearest below `rva`. For an address in code only code symbols count.
+    /// Never a symbol of another section, and never a string literal for code.
     [[nodiscard]] virtual std::optional<Symbol> nearest(std::uint32_t rva) = 0;
     /// The next symbol above `rva`, of any kind.
     [[nodiscard]] virtual std::optional<Symbol> next(std::uint32_t rva) = 0;
-    /// All whose names match kd's string wildcards, by address; at most `limit`.
+    /// All whose names match kd's string wildcards, by address; at most `limit`, those at the lowest addresses (so
+    /// ask for one more than you show, to know whether there are more). A leading `_` in the pattern stands for any
+    /// number of underscores.
     [[nodiscard]] virtual std::vector<Symbol> match(std::string_view pattern, std::size_t limit) = 0;
 
     /// Members of a structure or union by name; kind `not_found` or, when the file has no types, a sentence saying so.
     [[nodiscard]] virtual Result<StructLayout> layout(std::string_view type_name) = 0;
+    /// Members of a type that came from these symbols (of a field, a variable). Unlike the look-up by name this also
+    /// finds the right one of several types that share a name, such as "<unnamed-tag>".
+    [[nodiscard]] virtual Result<StructLayout> layout_of(const Type& type);
+    /// A structure, union, enumeration or typedef by name, or a pointer to one ("_KTHREAD*").
     [[nodiscard]] virtual Result<TypePtr> type(std::string_view type_name) = 0;
     /// The declared type of a global variable, where the symbols are private.
     [[nodiscard]] virtual std::optional<TypePtr> type_of_symbol(std::string_view symbol_name) = 0;

@@ -1,0 +1,186 @@
+#include "symbols/pdb/pdb_symbols.h"
+
+#include "base/text.h"
+#include "symbols/names.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace poolkd::symbols {
+
+namespace {
+
+/// Public and private symbols describe the same places: the private one stays, since it knows more.
+void drop_duplicates(std::vector<PdbSymbol>& symbols) {
+    auto key = [](const PdbSymbol& s) { return std::tuple(s.place, to_lower(s.name)); };
+    std::ranges::stable_sort(symbols, [&](const PdbSymbol& a, const PdbSymbol& b) {
+        return std::tuple(key(a), !a.is_private) < std::tuple(key(b), !b.is_private);
+    });
+    auto same = [&](const PdbSymbol& a, const PdbSymbol& b) { return key(a) == key(b); };
+    symbols.erase(std::unique(symbols.begin(), symbols.end(), same), symbols.end());
+}
+
+std::string_view without_keyword(std::string_view name) {
+    for (std::string_view word : {"struct ", "union ", "enum ", "class "})
+        if (name.starts_with(word)) return trim(name.substr(word.size()));
+    return name;
+}
+
+} // namespace
+
+PdbSymbols::PdbSymbols(std::shared_ptr<PdbFile> file, Dbi dbi)
+    : file_(std::move(file)), dbi_(std::move(dbi)), publics_(*file_, dbi_), privates_(*file_, dbi_) {
+    if (auto types = TypeTable::load(*file_)) {
+        types_ = std::move(*types);
+        builder_.emplace(*types_);
+    } else {
+        no_types_ = std::move(types).error();
+    }
+}
+
+Result<std::shared_ptr<PdbSymbols>> PdbSymbols::open(std::shared_ptr<PdbFile> file) {
+    POOLKD_TRY(Dbi dbi, Dbi::load(*file));
+    return std::shared_ptr<PdbSymbols>(new PdbSymbols(std::move(file), std::move(dbi)));
+}
+
+Provenance PdbSymbols::provenance() const {
+    return dbi_.is_private() ? Provenance::pdb_private : Provenance::pdb_public;
+}
+
+std::optional<Symbol> PdbSymbols::to_symbol(const PdbSymbol& symbol) const {
+    auto rva = dbi_.addresses().rva(symbol.place);
+    if (!rva) return std::nullopt;
+    return Symbol{symbol.name, *rva, symbol.size, symbol.is_code,
+                  symbol.is_private ? Provenance::pdb_private : Provenance::pdb_public};
+}
+
+std::vector<PdbSymbol> PdbSymbols::find_pdb(std::string_view name) {
+    std::vector<PdbSymbol> found = privates_.find(name);
+    for (PdbSymbol& symbol : publics_.find(name))
+        found.push_back(std::move(symbol));
+    drop_duplicates(found);
+    std::ranges::stable_partition(found, [&](const PdbSymbol& s) { return s.name == name; });
+    return found;
+}
+
+std::optional<Symbol> PdbSymbols::find(std::string_view name) {
+    auto all = find_all(name);
+    if (all.empty()) return std::nullopt;
+    return std::move(all.front());
+}
+
+std::vector<Symbol> PdbSymbols::find_all(std::string_view name) {
+    std::scoped_lock lock(mutex_);
+    std::vector<Symbol> symbols;
+    for (const PdbSymbol& found : find_pdb(name))
+        if (auto symbol = to_symbol(found)) symbols.push_back(std::move(*symbol));
+    return symbols;
+}
+
+std::optional<Symbol> PdbSymbols::nearest(std::uint32_t rva) {
+    std::scoped_lock lock(mutex_);
+    auto place = dbi_.addresses().place(rva);
+    if (!place) return std::nullopt;
+    auto known = publics_.nearest(*place);
+    auto hidden = privates_.nearest(*place);
+    if (!known && !hidden) return std::nullopt;
+    auto symbol = to_symbol(!known || (hidden && hidden->place >= known->place) ? *hidden : *known);
+    // In an image that was rearranged the translation may lead elsewhere.
+    if (symbol && symbol->rva > rva) return std::nullopt;
+    return symbol;
+}
+
+std::optional<Symbol> PdbSymbols::next(std::uint32_t rva) {
+    std::scoped_lock lock(mutex_);
+    auto place = dbi_.addresses().place(rva);
+    if (!place) return std::nullopt;
+    auto known = publics_.next(*place);
+    auto hidden = privates_.next(*place);
+    if (!known && !hidden) return std::nullopt;
+    auto symbol = to_symbol(!known || (hidden && hidden->place <= known->place) ? *hidden : *known);
+    if (symbol && symbol->rva <= rva) return std::nullopt;
+    return symbol;
+}
+
+std::vector<Symbol> PdbSymbols::match(std::string_view pattern, std::size_t limit) {
+    std::scoped_lock lock(mutex_);
+    const SymbolPattern wanted(pattern);
+    std::vector<PdbSymbol> found;
+    publics_.for_each([&](const SymbolRecord& record) {
+        if (is_string_literal(record.name)) return;
+        PdbSymbol symbol = publics_.make(record);
+        if (wanted.matches(symbol.name)) found.push_back(std::move(symbol));
+    });
+    privates_.match([&](std::string_view name) { return wanted.matches(name); }, found);
+    drop_duplicates(found);
+    std::vector<Symbol> symbols;
+    for (const PdbSymbol& symbol : found) {
+        if (symbols.size() == limit) break;
+        if (auto with_rva = to_symbol(symbol)) symbols.push_back(std::move(*with_rva));
+    }
+    if (dbi_.addresses().moved()) std::ranges::stable_sort(symbols, {}, &Symbol::rva);
+    return symbols;
+}
+
+Result<std::uint32_t> PdbSymbols::type_index(std::string_view type_name) {
+    if (!types_) return std::unexpected(*no_types_);
+    const std::string_view name = without_keyword(trim(type_name));
+    auto defined = types_->find(name);
+    if (!defined.empty()) return defined.front();
+    if (std::uint32_t index = privates_.find_typedef(name)) return index;
+    return fail(ErrorKind::not_found, "The symbols of {} have no type {}", file_->path(), name);
+}
+
+Result<StructLayout> PdbSymbols::layout(std::string_view type_name) {
+    std::scoped_lock lock(mutex_);
+    POOLKD_TRY(std::uint32_t index, type_index(type_name));
+    return builder_->layout(index);
+}
+
+Result<StructLayout> PdbSymbols::layout_of(const Type& type) {
+    if (type.id == 0) return layout(type.name);
+    std::scoped_lock lock(mutex_);
+    if (!types_) return std::unexpected(*no_types_);
+    return builder_->layout(type.id);
+}
+
+Result<TypePtr> PdbSymbols::type(std::string_view type_name) {
+    std::scoped_lock lock(mutex_);
+    std::string_view name = trim(type_name);
+    unsigned stars = 0;
+    for (; name.ends_with('*') && stars < 8; ++stars)
+        name = trim(name.substr(0, name.size() - 1));
+    POOLKD_TRY(std::uint32_t index, type_index(name));
+    TypePtr type = builder_->type(index);
+    const bool is_32 = dbi_.machine() == 0x14c;
+    for (; stars > 0; --stars) {
+        Type pointer;
+        pointer.kind = TypeKind::pointer;
+        pointer.size = is_32 ? 4 : 8;
+        pointer.name = fmt::format("Ptr{} {}", pointer.size * 8, type->name);
+        pointer.element = std::move(type);
+        type = std::make_shared<const Type>(std::move(pointer));
+    }
+    return type;
+}
+
+std::optional<TypePtr> PdbSymbols::type_of_symbol(std::string_view symbol_name) {
+    std::scoped_lock lock(mutex_);
+    if (!types_) return std::nullopt;
+    for (const PdbSymbol& symbol : find_pdb(symbol_name))
+        if (symbol.is_private && !symbol.is_code && symbol.type != 0) return builder_->type(symbol.type);
+    return std::nullopt;
+}
+
+std::vector<std::string> PdbSymbols::match_types(std::string_view pattern, std::size_t limit) {
+    std::scoped_lock lock(mutex_);
+    return types_ ? types_->match(pattern, limit) : std::vector<std::string>();
+}
+
+std::optional<SourceLine> PdbSymbols::line(std::uint32_t rva) {
+    std::scoped_lock lock(mutex_);
+    auto place = dbi_.addresses().place(rva);
+    return place ? find_line(*file_, dbi_, *place) : std::nullopt;
+}
+
+} // namespace poolkd::symbols

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "pe/image.h"
+#include "symbols/module_symbols.h"
+#include "symbols/pdb_search.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace poolkd::symbols {
+
+/// What loading the symbols of one module came to.
+struct LoadedSymbols {
+    std::shared_ptr<ModuleSymbols> symbols; ///< null when there are none at all
+    /// What is missing and what to do, in a sentence; empty when the PDB was found.
+    std::string note;
+};
+
+/// The symbols in use, shared by all targets: a PDB that is open is not opened again. Symbols stay as long as
+/// somebody holds them. Safe to use from several threads.
+class SymbolStore {
+  public:
+    /// The PDB that an image asks for, from the cache or found along the path. Errors: those of find_pdb and of
+    /// PdbSymbols::open.
+    Result<std::shared_ptr<ModuleSymbols>> open(const pe::PdbReference& wanted, std::string_view image_name,
+                                                const SymbolPath& path, SearchLog* log = nullptr);
+    /// A PDB by its file name, whatever image it belongs to (`.reload /i`, tests).
+    Result<std::shared_ptr<ModuleSymbols>> open_file(const std::string& path);
+
+    /// Symbols for an image: its PDB, else its export table, else nothing, with a note on what is missing.
+    /// `reader` gives the image's bytes as `layout` says; it is not needed afterwards.
+    LoadedSymbols load(pe::ByteReader& reader, pe::ImageLayout layout, std::string_view image_name,
+                       const SymbolPath& path, SearchLog* log = nullptr);
+
+    /// PDBs that somebody holds.
+    [[nodiscard]] std::size_t open_count();
+
+  private:
+    std::shared_ptr<ModuleSymbols> cached(const std::string& identity);
+    Result<std::shared_ptr<ModuleSymbols>> keep(std::shared_ptr<PdbFile> file);
+
+    std::mutex mutex_;
+    std::map<std::string, std::weak_ptr<ModuleSymbols>> by_identity_;
+};
+
+} // namespace poolkd::symbols
