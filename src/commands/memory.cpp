@@ -1,4 +1,5 @@
-#include "commands/commands.h"
+#include "commands/memory.h"
+
 #include "commands/memory_dump.h"
 #include "commands/memory_enter.h"
 #include "commands/memory_search.h"

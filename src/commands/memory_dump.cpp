@@ -135,7 +135,7 @@ Result<void> dump_symbols(Session& session, Arguments& arguments, unsigned size)
 
 /// Characters from `address` on: up to a NUL, to `count` characters, or to the first one that cannot be read.
 struct Text {
-    std::string characters;
+    std::string characters = {};
     std::uint64_t end = 0; ///< the address behind the last character, and behind the NUL that ended it
     bool ended = false;    ///< at a NUL or at `count`
     bool unreadable = false;

@@ -1,0 +1,124 @@
+#include "base/tag.h"
+#include "commands/general.h"
+#include "debugger/number.h"
+#include "render/coverage.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cctype>
+
+namespace poolkd::commands {
+
+using debugger::Arguments;
+using debugger::Command;
+using debugger::Session;
+
+namespace {
+
+bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+
+/// Tags begin with a capital and end in blanks by convention; one that shows it at the wrong end was most likely
+/// written the wrong way round.
+bool reads_backwards(PoolTag tag) {
+    std::string text = tag.text();
+    char first = text.front();
+    char last = text.back();
+    if (first == ' ') return last != ' ';
+    return !is_upper(first) && is_upper(last);
+}
+
+/// A word of the user as a tag: 'xyzw' and numbers are values, anything else the tag's characters in memory order.
+Result<PoolTag> parse_tag(Session& session, Arguments& arguments) {
+    Arguments here = arguments;
+    if (arguments.peek() == '\'' || arguments.peek() == '@' || arguments.peek() == '(') {
+        POOLKD_TRY(std::uint64_t value, session.expression(arguments));
+        return PoolTag(static_cast<std::uint32_t>(value));
+    }
+    bool quoted = arguments.peek() == '"';
+    std::string text = arguments.text();
+    if (!quoted && (text.size() == 8 || text.starts_with("0x") || text.starts_with("0X"))) {
+        auto number = debugger::read_number_word(text, 16);
+        if (number.kind == debugger::NumberWord::Kind::number) return PoolTag(static_cast<std::uint32_t>(number.value));
+    }
+    if (auto tag = PoolTag::from_text(text)) return *tag;
+    if (text.find('!') != std::string::npos && session.has_target()) {
+        POOLKD_TRY(std::uint64_t address, session.evaluate_text(text));
+        POOLKD_TRY(std::uint64_t value, memory::read_unsigned(session.memory(), VirtAddr(address), 4));
+        return PoolTag(static_cast<std::uint32_t>(value));
+    }
+    return session.caret_error(here, "Syntax error");
+}
+
+std::string constant(PoolTag tag) {
+    return "'" + tag.reversed().text() + "'";
+}
+
+void show(Session& session, PoolTag whole) {
+    PoolTag tag = whole.bare();
+    std::string bytes;
+    for (unsigned i = 0; i < 4; ++i)
+        bytes += fmt::format("{}{:02x}", i ? " " : "", tag.value >> (8 * i) & 0xff);
+    session.print("Tag        \"{}\"{}\n", tag.text(), whole.is_protected() ? " (Protected)" : "");
+    session.print("Bytes      {}\n", bytes);
+    session.print("Number     {:08x}\n", tag.value);
+    session.print("Protected  {:08x}\n", tag.value | PoolTag::protected_bit);
+    if (tag.printable() && tag.text().find('\'') == std::string::npos) {
+        session.print("To write   ed nt!PoolHitTag {}\n", constant(tag));
+        session.print("To find    !poolfind -tag \"{}\"\n", tag.text());
+    } else {
+        session.print("To write   ed nt!PoolHitTag {:x}\n", tag.value);
+    }
+    if (reads_backwards(tag))
+        session.print("Warning: this tag reads backwards. For \"{}\" write {}.\n", tag.reversed().text(),
+                      constant(tag.reversed()));
+}
+
+nlohmann::json as_json(PoolTag whole) {
+    PoolTag tag = whole.bare();
+    return {{"tag", tag.text()},
+            {"number", fmt::format("0x{:08x}", tag.value)},
+            {"constant", constant(tag)},
+            {"protected", whole.is_protected()},
+            {"reads_backwards", reads_backwards(tag)}};
+}
+
+Result<void> run_tag(Session& session, Arguments& arguments) {
+    PoolTag tag;
+    if (arguments.done()) {
+        if (!session.has_target()) return session.caret_error(arguments, "Syntax error");
+        POOLKD_TRY(std::uint64_t value, session.kernel().read_global("PoolHitTag", 4));
+        tag = PoolTag(static_cast<std::uint32_t>(value));
+        if (!arguments.json) session.write("nt!PoolHitTag holds:\n");
+    } else {
+        POOLKD_TRY(tag, parse_tag(session, arguments));
+        POOLKD_CHECK(session.no_more(arguments));
+    }
+    if (arguments.json) {
+        session.write(as_json(tag).dump() + "\n");
+    } else {
+        show(session, tag);
+    }
+    return {};
+}
+
+} // namespace
+
+void add_tag_commands(debugger::CommandTable& table) {
+    table.add(Command{
+        .names = {".tag"},
+        .family = "Pool",
+        .summary = "show every form of a pool tag, and warn when it reads backwards",
+        .syntax = ".tag [<characters> | \"<characters>\" | '<constant>' | 0x<number> | <symbol>]",
+        .help =
+            "Abc and \"Abc \" are the tag's characters as !poolused shows them; ' cbA' is the constant that ed takes, "
+            "written backwards; a number has 8 digits or begins with 0x; nt!PoolHitTag is read from the target. Alone "
+            "it shows what nt!PoolHitTag holds.",
+        .needs_target = false,
+        .json = true,
+        .run = run_tag,
+    });
+}
+
+} // namespace poolkd::commands

@@ -1,0 +1,106 @@
+#include "commands/registers.h"
+
+#include "commands/location.h"
+#include "commands/register_text.h"
+#include "debugger/lexer.h"
+#include "debugger/session.h"
+
+namespace poolkd::commands {
+
+using debugger::Arguments;
+using debugger::Command;
+using debugger::Session;
+
+namespace {
+
+/// A register's name at the cursor, with its `$` but without `@`, which kd tolerates.
+std::string_view take_name(Arguments& arguments) {
+    (void)arguments.take("@");
+    arguments.skip_blanks();
+    std::string_view text = arguments.command();
+    std::size_t start = arguments.position();
+    std::size_t end = start;
+    while (end < text.size() && (debugger::is_word_character(text[end]) || (end == start && text[end] == '$')))
+        ++end;
+    arguments.set_position(end);
+    return text.substr(start, end - start);
+}
+
+Result<std::string> shown(Session& session, const RegisterFile& registers, std::string_view name, const Arguments& at) {
+    if (name.starts_with('$')) {
+        POOLKD_TRY(auto value, session.expressions().pseudo_register(name));
+        if (value) return fmt::format("{}={:0{}x}", to_lower(name), *value, session.pointer_size() * 2);
+    } else if (auto text = register_text(registers, name)) {
+        return *text;
+    }
+    return session.caret_error(at, "Bad register error");
+}
+
+Result<void> set(Session& session, std::string_view name, std::uint64_t value, const Arguments& at) {
+    if (at.processor && *at.processor != session.processor())
+        return fail(ErrorKind::refused, "The registers of another processor are read-only; switch to it with ~{}s",
+                    *at.processor);
+    if (name.starts_with('$')) {
+        if (session.expressions().set_user_register(name, value)) return {};
+        if (!equals_ignore_case(name, "$ip")) return session.caret_error(at, "Bad register error");
+        name = session.kernel().machine().instruction_pointer;
+    }
+    POOLKD_TRY(RegisterFile registers, session.registers());
+    if (!registers.set(name, value)) return session.caret_error(at, "Bad register error");
+    return session.set_registers(registers);
+}
+
+/// `$t0` needs no target; every other register does.
+Result<RegisterFile> registers_for(Session& session, const Arguments& arguments) {
+    if (!session.has_target()) return RegisterFile{};
+    if (session.running())
+        return fail(ErrorKind::unsupported, "r needs a target that stands still; it is running (Ctrl-C breaks in)");
+    return session.registers(arguments.processor);
+}
+
+Result<void> run_r(Session& session, Arguments& arguments) {
+    POOLKD_TRY(RegisterFile registers, registers_for(session, arguments));
+    if (arguments.done()) {
+        if (!session.has_target()) return fail(ErrorKind::unsupported, "r needs a target, and none is connected");
+        session.write(all_registers_text(registers));
+        session.write(location_text(session, registers.ip()));
+        return {};
+    }
+    std::string line;
+    while (!arguments.done()) {
+        arguments.skip_blanks();
+        Arguments here = arguments;
+        std::string_view name = take_name(arguments);
+        if (name.empty()) return session.caret_error(here, "Bad register error");
+        if (arguments.take("=")) {
+            POOLKD_TRY(std::uint64_t value, session.expression(arguments));
+            POOLKD_CHECK(set(session, name, value, here));
+            POOLKD_TRY(registers, registers_for(session, arguments));
+            continue;
+        }
+        POOLKD_TRY(std::string text, shown(session, registers, name, here));
+        line += (line.empty() ? "" : " ") + text;
+    }
+    if (!line.empty()) session.write(line + "\n");
+    return {};
+}
+
+} // namespace
+
+void add_register_commands(debugger::CommandTable& table) {
+    table.add(Command{
+        .names = {"r"},
+        .family = "Registers",
+        .summary = "show or set registers and user variables",
+        .syntax = "r [<register> [= <expression>]] [, ...]",
+        .help =
+            "Alone it shows the registers of the current processor and the instruction it stands at. 2r shows those "
+            "of processor 2. r $t0 = <expression> sets one of the 20 user variables.",
+        .may_touch = true,
+        .needs_target = false,
+        .takes_processor = true,
+        .run = run_r,
+    });
+}
+
+} // namespace poolkd::commands
