@@ -95,10 +95,14 @@ BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, UL
         entry->SlushSize = Slush & 0xFFF;
         entry->NumberOfBytes = Bytes;
         ExpPoolBigEntriesInUse++;
-        memset(static_cast<PUCHAR>(Va) + (Bytes - Slush), ExpBigPattern, Slush);
     }
     KeReleaseSpinLock(&ExpLargePoolTableLock, irql);
-    return entry != nullptr;
+    if (entry == nullptr) {
+        return FALSE;
+    }
+    // Without the lock: the page may not be there yet, and that is allowed for paged pool below DISPATCH_LEVEL only.
+    memset(static_cast<PUCHAR>(Va) + (Bytes - Slush), ExpBigPattern, Slush);
+    return TRUE;
 }
 
 BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry)
