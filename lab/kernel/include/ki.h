@@ -76,7 +76,7 @@ extern ULONG KeNumberProcessors;
 extern ULONG NtGlobalFlag;
 extern volatile ULONG64 KeTickCount;
 extern CHAR NtBuildLab[];
-extern ULONG NtBuildNumber;
+extern NTKERNELAPI ULONG NtBuildNumber;
 
 PKPCR KeGetPcr(VOID);
 PKPRCB KeGetCurrentPrcb(VOID);
@@ -128,9 +128,9 @@ SIZE_T MmDbgCopyMemory(ULONG64 Address, PVOID Buffer, SIZE_T Length, ULONG Flags
 PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress);
 
 // ps, driver loading --------------------------------------------------------------------------------------------------
-extern LIST_ENTRY PsLoadedModuleList;
+extern NTKERNELAPI LIST_ENTRY PsLoadedModuleList;
 extern LIST_ENTRY PsActiveProcessHead;
-extern PEPROCESS PsInitialSystemProcess;
+extern NTKERNELAPI PEPROCESS PsInitialSystemProcess;
 NTSTATUS MmLoadSystemImage(PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry);
 NTSTATUS MmUnloadSystemImage(PKLDR_DATA_TABLE_ENTRY Entry);
 NTSTATUS IopLoadDriver(PCSTR FileName);   // "late.sys": load, enter in the module list, tell the debugger, DriverEntry

@@ -114,6 +114,7 @@ extern "C" {
 VOID* memcpy(VOID* Destination, const VOID* Source, SIZE_T Length);
 VOID* memmove(VOID* Destination, const VOID* Source, SIZE_T Length);
 VOID* memset(VOID* Destination, int Fill, SIZE_T Length);
+SIZE_T strlen(PCSTR Text);
 int memcmp(const VOID* First, const VOID* Second, SIZE_T Length);
 
 // Debugging ----------------------------------------------------------------------------------------------------------

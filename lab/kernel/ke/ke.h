@@ -1,0 +1,115 @@
+// Private declarations of the kernel proper (ke/):
+//   init.cpp        order of start
+//   thread.cpp      ready queues, switching, waiting
+//   clock.cpp       tick, timers, system time          dpc.cpp    deferred procedure calls
+//   kdtrap.cpp      the way of an exception to the debugger and of prints and image reports
+//   kdblock.cpp     the blocks through which a debugger finds its way
+//   amd64/          what knows the processor: entries, contexts, tables, interrupt controller
+#pragma once
+
+#include "amd64/cpu.h"
+
+constexpr ULONG KiClockFrequency = 100; // ticks a second
+constexpr ULONG64 KiClockIncrement = 10'000'000 / KiClockFrequency; // in units of 100 ns
+constexpr SCHAR KiThreadQuantum = 3; // ticks
+constexpr KPRIORITY KiLowestPriority = 0;
+constexpr KPRIORITY KiNormalPriority = 8;
+constexpr KPRIORITY KiHighestPriority = 31;
+
+constexpr USHORT KGDT64_R0_CODE = 0x10;
+
+constexpr ULONG KiCpuFamilyAmd64 = 15;
+
+inline VOID InitializeListHead(PLIST_ENTRY Head)
+{
+    Head->Flink = Head->Blink = Head;
+}
+
+inline BOOLEAN IsListEmpty(const LIST_ENTRY* Head)
+{
+    return Head->Flink == Head;
+}
+
+inline VOID InsertTailList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
+{
+    Entry->Flink = Head;
+    Entry->Blink = Head->Blink;
+    Head->Blink->Flink = Entry;
+    Head->Blink = Entry;
+}
+
+inline VOID InsertHeadList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
+{
+    InsertTailList(Head->Flink, Entry);
+}
+
+inline VOID RemoveEntryList(PLIST_ENTRY Entry)
+{
+    Entry->Blink->Flink = Entry->Flink;
+    Entry->Flink->Blink = Entry->Blink;
+}
+
+inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY Head)
+{
+    PLIST_ENTRY entry = Head->Flink;
+    RemoveEntryList(entry);
+    return entry;
+}
+
+extern "C" {
+// amd64
+VOID KiInitializeBootProcessor(VOID); // processor block, descriptor tables
+VOID HalInitializeProcessor(VOID);    // interrupt controllers and the clock, still masked by IRQL
+VOID HalRequestSoftwareInterrupt(KIRQL Irql);
+VOID HalEndSystemInterrupt(VOID);
+LONGLONG HalQueryRealTimeClock(VOID); // 100 ns since 1601
+VOID KiSwapContext(PKTHREAD OldThread, PKTHREAD NewThread);
+VOID KiStartSystemThread(VOID);
+VOID RtlCaptureContext(PCONTEXT ContextRecord);
+ULONG_PTR DebugService2(PVOID Argument1, ULONG_PTR Argument2, ULONG Service);
+extern UCHAR RtlpBreakWithStatusInstruction[];
+extern UCHAR KiBootStack[];
+extern UCHAR KiBootStackTop[];
+
+// Contexts from and to the frames of a trap.
+VOID KeContextFromKframes(const KTRAP_FRAME* TrapFrame, const KEXCEPTION_FRAME* ExceptionFrame, PCONTEXT Context);
+VOID KeContextToKframes(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, const CONTEXT* Context);
+
+// thread.cpp, clock.cpp, dpc.cpp
+VOID KiInitializeScheduler(VOID);
+VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, PVOID StackLimit, PVOID SystemRoutine,
+                        PVOID StartRoutine, PVOID StartContext, KPRIORITY Priority);
+VOID KiReadyThread(PKTHREAD Thread);
+DECLSPEC_NORETURN VOID KeTerminateThread(VOID);
+VOID KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority);
+VOID KiQuantumEnd(VOID);
+VOID KiDispatchInterrupt(VOID);
+VOID KiRetireDpcList(PKPRCB Prcb);
+VOID KiTimerExpiration(VOID);
+VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus);
+VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame);
+VOID KiInitializeSystemTime(VOID);
+LONGLONG KeQuerySystemTime(VOID); // 100 ns since 1601
+DECLSPEC_NORETURN VOID KiIdleLoop(VOID);
+extern PKTHREAD KiIdleThread;
+extern volatile ULONG64 KiInterruptTime;
+
+// kdtrap.cpp, kdblock.cpp
+BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, PEXCEPTION_RECORD64 Record, PCONTEXT Context,
+               BOOLEAN FirstChance);
+VOID KdInitializeBlocks(VOID);
+VOID KdCheckForDebugBreak(VOID);
+VOID DbgLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry);
+VOID DbgUnLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry);
+
+// mm, ps: called once by start
+VOID MmInitSystem(VOID);
+VOID MmFreeLoaderMemory(VOID); // the INIT section of the kernel, and the low mapping of the loader
+VOID MmInitializeSharedData(VOID);
+NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, PKTRAP_FRAME TrapFrame);
+VOID PsInitSystem(VOID);
+VOID MmInitializeLoadedModuleList(VOID);
+VOID Phase1Initialization(PVOID Context);
+VOID PspStartBackground(VOID);
+PKLDR_DATA_TABLE_ENTRY MiFindModule(PCSTR FileName);
+}

@@ -1,0 +1,122 @@
+// Page tables, reached through the self map: one entry of the top table points at that table, so that all tables appear
+// as an array of entries at MmPteBase.
+#include "mm.h"
+
+constexpr int MiLevels = 4;
+
+// The entries that map Address, from the top table's down to the last.
+static VOID MiGetEntries(ULONG_PTR Address, PMMPTE (&Entries)[MiLevels])
+{
+    PMMPTE entry = MiGetPteAddress(Address);
+    for (int level = MiLevels - 1; level >= 0; level--) {
+        Entries[level] = entry;
+        entry = MiGetPteAddress(entry);
+    }
+}
+
+PMMPTE MiFindPte(ULONG_PTR Address)
+{
+    if (MiCanonical(Address) != Address) {
+        return nullptr;
+    }
+    PMMPTE entries[MiLevels];
+    MiGetEntries(Address, entries);
+    for (int level = 0; level < MiLevels - 1; level++) {
+        if ((entries[level]->u.Long & (MM_PTE_VALID | MM_PTE_LARGE)) != MM_PTE_VALID) {
+            return nullptr;
+        }
+    }
+    return entries[MiLevels - 1];
+}
+
+BOOLEAN MiMakeTables(PVOID Address)
+{
+    PMMPTE entries[MiLevels];
+    MiGetEntries(reinterpret_cast<ULONG_PTR>(Address), entries);
+    for (int level = 0; level < MiLevels - 1; level++) {
+        if ((entries[level]->u.Long & MM_PTE_VALID) != 0) {
+            continue;
+        }
+        PFN_NUMBER frame = MiRemoveAnyPage();
+        if (frame == 0) {
+            return FALSE;
+        }
+        entries[level]->u.Long = frame << PAGE_SHIFT | MM_TABLE;
+        PVOID table = reinterpret_cast<PVOID>(reinterpret_cast<ULONG_PTR>(entries[level + 1]) & ~ULONG_PTR(PAGE_SIZE - 1));
+        KiFlushPage(table);
+        memset(table, 0, PAGE_SIZE);
+        if (MmPfnDatabase != nullptr) {
+            MmPfnDatabase[frame].PteAddress = entries[level];
+        }
+    }
+    return TRUE;
+}
+
+BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection)
+{
+    if (!MiMakeTables(Address)) {
+        return FALSE;
+    }
+    PMMPTE pte = MiGetPteAddress(Address);
+    pte->u.Long = Frame << PAGE_SHIFT | Protection;
+    KiFlushPage(Address);
+    if (MmPfnDatabase != nullptr && MiIsMemory(Frame << PAGE_SHIFT) && MmPfnDatabase[Frame].PteAddress == nullptr) {
+        MmPfnDatabase[Frame].PteAddress = pte;
+    }
+    return TRUE;
+}
+
+BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
+{
+    PUCHAR address = static_cast<PUCHAR>(Address);
+    for (SIZE_T i = 0; i < Pages; i++) {
+        PFN_NUMBER frame = MiRemoveAnyPage();
+        if (frame == 0 || !MiMapPage(address + i * PAGE_SIZE, frame, Protection)) {
+            if (frame != 0) {
+                MiInsertPageInFreeList(frame);
+            }
+            MiUnmapPages(Address, i, TRUE);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free)
+{
+    PUCHAR address = static_cast<PUCHAR>(Address);
+    for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
+        PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));
+        if (pte == nullptr) {
+            continue;
+        }
+        MMPTE old = *pte;
+        pte->u.Long = 0;
+        KiFlushPage(address);
+        if (Free && (old.u.Long & MM_PTE_VALID) != 0) {
+            MiInsertPageInFreeList(MiFrameOf(&old));
+        }
+    }
+}
+
+VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
+{
+    PUCHAR address = static_cast<PUCHAR>(Address);
+    for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
+        PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));
+        if (pte != nullptr && (pte->u.Long & MM_PTE_VALID) != 0) {
+            pte->u.Long = (pte->u.Long & MM_PTE_FRAME) | Protection;
+            KiFlushPage(address);
+        }
+    }
+}
+
+extern "C" ULONG64 MmGetPhysicalAddress(const VOID* Address)
+{
+    ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Address);
+    PMMPTE pte = MiFindPte(address);
+    if (pte == nullptr || (pte->u.Long & MM_PTE_VALID) == 0) {
+        return 0;
+    }
+    return (pte->u.Long & MM_PTE_FRAME) | (address & (PAGE_SIZE - 1));
+}

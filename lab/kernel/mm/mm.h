@@ -1,0 +1,136 @@
+// Private declarations of the memory manager (mm/):
+//   init.cpp    order of start, memory runs          pfn.cpp      page frames and the free list
+//   map.cpp     page tables through the self map     region.cpp   page-wise address space by bitmap
+//   pool.cpp    pages for the pool                   fault.cpp    page faults, trimming
+//   system.cpp  stacks, device and contiguous memory debug.cpp    what the debugger uses
+//   space.cpp   address spaces of processes          image.cpp    loading and unloading of images
+#pragma once
+
+#include "../ke/ke.h"
+
+typedef struct _MMPFNLIST MMPFNLIST;
+typedef struct _RTL_BITMAP RTL_BITMAP;
+typedef ULONG64 PFN_NUMBER;
+
+// Bits of a valid page table entry.
+constexpr ULONG64 MM_PTE_VALID = 0x1;
+constexpr ULONG64 MM_PTE_WRITE = 0x2;
+constexpr ULONG64 MM_PTE_OWNER = 0x4;
+constexpr ULONG64 MM_PTE_WRITE_THROUGH = 0x8;
+constexpr ULONG64 MM_PTE_CACHE_DISABLE = 0x10;
+constexpr ULONG64 MM_PTE_ACCESSED_DIRTY = 0x60;
+constexpr ULONG64 MM_PTE_LARGE = 0x80;
+constexpr ULONG64 MM_PTE_SOFT_WRITE = 0x800;
+constexpr ULONG64 MM_PTE_NO_EXECUTE = 1ull << 63;
+constexpr ULONG64 MM_PTE_FRAME = 0x0000FFFFFFFFF000;
+
+constexpr ULONG64 MM_READONLY = MM_PTE_VALID | MM_PTE_ACCESSED_DIRTY | MM_PTE_NO_EXECUTE;
+constexpr ULONG64 MM_READWRITE = MM_READONLY | MM_PTE_WRITE | MM_PTE_SOFT_WRITE;
+constexpr ULONG64 MM_EXECUTE_READ = MM_PTE_VALID | MM_PTE_ACCESSED_DIRTY;
+constexpr ULONG64 MM_TABLE = MM_EXECUTE_READ | MM_PTE_WRITE | MM_PTE_SOFT_WRITE;
+constexpr ULONG64 MM_NOCACHE = MM_PTE_CACHE_DISABLE | MM_PTE_WRITE_THROUGH;
+
+// Protection field of an entry that is not valid: read and write.
+constexpr ULONG MM_SOFT_READWRITE = 4;
+
+// Where a page is (_MMPFN.u3.e1.PageLocation).
+enum { ZeroedPageList, FreePageList, StandbyPageList, ModifiedPageList, ModifiedNoWritePageList, BadPageList, ActiveAndValid };
+
+inline ULONG_PTR MiCanonical(ULONG_PTR Address)
+{
+    return static_cast<ULONG_PTR>(static_cast<LONG_PTR>(Address << 16) >> 16);
+}
+
+// The entry that maps Address, as the self map shows it; applied again, the entry that maps that entry.
+inline PMMPTE MiGetPteAddress(ULONG_PTR Address)
+{
+    return reinterpret_cast<PMMPTE>(MmPteBase + ((Address >> 9) & 0x7FFFFFFFF8));
+}
+
+inline PMMPTE MiGetPteAddress(const volatile VOID* Address)
+{
+    return MiGetPteAddress(reinterpret_cast<ULONG_PTR>(Address));
+}
+
+inline PVOID MiGetVirtualAddressMappedByPte(const MMPTE* Pte)
+{
+    return reinterpret_cast<PVOID>(MiCanonical((reinterpret_cast<ULONG_PTR>(Pte) - MmPteBase) << 9));
+}
+
+inline PFN_NUMBER MiFrameOf(const MMPTE* Pte)
+{
+    return (Pte->u.Long & MM_PTE_FRAME) >> PAGE_SHIFT;
+}
+
+inline SIZE_T MiPagesFor(SIZE_T Bytes)
+{
+    return (Bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+// Address space handed out in pages. Allocation has a bit for each page in use, EndOfAllocation one for each last page.
+struct MI_REGION
+{
+    ULONG_PTR Base;
+    ULONG Pages;
+    ULONG Hint; // where the next search begins
+    RTL_BITMAP* Allocation;
+    RTL_BITMAP* EndOfAllocation;
+};
+
+extern "C" {
+extern MMPFNLIST MmFreePageListHead;
+extern ULONG64 MmAvailablePages;
+extern MI_REGION MiSystemPteRegion;
+extern MI_REGION MiDriverRegion;
+extern SIZE_T MmAllocatedNonPagedPool;
+extern SIZE_T MmSizeOfPagedPoolInBytes;
+extern ULONG64 MmNumberOfPhysicalPages, MmLowestPhysicalPage, MmHighestPhysicalPage;
+extern PVOID MiDebugWindow;   // one page of address space for the debugger's look at physical memory
+extern PVOID MiScratchWindow; // and one for the memory manager itself
+}
+
+// Raises to DISPATCH_LEVEL unless at it or above; the lock of the page tables and lists, with one processor.
+KIRQL MiLock(VOID);
+VOID MiUnlock(KIRQL Irql);
+
+// pfn.cpp
+VOID MiInitializePfnDatabase(PFN_NUMBER FirstFree);
+PFN_NUMBER MiRemoveAnyPage(VOID); // 0 when memory is used up
+VOID MiInsertPageInFreeList(PFN_NUMBER Frame);
+BOOLEAN MiIsMemory(ULONG64 PhysicalAddress);
+
+// map.cpp
+// Maps a page, making the tables on the way. FALSE when there is no page for a table.
+BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection);
+BOOLEAN MiMakeTables(PVOID Address); // the tables only; the entry itself stays as it is
+BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection); // all or none
+// Removes mappings; with Free the pages go back too. Entries that map nothing are cleared.
+VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free);
+VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection);
+// The last-level entry of Address, or null when a table is missing or a large page maps it.
+PMMPTE MiFindPte(ULONG_PTR Address);
+
+// region.cpp
+VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End, PULONG Bits);
+PVOID MiAllocateRegion(MI_REGION* Region, SIZE_T Pages);
+SIZE_T MiFreeRegion(MI_REGION* Region, PVOID Base); // returns the pages of the allocation, 0 when there is none
+
+// pool.cpp, system.cpp
+VOID MiInitializePoolRegions(VOID);
+VOID MiInitializeSystemRegions(VOID);
+BOOLEAN MiIsPagedPoolAddress(ULONG_PTR Address);
+// Pages promised to paged pool but not taken yet.
+extern SIZE_T MiPromisedPages;
+
+extern "C" {
+PVOID MmCreateKernelStack(PVOID* StackLimit); // returns the top
+VOID MmDeleteKernelStack(PVOID StackTop);
+PVOID MiReserveSystemPtes(SIZE_T Pages);
+VOID MiReleaseSystemPtes(PVOID Base);
+NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase);
+// A private page of a process at Address with these bytes at its start.
+NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes, SIZE_T Length);
+NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase);
+VOID MmTrimPagedPool(ULONG Pages); // makes pages not present, by turns in transition and "in the page file"
+VOID MiFreeDiscardableSections(PKLDR_DATA_TABLE_ENTRY Entry);
+}

@@ -1,0 +1,80 @@
+// Address spaces of processes: an own lower half, the system's upper half, and a self map of their own.
+#include "mm.h"
+
+constexpr ULONG MiEntriesPerTable = PAGE_SIZE / sizeof(MMPTE);
+constexpr ULONG MiFirstSystemEntry = MiEntriesPerTable / 2;
+constexpr ULONG_PTR MiUserSharedData = 0x7FFE0000;
+
+// A page of another address space at the scratch window. The caller holds the lock.
+static PMMPTE MiOpenFrame(PFN_NUMBER Frame)
+{
+    MiGetPteAddress(MiScratchWindow)->u.Long = Frame << PAGE_SHIFT | MM_READWRITE;
+    KiFlushPage(MiScratchWindow);
+    return static_cast<PMMPTE>(MiScratchWindow);
+}
+
+extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase)
+{
+    PFN_NUMBER root = MiRemoveAnyPage();
+    if (root == 0) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    KIRQL irql = MiLock();
+    // The top table of the current address space, through its self map.
+    PMMPTE own = MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(ULONG_PTR(0)))));
+    PMMPTE table = MiOpenFrame(root);
+    memset(table, 0, PAGE_SIZE);
+    for (ULONG i = MiFirstSystemEntry; i < MiEntriesPerTable; i++) {
+        table[i] = own[i];
+    }
+    table[LAB_SELFMAP_INDEX].u.Long = root << PAGE_SHIFT | MM_TABLE | MM_PTE_NO_EXECUTE;
+    MiUnlock(irql);
+    *DirectoryTableBase = root << PAGE_SHIFT;
+    return STATUS_SUCCESS;
+}
+
+// Maps Frame for user mode in an address space that is not the current one.
+static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_NUMBER Frame, ULONG64 Protection)
+{
+    PFN_NUMBER table_frame = DirectoryTableBase >> PAGE_SHIFT;
+    KIRQL irql = MiLock();
+    for (ULONG shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+        PMMPTE entry = &MiOpenFrame(table_frame)[Address >> shift & (MiEntriesPerTable - 1)];
+        if ((entry->u.Long & MM_PTE_VALID) != 0) {
+            table_frame = MiFrameOf(entry);
+            continue;
+        }
+        PFN_NUMBER next = MiRemoveAnyPage();
+        if (next == 0) {
+            MiUnlock(irql);
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        entry->u.Long = next << PAGE_SHIFT | MM_TABLE | MM_PTE_OWNER;
+        memset(MiOpenFrame(next), 0, PAGE_SIZE);
+        table_frame = next;
+    }
+    MiOpenFrame(table_frame)[Address >> PAGE_SHIFT & (MiEntriesPerTable - 1)].u.Long =
+        Frame << PAGE_SHIFT | Protection | MM_PTE_OWNER;
+    MiUnlock(irql);
+    return STATUS_SUCCESS;
+}
+
+extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes, SIZE_T Length)
+{
+    PFN_NUMBER frame = MiRemoveAnyPage();
+    if (frame == 0 || Length > PAGE_SIZE) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    KIRQL irql = MiLock();
+    PVOID page = MiOpenFrame(frame);
+    memset(page, 0, PAGE_SIZE);
+    memcpy(page, Bytes, Length);
+    MiUnlock(irql);
+    return MiMapInSpace(DirectoryTableBase, Address, frame, MM_READWRITE);
+}
+
+extern "C" NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase)
+{
+    PFN_NUMBER frame = MmGetPhysicalAddress(reinterpret_cast<PVOID>(LAB_SHARED_DATA)) >> PAGE_SHIFT;
+    return MiMapInSpace(DirectoryTableBase, MiUserSharedData, frame, MM_READONLY);
+}

@@ -1,0 +1,93 @@
+// What a running system has besides its drivers: two processes, threads that do housekeeping, a timer with a deferred
+// call, and on request (boot option `late=on`) a driver that comes and goes.
+#include "psp.h"
+
+constexpr LONGLONG PspMillisecond = -10'000;
+constexpr LONG ExpRefreshPeriod = 500; // ms
+constexpr ULONG MiTrimmedPages = 4;    // each time
+
+extern "C" {
+KTIMER ExpTimeRefreshTimer;
+KDPC ExpTimeRefreshDpc;
+volatile ULONG ExpTimeRefreshCount;
+VOID MmTrimPagedPool(ULONG Pages);
+}
+
+static VOID PspSleep(LONGLONG Milliseconds)
+{
+    LARGE_INTEGER interval = {};
+    interval.QuadPart = Milliseconds * PspMillisecond;
+    KeDelayExecutionThread(KernelMode, FALSE, &interval);
+}
+
+extern "C" NOINLINE VOID ExpTimeRefreshDpcRoutine(PKDPC, PVOID, PVOID, PVOID)
+{
+    ExpTimeRefreshCount = ExpTimeRefreshCount + 1;
+}
+
+extern "C" NOINLINE VOID ExpWorkerThread(PVOID)
+{
+    for (;;) {
+        PspSleep(100);
+    }
+}
+
+extern "C" NOINLINE VOID KeBalanceSetManager(PVOID)
+{
+    BOOLEAN trim = KeBootOptionIs("trim", "on", FALSE);
+    for (;;) {
+        PspSleep(200);
+        if (trim) {
+            MmTrimPagedPool(MiTrimmedPages);
+        }
+    }
+}
+
+// The first thread of a process. Programs are beyond this kernel: it waits.
+extern "C" NOINLINE VOID PspUserThreadStartup(PVOID)
+{
+    for (;;) {
+        PspSleep(1000);
+    }
+}
+
+extern "C" NOINLINE VOID IopLateDriverThread(PVOID)
+{
+    PspSleep(1000);
+    NTSTATUS status = IopLoadDriver("late.sys");
+    if (NT_SUCCESS(status)) {
+        PspSleep(1000);
+        status = IopUnloadDriver("late.sys");
+    }
+    if (!NT_SUCCESS(status)) {
+        DbgPrint("IO: late.sys: %08lx\n", static_cast<ULONG>(status));
+    }
+}
+
+static VOID PspStartProcess(PCSTR ImageFileName, PEPROCESS* Parent)
+{
+    PEPROCESS process = PspCreateProcess(ImageFileName, *Parent);
+    if (process == nullptr || PspCreateThread(process, PspUserThreadStartup, nullptr, KiNormalPriority) == nullptr) {
+        DbgPrint("PS: no memory for %s\n", ImageFileName);
+        return;
+    }
+    *Parent = process;
+}
+
+extern "C" VOID PspStartBackground(VOID)
+{
+    PEPROCESS parent = PsInitialSystemProcess;
+    PspStartProcess("smss.exe", &parent);
+    PspStartProcess("csrss.exe", &parent);
+    PspCreateThread(PsInitialSystemProcess, KeBalanceSetManager, nullptr, KiNormalPriority + 8);
+    PspCreateThread(PsInitialSystemProcess, ExpWorkerThread, nullptr, KiNormalPriority + 4);
+    PspCreateThread(PsInitialSystemProcess, ExpWorkerThread, nullptr, KiNormalPriority + 5);
+    if (KeBootOptionIs("late", "on", FALSE)) {
+        PspCreateThread(PsInitialSystemProcess, IopLateDriverThread, nullptr, KiNormalPriority);
+    }
+    KeInitializeTimer(&ExpTimeRefreshTimer);
+    KeInitializeDpc(&ExpTimeRefreshDpc, ExpTimeRefreshDpcRoutine, nullptr);
+    LARGE_INTEGER due = {};
+    due.QuadPart = ExpRefreshPeriod * PspMillisecond;
+    KeSetTimerEx(&ExpTimeRefreshTimer, due, ExpRefreshPeriod, &ExpTimeRefreshDpc);
+}
