@@ -81,7 +81,12 @@ Result<FirstStop> Client::connect(bool break_in, const Work& work, std::optional
             reset_turn = !reset_turn;
             next_attempt = now + between_attempts;
         }
-        POOLKD_CHECK(pump(slice));
+        if (auto pumped = pump(slice); !pumped) {
+            if (!options_.reconnect) return std::unexpected(std::move(pumped).error());
+            POOLKD_CHECK(open(work, end));
+            broken_ = false;
+            engine_.link_reopened(Clock::now());
+        }
     }
     first.stop = std::move(stops_.front());
     stops_.pop_front();
@@ -102,14 +107,16 @@ Result<std::optional<StopEvent>> Client::wait(const Work& work, milliseconds lim
             return stop;
         }
         if (wants_stop(&work)) return fail(ErrorKind::stopped, "Stopped.");
-        const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-        if (left <= milliseconds{0}) return std::nullopt;
-        if (broken_ && !reopen()) {
+        const milliseconds left = std::max(std::chrono::ceil<milliseconds>(end - Clock::now()), milliseconds{0});
+        if (!broken_ || reopen()) {
+            auto pumped = pump(std::min(slice, left));
+            if (!pumped && !options_.reconnect) return std::unexpected(std::move(pumped).error());
+        } else if (!options_.reconnect) {
+            return fail(ErrorKind::link, "The connection is closed.");
+        } else {
             std::this_thread::sleep_for(std::min(slice, left));
-            continue;
         }
-        auto pumped = pump(std::min(slice, left));
-        if (!pumped && !options_.reconnect) return std::unexpected(std::move(pumped).error());
+        if (left == milliseconds{0} && stops_.empty()) return std::nullopt;
     }
 }
 

@@ -326,13 +326,65 @@ void TargetModel::resume(ModelTime now) {
     next_queued(now);
 }
 
+std::set<std::uint64_t> TargetModel::breakpoint_addresses() const {
+    std::set<std::uint64_t> addresses;
+    for (const auto& [handle, address] : breakpoints_)
+        addresses.insert(address);
+    return addresses;
+}
+
+/// The register requests, in the three styles that systems have.
+std::uint32_t TargetModel::serve_context(Api api, Bytes request, ByteVector& out) {
+    const Bytes data = request.subspan(56);
+    const auto offset = load_or<std::uint32_t>(request, 16);
+    const auto count = load_or<std::uint32_t>(request, 20);
+    const bool fits = offset <= context.size() && count <= context.size() - offset;
+    const auto copy_to = [&](ByteVector& record) {
+        std::copy(data.begin(), data.end(), record.begin() + static_cast<std::ptrdiff_t>(offset));
+    };
+    if (api == Api::get_context) {
+        out.insert(out.end(), context.begin(), context.end());
+        return 0;
+    }
+    if (api == Api::set_context && data.size() == context.size()) {
+        context.assign(data.begin(), data.end());
+        return 0;
+    }
+    if (context_style == ContextStyle::whole_only || !fits) return status_unsuccessful;
+    if (api == Api::get_context_ex) {
+        const Bytes part = Bytes(context).subspan(offset, count);
+        out.insert(out.end(), part.begin(), part.end());
+        store(out, 24, count);
+        return 0;
+    }
+    if (api != Api::set_context_ex || data.size() != count) return status_unsuccessful;
+    if (context_style == ContextStyle::at_once) {
+        copy_to(context);
+    } else { // gathered, and taken when the announced total is reached
+        copy_to(staged_);
+        const auto total = load_or<std::uint32_t>(request, 24);
+        if (offset + count == total) {
+            std::copy_n(staged_.begin(), total, context.begin());
+            std::fill(staged_.begin(), staged_.end(), std::byte{0});
+        }
+    }
+    store(out, 24, count);
+    return 0;
+}
+
 void TargetModel::serve(Bytes request, ModelTime now) {
     Sending reply{PacketType::manipulate, ByteVector(request.begin(), request.begin() + 56), 0, {}};
     ByteVector& out = reply.payload;
     std::uint32_t status = 0;
     const auto address = load_or<std::uint64_t>(request, 16);
     const auto count = load_or<std::uint32_t>(request, 24);
-    switch (static_cast<Api>(load_or<std::uint32_t>(request, 0))) {
+    const auto api = static_cast<Api>(load_or<std::uint32_t>(request, 0));
+    served.push_back(api);
+    switch (api) {
+    case Api::reboot:
+        boot(now);
+        stop_with_exception(now);
+        return;
     case Api::continue2:
     case Api::continue_: resume(now); return;
     case Api::read_virtual: {
@@ -373,7 +425,19 @@ void TargetModel::serve(Bytes request, ModelTime now) {
     case Api::restore_breakpoint:
         if (breakpoints_.erase(load_or<std::uint32_t>(request, 16)) == 0) status = status_unsuccessful;
         break;
-    default: status = status_unsuccessful; break;
+    case Api::read_control_space:
+        if (address == 1) {
+            out.resize(56 + 8);
+            store(out, 56, memory_base + 0x180);
+            store(out, 28, std::uint32_t{8});
+        } else if (address == 2) {
+            out.resize(56 + std::min<std::size_t>(count, 0xd8), std::byte{0x11});
+            store(out, 28, std::uint32_t{0xd8});
+        } else {
+            status = status_unsuccessful;
+        }
+        break;
+    default: status = serve_context(api, request, out); break;
     }
     store(out, 8, status);
     send(std::move(reply), now);
@@ -382,6 +446,7 @@ void TargetModel::serve(Bytes request, ModelTime now) {
 ByteVector TargetModel::take_output() {
     ByteVector out;
     out.swap(out_);
+    if (mute) out.clear();
     return out;
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace poolkd::kd::test {
 
@@ -51,7 +52,12 @@ class TargetModel {
 
     static constexpr std::uint64_t memory_base = 0xfffff80000000000;
     static constexpr std::uint64_t memory_size = 64 * 4096;
-    bool context_ex = true;
+    enum class ContextStyle { at_once, staged, whole_only };
+    ContextStyle context_style = ContextStyle::at_once;
+    ByteVector context = ByteVector(0x4d0); ///< of its only processor
+    bool mute = false;                      ///< says nothing any more
+    std::set<std::uint64_t> breakpoint_addresses() const;
+    std::vector<Api> served; ///< in order
 
   private:
     enum class Waiting { nothing, request, prompt_answer, file_answer };
@@ -70,6 +76,7 @@ class TargetModel {
     void on_data(PacketType type, std::uint32_t id, Bytes payload, ModelTime now);
     void control(PacketType type, std::uint32_t id);
     void report(ModelTime now);
+    std::uint32_t serve_context(Api api, Bytes request, ByteVector& out);
     void serve(Bytes request, ModelTime now);
     void resume(ModelTime now);
     void next_queued(ModelTime now);
@@ -90,6 +97,7 @@ class TargetModel {
     std::uint64_t stop_number_ = 0;
     std::map<std::uint64_t, std::byte> written_;
     std::map<std::uint32_t, std::uint64_t> breakpoints_;
+    ByteVector staged_ = ByteVector(0x4d0);
     std::string prompt_answer_;
     bool file_refused_ = false;
 

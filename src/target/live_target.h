@@ -1,0 +1,112 @@
+#pragma once
+
+#include "kd/client.h"
+#include "kd/connection_string.h"
+#include "memory/cache.h"
+#include "target/context_access.h"
+#include "target/target.h"
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+namespace poolkd::target {
+
+struct LiveOptions {
+    bool break_in = true;                           ///< false: wait for the target to stop by itself
+    std::optional<std::chrono::milliseconds> limit; ///< for the first contact; nothing: until it comes or is stopped
+    std::function<void(std::string_view)> on_print;
+    std::function<std::string(std::string_view prompt, std::size_t longest)> on_prompt;
+    std::function<void(std::string_view)> on_notice;
+    std::function<void(bool sent, const kd::Frame&)> trace;
+    /// Ends every wait for the target, also inside requests that take no Work. Must outlive the target.
+    const Work* interrupt = nullptr;
+};
+
+/// A kernel at the other end of a KD connection. Everything it does happens in the caller's thread.
+class LiveTarget final : public Target, public Writable, public RunControl, public BreakpointSlots {
+  public:
+    /// Connects and waits for the first stop. Kinds of failure: `link` (no connection, no answer), `stopped` (by the
+    /// user), `unsupported` (a machine that poolkd cannot debug).
+    static Result<std::unique_ptr<LiveTarget>> connect(const kd::LinkSpec& spec, LiveOptions options, const Work& work);
+    /// The same over a carrier of the caller's.
+    static Result<std::unique_ptr<LiveTarget>> connect(std::unique_ptr<kd::ByteLink> link, const kd::LinkSpec& spec,
+                                                       LiveOptions options, const Work& work);
+    ~LiveTarget() override;
+
+    /// True when the target stood still before we came (a debugger left it so, or it waits at boot).
+    [[nodiscard]] bool was_already_stopped() const { return already_stopped_; }
+
+    [[nodiscard]] const Identity& identity() const override { return identity_; }
+    [[nodiscard]] Epoch epoch() const override { return epoch_; }
+    memory::AddressSpace& memory() override { return cached_; }
+    memory::PhysicalMemory& physical() override { return physical_; }
+    Result<RegisterFile> registers(std::uint32_t processor) override;
+    Result<ByteVector> special_registers(std::uint32_t processor) override;
+    Result<VirtAddr> processor_block(std::uint32_t processor) override;
+    Writable* writable() override { return this; }
+    RunControl* run_control() override { return this; }
+    BreakpointSlots* breakpoints() override { return this; }
+    [[nodiscard]] const LinkStatistics* link_statistics() const override;
+
+    Result<void> write(VirtAddr address, Bytes bytes) override;
+    Result<void> write_physical(PhysAddr address, Bytes bytes) override;
+    Result<void> set_registers(std::uint32_t processor, const RegisterFile& registers) override;
+
+    [[nodiscard]] bool running() const override { return !client_.stopped(); }
+    [[nodiscard]] const Stop& last_stop() const override { return stop_; }
+    Result<void> resume(const Resume& how) override;
+    Result<std::optional<Stop>> wait(Work& work, std::chrono::milliseconds limit) override;
+    Result<void> break_in() override;
+    Result<void> reboot() override;
+
+    Result<std::uint32_t> set_breakpoint(VirtAddr address) override;
+    Result<void> clear_breakpoint(std::uint32_t handle) override;
+
+    /// For requests of the protocol that no other target has (MSRs, control spaces).
+    kd::Client& client() { return client_; }
+
+  private:
+    /// Memory as the link gives it, uncached.
+    struct VirtualOverLink final : memory::AddressSpace {
+        explicit VirtualOverLink(kd::Client& c) : client(c) {}
+        memory::ReadResult read(VirtAddr address, MutableBytes out, Work* work) override {
+            return client.read_virtual(address, out, work);
+        }
+        kd::Client& client;
+    };
+    struct PhysicalOverLink final : memory::PhysicalMemory {
+        explicit PhysicalOverLink(kd::Client& c) : client(c) {}
+        memory::ReadResult read(PhysAddr address, MutableBytes out) override {
+            return client.read_physical(address, out);
+        }
+        kd::Client& client;
+    };
+
+    LiveTarget(std::unique_ptr<kd::ByteLink> link, kd::ClientOptions options);
+
+    Result<void> begin(const kd::LinkSpec& spec, const LiveOptions& options, const Work& work);
+    Result<void> learn_identity(bool restarted);
+    Result<void> check_processor(std::uint32_t processor) const;
+    void accept(const kd::StopEvent& event);
+    [[nodiscard]] bool is_leftover_break(const Stop& stop) const;
+    /// False: it was no break-in after all, and the target still stands.
+    Result<bool> step_past_leftover_break();
+    void changed() { ++epoch_; }
+
+    kd::Client client_;
+    Identity identity_;
+    Epoch epoch_ = 1;
+    VirtualOverLink virtual_{client_};
+    PhysicalOverLink physical_{client_};
+    memory::CachedSpace cached_;
+    ContextAccess contexts_;
+    Stop stop_;
+    bool already_stopped_ = false;
+    unsigned leftover_breaks_ = 0; ///< break-in bytes that may still stop the target once more
+    VirtAddr break_ip_;            ///< where such a stop would be
+    std::chrono::steady_clock::time_point resumed_{};
+    mutable LinkStatistics statistics_;
+};
+
+} // namespace poolkd::target
