@@ -6,11 +6,10 @@ target_compile_options(poolkd_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these in libstdc++ and fmt at -O2.
   target_compile_options(poolkd_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict
-    -Wno-stringop-overflow -Wno-stringop-overread
-    -Wno-array-bounds -Wno-dangling-pointer)
+    -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-dangling-pointer)
 endif()
 if(POOLKD_SANITIZE)
-  target_compile_options(poolkd_options INTERFACE -fsanitize=${POOLKD_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all)
-  target_link_options(poolkd_options INTERFACE -fsanitize=${POOLKD_SANITIZE})
+  # For all that is built here, so also for the lab's own code where a test compiles it for the host.
+  add_compile_options(-fsanitize=${POOLKD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${POOLKD_SANITIZE})
 endif()

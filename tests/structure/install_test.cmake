@@ -1,7 +1,13 @@
-# Installs the build tree BUILD below PREFIX and starts the installed poolkd.
+# Installs the build tree BUILD below PREFIX and starts the installed poolkd. LAB: the practice kernel belongs to it.
 file(REMOVE_RECURSE ${PREFIX})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-foreach(file bin/poolkd share/doc/poolkd/LICENSE share/doc/poolkd/README.md)
+set(files bin/poolkd share/doc/poolkd/LICENSE share/doc/poolkd/README.md)
+if(LAB)
+  foreach(image loader.elf ntoskrnl.exe ntkrnlmp.pdb leaky.sys leaky.pdb)
+    list(APPEND files share/poolkd/lab/seed0/${image})
+  endforeach()
+endif()
+foreach(file ${files})
   if(NOT EXISTS ${PREFIX}/${file})
     message(FATAL_ERROR "not installed: ${file}")
   endif()
