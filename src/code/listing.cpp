@@ -70,29 +70,39 @@ std::optional<VirtAddr> start_of_code(nt::Kernel& kernel, VirtAddr address) {
     return module->base + *best;
 }
 
-/// x64 code falls into step by itself after a few instructions: of streams begun at every byte of a stretch before
-/// `end`, the one that most of them run into is the likeliest.
+/// What compilers hardly ever write but misread code is full of.
+bool is_odd(const Instruction& instruction) {
+    static constexpr std::string_view odd[] = {"in",    "out",    "insb",  "insd", "outsb", "outsd", "hlt", "cli",
+                                               "sti",   "enter",  "xlat",  "cmc",  "stc",   "clc",   "std", "loop",
+                                               "loope", "loopne", "jrcxz", "sahf", "lahf",  "fwait", "into"};
+    bool zeros = instruction.raw[0] == std::byte{0} && instruction.raw[1] == std::byte{0};
+    return zeros || std::ranges::find(odd, instruction.mnemonic) != std::end(odd);
+}
+
+/// x64 code falls into step by itself after a few instructions: of the streams begun at every byte of a stretch before
+/// `end`, the one that most of them run into is the likeliest, unless it reads like no compiler's code.
 std::vector<Instruction> agreed_stream(CodeWindow& code, VirtAddr end, std::size_t count, const AddressNamer& name) {
     constexpr std::uint64_t spread = 32;
-    std::map<VirtAddr, std::pair<int, VirtAddr>> votes; // by first row kept: votes, and a start that gives it
-    std::uint64_t furthest = count * max_instruction_bytes + spread;
+    constexpr int cost_of_odd = 64; // more than all votes that can be had
+    struct Candidate {
+        int score = 0;
+        VirtAddr start; ///< from where decoding gives it
+    };
+    std::map<VirtAddr, Candidate> candidates; // by the first row that is kept
     std::size_t most = 0;
-    for (std::uint64_t back = furthest; back > 0; --back) {
-        if (back > end.value) continue;
+    for (std::uint64_t back = std::min(count * max_instruction_bytes + spread, end.value); back > 0; --back) {
         auto rows = stream(code, end - back, end, count, {});
-        if (!rows || rows->empty()) continue;
-        if (rows->size() > most) {
-            votes.clear(); // longer streams are better evidence than short ones
-            most = rows->size();
-        }
-        if (rows->size() < most) continue;
-        auto& vote = votes[rows->front().address];
-        ++vote.first;
-        vote.second = end - back;
+        if (!rows || rows->empty() || rows->size() < most) continue; // more rows are better evidence than few
+        if (rows->size() > most) candidates.clear();
+        most = rows->size();
+        auto [at, fresh] = candidates.try_emplace(rows->front().address);
+        if (fresh) at->second.score = -cost_of_odd * static_cast<int>(std::ranges::count_if(*rows, is_odd));
+        ++at->second.score;
+        at->second.start = end - back;
     }
-    auto best = std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second.first; });
-    if (best == votes.end()) return {};
-    return stream(code, best->second.second, end, count, name).value_or(std::vector<Instruction>{});
+    auto best = std::ranges::max_element(candidates, {}, [](const auto& one) { return one.second.score; });
+    if (best == candidates.end()) return {};
+    return stream(code, best->second.start, end, count, name).value_or(std::vector<Instruction>{});
 }
 
 } // namespace

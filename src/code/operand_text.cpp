@@ -65,6 +65,24 @@ ZyanStatus print_address(const ZydisFormatter*, ZydisFormatterBuffer* buffer, Zy
     return append(buffer, ZYDIS_TOKEN_SYMBOL, text);
 }
 
+/// In 64-bit mode only fs and gs differ from a flat segment.
+ZyanStatus print_segment(const ZydisFormatter*, ZydisFormatterBuffer* buffer, ZydisFormatterContext* context) {
+    ZydisRegister segment = context->operand->mem.segment;
+    if (segment != ZYDIS_REGISTER_FS && segment != ZYDIS_REGISTER_GS) return ZYAN_STATUS_SUCCESS;
+    return append(buffer, ZYDIS_TOKEN_REGISTER, segment == ZYDIS_REGISTER_GS ? "gs:" : "fs:");
+}
+
+/// Eight bytes that go to or from a vector register are an "mmword".
+bool moves_vector(const Decoded& decoded) {
+    for (std::size_t i = 0; i < decoded.instruction.operand_count_visible; ++i) {
+        const ZydisDecodedOperand& operand = decoded.operands[i];
+        if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER) continue;
+        ZydisRegisterClass kind = ZydisRegisterGetClass(operand.reg.value);
+        if (kind == ZYDIS_REGCLASS_XMM || kind == ZYDIS_REGCLASS_MMX) return true;
+    }
+    return false;
+}
+
 ZydisFormatter make_formatter() {
     ZydisFormatter formatter;
     ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
@@ -79,6 +97,7 @@ ZydisFormatter make_formatter() {
     hook(ZYDIS_FORMATTER_FUNC_PRINT_IMM, print_immediate);
     hook(ZYDIS_FORMATTER_FUNC_PRINT_DISP, print_displacement);
     hook(ZYDIS_FORMATTER_FUNC_PRINT_ADDRESS_ABS, print_address);
+    hook(ZYDIS_FORMATTER_FUNC_PRINT_SEGMENT, print_segment);
     return formatter;
 }
 
@@ -147,8 +166,11 @@ std::string format_operands(const Decoded& decoded, std::uint64_t address, const
                 ZydisFormatterFormatOperand(&formatter, &instruction, &operand, text, sizeof(text), address, &data)))
             continue;
         if (!out.empty()) out += ',';
+        std::string piece = text;
+        constexpr std::string_view qword = "qword ptr";
+        if (piece.starts_with(qword) && moves_vector(decoded)) piece.replace(0, 1, "mm");
         // Names of C++ symbols may hold anything, so only operands without a name are rewritten.
-        out += std::string_view(text).contains('!') ? std::string(text) : tidy(text);
+        out += piece.contains('!') ? piece : tidy(piece);
     }
     return out;
 }

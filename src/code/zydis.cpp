@@ -3,6 +3,7 @@
 namespace poolkd::code::zydis {
 
 Outcome decode(Bytes bytes, Decoded& out) {
+    if (bytes.empty()) return Outcome::truncated; // Zydis takes this for a misuse
     static const ZydisDecoder decoder = [] {
         ZydisDecoder fresh;
         ZydisDecoderInit(&fresh, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
