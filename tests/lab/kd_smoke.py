@@ -18,7 +18,7 @@ import time
 
 INITIAL, SYNC = 0x80800000, 0x800
 MANIPULATE, DEBUG_IO, ACK, RESEND, RESET, STATE_CHANGE = 2, 3, 4, 5, 6, 7
-READ, WRITE, GET_CONTEXT, WRITE_BP, RESTORE_BP = 0x3130, 0x3131, 0x3132, 0x3134, 0x3135
+READ, WRITE, GET_CONTEXT, SET_CONTEXT, WRITE_BP, RESTORE_BP = 0x3130, 0x3131, 0x3132, 0x3133, 0x3134, 0x3135
 READ_CONTROL, WRITE_CONTROL, REBOOT, CONTINUE2, READ_PHYSICAL = 0x3137, 0x3138, 0x313B, 0x313C, 0x313D
 GET_VERSION, BUGCHECK, READ_MSR, SEARCH, QUERY, GET_CONTEXT_EX, SET_CONTEXT_EX = \
     0x3146, 0x3149, 0x3152, 0x3156, 0x315C, 0x315F, 0x3160
@@ -57,6 +57,7 @@ class Link:
         self.tx, self.rx = INITIAL, None
         self.sent = self.received = self.repeats = self.resends = 0
         self.acknowledge = True
+        self.first_id = None
 
     def send_bytes(self, data):
         self.sent += len(data)
@@ -111,6 +112,7 @@ class Link:
                 if kind == RESEND:
                     self.resends += 1
                 continue
+            self.first_id = self.first_id or number
             if self.acknowledge:
                 self.send_control(ACK, number & ~SYNC)
             if number & SYNC:
@@ -138,17 +140,20 @@ class Link:
                 self.tx ^= 1
                 return
 
-    def reset(self, timeout=5):
-        """Restarts both streams of a stopped target; the state change that it repeats."""
-        self.send_control(RESET)
-        self.tx, self.rx = INITIAL, INITIAL
-        deadline = time.monotonic() + timeout
-        while True:
-            frame = self.frame(max(0, deadline - time.monotonic()))
-            if frame is None:
-                raise Failure("no answer to RESET")
-            if frame[0] == b"iiii" and frame[1] == RESET:
-                return self.packet(timeout)
+    def reset(self, attempts=5):
+        """Restarts both streams of a stopped target; the state change that it repeats. A RESET may be lost: the target takes its
+        first bytes for the rest of a packet that was cut off when another client went away."""
+        for _ in range(attempts):
+            self.send_control(RESET)
+            self.tx, self.rx = INITIAL, INITIAL
+            deadline = time.monotonic() + 2
+            while True:
+                frame = self.frame(max(0, deadline - time.monotonic()))
+                if frame is None:
+                    break
+                if frame[0] == b"iiii" and frame[1] == RESET:
+                    return self.packet()
+        raise Failure("no answer to RESET")
 
 
 class Target:
@@ -191,10 +196,14 @@ class Target:
         return self.request(WRITE, struct.pack("<QII", address, len(data), 0), data)[0]
 
     def set_rip(self, rip):
-        self.request(GET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0))
-        status = self.request(SET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0x100), struct.pack("<Q", rip))[0]
+        if self.request(GET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0))[0] == 0:
+            status = self.request(SET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0x100), struct.pack("<Q", rip))[0]
+        else:
+            context = bytearray(self.request(GET_CONTEXT)[2])
+            struct.pack_into("<Q", context, 0xF8, rip)
+            status = self.request(SET_CONTEXT, b"", bytes(context))[0]
         if status != 0:
-            raise Failure(f"SetContextEx: {status:x}")
+            raise Failure(f"SetContext: {status:x}")
 
     def go(self, trace=0, status=0x10001, dr7=0x400):
         self.link.send(MANIPULATE, struct.pack("<IHHIIIIQQQ", CONTINUE2, 0, 0, 0x103, 0, status, trace, dr7, 1, 0).ljust(56, b"\0"))
@@ -255,7 +264,7 @@ def exports_of(image):
     return result
 
 
-def check_start(target, options):
+def check_start(target):
     packet = target.link.packet(15)
     check(packet is not None, "the target speaks")
     check(packet[2] == INITIAL | SYNC, "its first packet carries SYNC")
@@ -275,18 +284,25 @@ def check_start(target, options):
     check(struct.unpack_from("<HH", target.state, 212) == (16, 3), "16 instruction bytes, kernel code selector")
 
 
-def check_requests(target):
+def layout_offsets(out):
+    """Offsets of the kernel's structures in this build, as it gives them to its own assembler."""
+    lines = (line.split() for line in (out / "gen" / "nt_layout_asm.h").read_text().splitlines())
+    return {words[1]: int(words[2], 16) for words in lines if words[:1] == ["#define"] and len(words) == 3}
+
+
+def check_requests(target, offsets):
     status, fields, _ = target.request(GET_VERSION)
     base, modules, data_list = struct.unpack_from("<QQQ", fields, 16)
     check(status == 0 and struct.unpack_from("<H", fields, 8)[0] == 0x8664, f"GetVersion: kernel at {base:x}")
     check(target.must_read(base, 2) == b"MZ", "the kernel's image is readable")
     kdbg = target.pointer(data_list)
     check(target.must_read(kdbg + 0x10, 4) == b"KDBG", f"data block at {kdbg:x}")
-    entry, names = target.pointer(modules), []
-    while entry != modules and len(names) < 100:
-        length, = struct.unpack("<H", target.must_read(entry + 0x58, 2))
-        names.append(target.must_read(target.pointer(entry + 0x60), length).decode("utf-16le"))
-        entry = target.pointer(entry)
+    link, names = target.pointer(modules), []
+    while link != modules and len(names) < 100:
+        name = link - offsets["_KLDR_DATA_TABLE_ENTRY_InLoadOrderLinks"] + offsets["_KLDR_DATA_TABLE_ENTRY_BaseDllName"]
+        length, = struct.unpack("<H", target.must_read(name, 2))
+        names.append(target.must_read(target.pointer(name + 8), length).decode("utf-16le"))
+        link = target.pointer(link)
     check(names and names[0].lower() == "ntoskrnl.exe", f"modules: {' '.join(names)}")
     status, fields, data = target.request(GET_CONTEXT)
     check(len(data) == 0x4D0 and struct.unpack_from("<Q", data, 0xF8)[0] == target.pc(), "GetContext: Rip is the reported one")
@@ -417,6 +433,31 @@ def check_bug_check(target):
     check(any("Fatal System Error: 0x000000e2" in text for text in target.prints), "CauseBugCheck: the fatal print and a stop")
 
 
+def check_late(sock):
+    """A debugger that comes late, goes without a word and comes again, to a stopped and to a running machine."""
+    time.sleep(3)
+    target = Target(Link(sock))
+    target.wait_stop(10)
+    check(target.link.first_id == INITIAL | SYNC, "a debugger that comes late is told of the stop, with SYNC")
+    check(target.request(GET_VERSION)[0] == 0, "and is served")
+    target.link.socket.close()
+    time.sleep(0.2)
+    target = Target(Link(sock))
+    kind, target.state, number = target.link.reset()
+    check(kind == STATE_CHANGE and number == INITIAL, "another one resets the link of the stopped machine")
+    check(target.request(GET_VERSION)[0] == 0, "and is served")
+    target.go_over()
+    target.link.socket.close()
+    time.sleep(0.2)
+    target = Target(Link(sock))
+    time.sleep(0.2)
+    target.link.send_bytes(b"b")
+    target.wait_stop()
+    kind, target.state, number = target.link.reset()
+    check(kind == STATE_CHANGE and target.request(GET_VERSION)[0] == 0, "a third one breaks into the running machine")
+    target.go_over()
+
+
 def qemu_command(out, pipe, sock, append, memory, initrd):
     command = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", "qemu64", "-nodefaults", "-display", "none",
                "-no-user-config", "-m", str(memory), "-kernel", f"{out}/loader.elf", "-initrd", initrd, "-append", append,
@@ -433,6 +474,8 @@ def main():
     parser.add_argument("--append", default="scenario=idle kaslr=off", help="further words of the boot command line")
     parser.add_argument("--memory", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=2, help="length of each measurement")
+    parser.add_argument("--late", action="store_true", help="check only that a debugger may come late and come again")
+    parser.add_argument("--only-measure", action="store_true", help="skip the checks")
     parser.add_argument("--gdb", help="path of a socket for QEMU's gdbstub")
     options = parser.parse_args()
     out = options.out.resolve()
@@ -440,15 +483,23 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         sock = os.path.join(folder, "kd.sock")
         command = qemu_command(out, options.kd, sock, f"kd={options.kd} {options.append}", options.memory, initrd)
+        if options.late:
+            command = [word.replace("wait=on", "wait=off") for word in command]
         if options.gdb:
             command += ["-gdb", f"unix:{options.gdb},server=on,wait=off"]
         print("     " + " ".join(command), flush=True)
         with open(os.path.join(folder, "console"), "w+b") as console:
             machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
+                if options.late:
+                    check_late(sock)
+                    return 0
                 target = Target(Link(sock))
-                check_start(target, options)
-                base = check_requests(target)
+                check_start(target)
+                if options.only_measure:
+                    measure(target, struct.unpack_from("<Q", target.request(GET_VERSION)[1], 16)[0], options.seconds)
+                    return 0
+                base = check_requests(target, layout_offsets(out))
                 check_link(target)
                 check_running(target, base, out / "ntoskrnl.exe")
                 measure(target, base, options.seconds)
