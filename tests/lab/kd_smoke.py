@@ -142,7 +142,8 @@ class Link:
 
     def reset(self, attempts=5):
         """Restarts both streams of a stopped target; the state change that it repeats. A RESET may be lost: the target takes its
-        first bytes for the rest of a packet that was cut off when another client went away."""
+        first bytes for the rest of a packet that was cut off when another client went away. And a target that waits for the
+        acknowledgement of an answer repeats that instead: only the next RESET brings the state change."""
         for _ in range(attempts):
             self.send_control(RESET)
             self.tx, self.rx = INITIAL, INITIAL
@@ -152,7 +153,10 @@ class Link:
                 if frame is None:
                     break
                 if frame[0] == b"iiii" and frame[1] == RESET:
-                    return self.packet()
+                    packet = self.packet()
+                    if packet is not None and packet[0] == STATE_CHANGE:
+                        return packet
+                    break
         raise Failure("no answer to RESET")
 
 
