@@ -17,7 +17,8 @@ import subprocess
 import sys
 
 PAGE = 4096
-KERNEL_HALF = range(256, 512)
+SHARED_DATA = 0xFFFFF78000000000  # KUSER_SHARED_DATA, mapped at one place by every kernel
+IMAGES = 0xFFFFF80000000000  # images lie in the gigabytes from here on
 
 
 class Pdb:
@@ -54,12 +55,12 @@ class Pdb:
 
 
 class Memory:
+    """Virtual memory by the processor's page tables."""
+
     def __init__(self, path, cr3):
         self.file = open(path, "rb")
         self.ram = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
         self.root = cr3 & ~0xFFF if cr3 is not None else self._find_root()
-        self.pages = {}
-        self._walk(self.root, 3, 0)
 
     def _entries(self, physical):
         if physical + PAGE > len(self.ram):
@@ -67,41 +68,40 @@ class Memory:
         return struct.unpack_from("<512Q", self.ram, physical)
 
     def _find_root(self):
+        """A page that maps itself once, and memory that every process has."""
         for page in range(0, len(self.ram), PAGE):
             entries = self._entries(page)
-            mine = [i for i in KERNEL_HALF if entries[i] & 0x000FFFFFFFFFF081 == page | 1]
-            if len(mine) == 1 and self._holds_image(page, mine[0]):
+            mine = [i for i in range(256, 512) if entries[i] & 0x000FFFFFFFFFF081 == page | 1]
+            if len(mine) == 1 and next(self._walk(page, 3, 0, SHARED_DATA, SHARED_DATA + PAGE), None):
                 return page
         sys.exit("no page-table root maps itself: give --cr3")
 
-    def _holds_image(self, root, self_index):
-        """A root also maps something else in the kernel half."""
-        return any(entry & 1 for i, entry in enumerate(self._entries(root)) if i in KERNEL_HALF and i != self_index)
-
-    def _walk(self, table, level, base):
+    def _walk(self, table, level, base, start, end):
+        """Yields (address, physical) of the mapped pages from start to end."""
+        size = PAGE << 9 * level
         for index, entry in enumerate(self._entries(table)):
-            if not entry & 1 or (level == 3 and index not in KERNEL_HALF):
+            address = base + index * size
+            if level == 3 and index >= 256:
+                address |= 0xFFFF000000000000
+            if not entry & 1 or address >= end or address + size <= start:
                 continue
             target = entry & 0x000FFFFFFFFFF000
-            if level == 3 and target == self.root:
-                continue  # the self map: page tables, seen as they are walked
-            address = base | index << (12 + 9 * level)
-            if level == 3:
-                address |= 0xFFFF000000000000
             if level == 0:
-                self.pages[address] = target
+                yield address, target
             elif entry & 0x80:
-                size = PAGE << (9 * level)
-                for offset in range(0, size, PAGE):
-                    self.pages[address + offset] = (target & ~(size - 1)) + offset
+                for page in range(max(address, start), min(address + size, end), PAGE):
+                    yield page, (target & ~(size - 1)) + page - address
             else:
-                self._walk(target, level - 1, address)
+                yield from self._walk(target, level - 1, address, start, end)
+
+    def mapped(self, start, end):
+        return self._walk(self.root, 3, 0, start, end)
 
     def read(self, address, size):
         data = b""
         while len(data) < size:
             at = address + len(data)
-            physical = self.pages.get(at & ~0xFFF)
+            _, physical = next(self.mapped(at & ~0xFFF, (at & ~0xFFF) + 1), (0, None))
             if physical is None or physical + PAGE > len(self.ram):
                 return None
             count = min(size - len(data), PAGE - at % PAGE)
@@ -113,7 +113,7 @@ class Memory:
 
     def find_image(self, pdb_name):
         """The base of the image whose debug directory names this PDB."""
-        for base in sorted(self.pages):
+        for base, _ in self.mapped(IMAGES, IMAGES + (1 << 33)):
             head = self.read(base, PAGE)
             if not head or head[:2] != b"MZ":
                 continue
@@ -178,8 +178,10 @@ def live_blocks(memory, pdb, base):
         for va, (tag, size) in big.items():
             if start <= va < end:
                 found.setdefault((tag, pool), []).append(size)
-        for va in (page for page in memory.pages if start <= page < end and page not in in_big):
-            blocks = small_blocks(memory.read(va, PAGE), fields)
+        for va, physical in memory.mapped(start, end):
+            if va in in_big:
+                continue
+            blocks = small_blocks(memory.ram[physical:physical + PAGE], fields)
             if blocks is None:
                 strange[pool] = strange.get(pool, 0) + 1
             for tag, size in blocks or ():
