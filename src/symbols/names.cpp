@@ -64,8 +64,9 @@ std::string demangle_itanium(std::string_view name) {
     return text ? in_kd_style(text.get()) : terminated;
 }
 
-bool is_digits(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+/// The bytes of parameters that calling conventions write behind a name: not the digits of "__real@40000000".
+bool is_parameter_bytes(std::string_view text) {
+    return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 } // namespace
@@ -89,11 +90,11 @@ std::string undecorate(std::string_view name) {
     if (is_string_literal(name)) return "`string'";
     if (name.starts_with('?')) return demangle_microsoft(name);
     if (name.starts_with("_Z")) return demangle_itanium(name);
-    if (name.size() < 2) return std::string(name);
+    if (name.size() < 2 || name.find('?') != std::string_view::npos) return std::string(name); // "_CT??_R0PEAX@8"
     std::string_view bare = name;
     const bool decorated = name.front() == '_' || name.front() == '@';
     if (decorated) bare.remove_prefix(1);
-    if (std::size_t at = bare.rfind('@'); at != std::string_view::npos && at > 0 && is_digits(bare.substr(at + 1))) {
+    if (std::size_t at = bare.rfind('@'); at != std::string_view::npos && at > 0 && is_parameter_bytes(bare.substr(at + 1))) {
         const bool vectorcall = bare[at - 1] == '@';
         if (decorated || vectorcall) bare = bare.substr(0, vectorcall ? at - 1 : at);
     }

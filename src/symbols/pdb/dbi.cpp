@@ -34,7 +34,6 @@ Result<Dbi> Dbi::load(const PdbFile& file) {
     result.stream_ = file.stream(PdbFile::dbi_stream);
     result.machine_ = static_cast<std::uint16_t>(dbi.getMachineType());
     result.symbol_records_ = dbi.getSymRecordStreamIndex();
-    result.marks_code_ = dbi.getPdbDllVersion() != 0;
     using llvm::pdb::DbgHeaderType;
     result.addresses_ = AddressMap(
         debug_stream(file, dbi, DbgHeaderType::SectionHdr), debug_stream(file, dbi, DbgHeaderType::SectionHdrOrig),

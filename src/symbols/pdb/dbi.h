@@ -35,9 +35,6 @@ class Dbi {
     [[nodiscard]] std::uint16_t machine() const { return machine_; } ///< IMAGE_FILE_MACHINE_*
     /// Private symbols: some compiland has a symbol stream, and the file is not marked as stripped.
     [[nodiscard]] bool is_private() const { return is_private_; }
-    /// Written by the vendor's linker, which marks every public symbol that is code. Other linkers leave labels of
-    /// assembler sources unmarked.
-    [[nodiscard]] bool marks_code() const { return marks_code_; }
     [[nodiscard]] std::uint32_t symbol_record_stream() const { return symbol_records_; }
     [[nodiscard]] const AddressMap& addresses() const { return addresses_; }
     [[nodiscard]] std::span<const Compiland> compilands() const { return compilands_; }
@@ -58,7 +55,6 @@ class Dbi {
     std::uint16_t machine_ = 0;
     bool present_ = false;
     bool is_private_ = false;
-    bool marks_code_ = false;
 };
 
 } // namespace poolkd::symbols

@@ -63,7 +63,8 @@ std::optional<SymbolRecord> Publics::at(std::uint32_t offset) {
 bool Publics::is_code(const SymbolRecord& record) const {
     if (is_string_literal(record.name)) return false;
     if (record.is_function) return true;
-    return dbi_.addresses().is_code(record.segment) && !dbi_.marks_code() && !is_data_name(record.name);
+    // No linker marks the labels of assembler sources.
+    return dbi_.addresses().is_code(record.segment) && !is_data_name(record.name);
 }
 
 PdbSymbol Publics::make(const SymbolRecord& record) const {

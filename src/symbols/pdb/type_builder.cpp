@@ -249,8 +249,12 @@ void TypeBuilder::read_enumerators(std::uint32_t field_list, Type& enumeration) 
     std::vector<Member> members;
     collect(table_, field_list, members);
     for (Member& member : members)
-        if (member.kind == Member::Kind::enumerator)
+        if (member.kind == Member::Kind::enumerator) {
+            // Compilers write negative values as unsigned numbers of the underlying type's size.
+            if (enumeration.is_signed && enumeration.size == 4)
+                member.value = static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(member.value)});
             enumeration.enumerators.push_back({std::move(member.name), member.value});
+        }
 }
 
 Result<void> TypeBuilder::add_fields(std::uint32_t index, std::uint32_t base_offset, unsigned depth,
