@@ -123,7 +123,7 @@ template <typename T> static ULONG64 KdpAddress(T& Variable)
 static VOID KdpFillVariables(_KDDEBUGGER_DATA64* Block)
 {
     Block->KernBase = KiLoaderBlock.KernelBase;
-    Block->BreakpointWithStatus = reinterpret_cast<ULONG64>(RtlpBreakWithStatusInstruction);
+    Block->BreakpointWithStatus = reinterpret_cast<ULONG64>(DbgBreakPointWithStatus);
     Block->PsLoadedModuleList = KdpAddress(PsLoadedModuleList);
     Block->PsActiveProcessHead = KdpAddress(PsActiveProcessHead);
     Block->ExpPagedPoolDescriptor = reinterpret_cast<ULONG64>(ExpPagedPoolDescriptor);

@@ -65,9 +65,9 @@ VOID HalEndSystemInterrupt(VOID);
 LONGLONG HalQueryRealTimeClock(VOID); // 100 ns since 1601
 VOID KiSwapContext(PKTHREAD OldThread, PKTHREAD NewThread);
 VOID KiStartSystemThread(VOID);
+VOID KiInitializeContextThread(PKTHREAD Thread, PVOID StackTop, PVOID SystemRoutine, PVOID StartRoutine, PVOID StartContext);
 VOID RtlCaptureContext(PCONTEXT ContextRecord);
 ULONG_PTR DebugService2(PVOID Argument1, ULONG_PTR Argument2, ULONG Service);
-extern UCHAR RtlpBreakWithStatusInstruction[];
 extern UCHAR KiBootStack[];
 extern UCHAR KiBootStackTop[];
 

@@ -7,19 +7,6 @@ extern "C" {
 PKTHREAD KiIdleThread;
 }
 
-// What KiStartSystemThread finds on the stack of a new thread.
-struct KSTART_FRAME
-{
-    KSWITCH_FRAME Switch; // its return address is KiStartSystemThread
-    PVOID SystemRoutine;
-    PVOID StartRoutine;
-    PVOID StartContext;
-    PVOID Home[2];
-    ULONG64 Return; // zero: no caller
-};
-
-static_assert(__builtin_offsetof(KSTART_FRAME, Return) - __builtin_offsetof(KSTART_FRAME, SystemRoutine) == 0x28);
-
 extern "C" VOID KiInitializeScheduler(VOID)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
@@ -61,15 +48,7 @@ extern "C" VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID Sta
         Thread->State = Running;
         return;
     }
-    // The start frame ends 8 bytes below a multiple of 16, so that the first call finds the stack aligned.
-    UCHAR* frame_end = static_cast<UCHAR*>(StackTop) - 0x10;
-    KSTART_FRAME* frame = reinterpret_cast<KSTART_FRAME*>(frame_end - sizeof(KSTART_FRAME));
-    memset(frame, 0, sizeof(*frame));
-    frame->Switch.Return = reinterpret_cast<ULONG64>(KiStartSystemThread);
-    frame->SystemRoutine = SystemRoutine;
-    frame->StartRoutine = StartRoutine;
-    frame->StartContext = StartContext;
-    Thread->KernelStack = frame;
+    KiInitializeContextThread(Thread, StackTop, SystemRoutine, StartRoutine, StartContext);
 }
 
 static PLIST_ENTRY KiReadyList(KPRIORITY Priority)

@@ -1,39 +1,11 @@
 // Memory for the debugger. Everything is looked up in the page tables first, so nothing here can fault.
 #include "mm.h"
 
-// The physical page behind Address with the entry that says how it may be used; FALSE when it is not mapped.
-static BOOLEAN MiLookUp(ULONG64 Address, MMPTE* Pte, ULONG64* Physical)
-{
-    ULONG_PTR address = static_cast<ULONG_PTR>(Address);
-    if (MiCanonical(address) != address) {
-        return FALSE;
-    }
-    PMMPTE pte = MiGetPteAddress(address);
-    PMMPTE pde = MiGetPteAddress(pte);
-    PMMPTE ppe = MiGetPteAddress(pde);
-    PMMPTE pxe = MiGetPteAddress(ppe);
-    PMMPTE entries[] = {pxe, ppe, pde, pte};
-    constexpr ULONG shifts[] = {39, 30, 21, 12};
-    for (ULONG level = 0; level < 4; level++) {
-        MMPTE entry = *entries[level];
-        if ((entry.u.Long & MM_PTE_VALID) == 0) {
-            return FALSE;
-        }
-        if (level == 3 || (level != 0 && (entry.u.Long & MM_PTE_LARGE) != 0)) {
-            ULONG64 mask = (1ull << shifts[level]) - 1;
-            *Pte = entry;
-            *Physical = (entry.u.Long & MM_PTE_FRAME & ~mask) | (address & mask);
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
 extern "C" BOOLEAN MmIsAddressValidForDebugger(ULONG64 Address)
 {
     MMPTE pte;
     ULONG64 physical;
-    return MiLookUp(Address, &pte, &physical);
+    return MiTranslate(Address, &pte, &physical);
 }
 
 extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress)
@@ -54,7 +26,7 @@ static PVOID MiOpenForDebugger(ULONG64 Address, ULONG Flags)
     ULONG64 physical = Address;
     if ((Flags & MMDBG_COPY_PHYSICAL) == 0) {
         MMPTE pte;
-        if (!MiLookUp(Address, &pte, &physical) || (pte.u.Long & MM_PTE_CACHE_DISABLE) != 0) {
+        if (!MiTranslate(Address, &pte, &physical) || (pte.u.Long & MM_PTE_CACHE_DISABLE) != 0) {
             return nullptr;
         }
         if ((Flags & MMDBG_COPY_WRITE) == 0) {

@@ -1,66 +1,19 @@
 // Private declarations of the memory manager (mm/):
 //   init.cpp    order of start, memory runs          pfn.cpp      page frames and the free list
-//   map.cpp     page tables through the self map     region.cpp   page-wise address space by bitmap
-//   pool.cpp    pages for the pool                   fault.cpp    page faults, trimming
-//   system.cpp  stacks, device and contiguous memory debug.cpp    what the debugger uses
-//   space.cpp   address spaces of processes          image.cpp    loading and unloading of images
+//   region.cpp  page-wise address space by bitmap    pool.cpp     pages for the pool
+//   fault.cpp   page faults, trimming                system.cpp   stacks, device and contiguous memory
+//   debug.cpp   what the debugger uses               image.cpp    loading and unloading of images
+//   amd64/      page table entries, tables through the self map, address spaces of processes
 #pragma once
 
 #include "../ke/ke.h"
+#include "amd64/pte.h"
 
 typedef struct _MMPFNLIST MMPFNLIST;
 typedef struct _RTL_BITMAP RTL_BITMAP;
-typedef ULONG64 PFN_NUMBER;
-
-// Bits of a valid page table entry.
-constexpr ULONG64 MM_PTE_VALID = 0x1;
-constexpr ULONG64 MM_PTE_WRITE = 0x2;
-constexpr ULONG64 MM_PTE_OWNER = 0x4;
-constexpr ULONG64 MM_PTE_WRITE_THROUGH = 0x8;
-constexpr ULONG64 MM_PTE_CACHE_DISABLE = 0x10;
-constexpr ULONG64 MM_PTE_ACCESSED_DIRTY = 0x60;
-constexpr ULONG64 MM_PTE_LARGE = 0x80;
-constexpr ULONG64 MM_PTE_SOFT_WRITE = 0x800;
-constexpr ULONG64 MM_PTE_NO_EXECUTE = 1ull << 63;
-constexpr ULONG64 MM_PTE_FRAME = 0x0000FFFFFFFFF000;
-
-constexpr ULONG64 MM_READONLY = MM_PTE_VALID | MM_PTE_ACCESSED_DIRTY | MM_PTE_NO_EXECUTE;
-constexpr ULONG64 MM_READWRITE = MM_READONLY | MM_PTE_WRITE | MM_PTE_SOFT_WRITE;
-constexpr ULONG64 MM_EXECUTE_READ = MM_PTE_VALID | MM_PTE_ACCESSED_DIRTY;
-constexpr ULONG64 MM_TABLE = MM_EXECUTE_READ | MM_PTE_WRITE | MM_PTE_SOFT_WRITE;
-constexpr ULONG64 MM_NOCACHE = MM_PTE_CACHE_DISABLE | MM_PTE_WRITE_THROUGH;
-
-// Protection field of an entry that is not valid: read and write.
-constexpr ULONG MM_SOFT_READWRITE = 4;
 
 // Where a page is (_MMPFN.u3.e1.PageLocation).
 enum { ZeroedPageList, FreePageList, StandbyPageList, ModifiedPageList, ModifiedNoWritePageList, BadPageList, ActiveAndValid };
-
-inline ULONG_PTR MiCanonical(ULONG_PTR Address)
-{
-    return static_cast<ULONG_PTR>(static_cast<LONG_PTR>(Address << 16) >> 16);
-}
-
-// The entry that maps Address, as the self map shows it; applied again, the entry that maps that entry.
-inline PMMPTE MiGetPteAddress(ULONG_PTR Address)
-{
-    return reinterpret_cast<PMMPTE>(MmPteBase + ((Address >> 9) & 0x7FFFFFFFF8));
-}
-
-inline PMMPTE MiGetPteAddress(const volatile VOID* Address)
-{
-    return MiGetPteAddress(reinterpret_cast<ULONG_PTR>(Address));
-}
-
-inline PVOID MiGetVirtualAddressMappedByPte(const MMPTE* Pte)
-{
-    return reinterpret_cast<PVOID>(MiCanonical((reinterpret_cast<ULONG_PTR>(Pte) - MmPteBase) << 9));
-}
-
-inline PFN_NUMBER MiFrameOf(const MMPTE* Pte)
-{
-    return (Pte->u.Long & MM_PTE_FRAME) >> PAGE_SHIFT;
-}
 
 inline SIZE_T MiPagesFor(SIZE_T Bytes)
 {
@@ -99,7 +52,7 @@ PFN_NUMBER MiRemoveAnyPage(VOID); // 0 when memory is used up
 VOID MiInsertPageInFreeList(PFN_NUMBER Frame);
 BOOLEAN MiIsMemory(ULONG64 PhysicalAddress);
 
-// map.cpp
+// amd64/map.cpp
 // Maps a page, making the tables on the way. FALSE when there is no page for a table.
 BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection);
 BOOLEAN MiMakeTables(PVOID Address); // the tables only; the entry itself stays as it is
@@ -109,6 +62,8 @@ VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free);
 VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection);
 // The last-level entry of Address, or null when a table is missing or a large page maps it.
 PMMPTE MiFindPte(ULONG_PTR Address);
+// The physical address of Address and the entry that says how it may be used; FALSE when it is not mapped. Cannot fault.
+BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical);
 
 // region.cpp
 VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End, PULONG Bits);

@@ -1,15 +1,18 @@
 // What a running system has besides its drivers: two processes, threads that do housekeeping, a timer with a deferred
-// call, and on request (boot option `late=on`) a driver that comes and goes.
+// call. On request (boot options) a driver that comes and goes (`late=on`), threads that never wait (`spin=on`), and paged
+// pool that is made absent (`trim=on`).
 #include "psp.h"
 
 constexpr LONGLONG PspMillisecond = -10'000;
 constexpr LONG ExpRefreshPeriod = 500; // ms
 constexpr ULONG MiTrimmedPages = 4;    // each time
+constexpr ULONG ExpSpinThreads = 2;
 
 extern "C" {
 KTIMER ExpTimeRefreshTimer;
 KDPC ExpTimeRefreshDpc;
 volatile ULONG ExpTimeRefreshCount;
+volatile ULONG64 ExpSpinCount[ExpSpinThreads];
 VOID MmTrimPagedPool(ULONG Pages);
 }
 
@@ -29,6 +32,14 @@ extern "C" NOINLINE VOID ExpWorkerThread(PVOID)
 {
     for (;;) {
         PspSleep(100);
+    }
+}
+
+extern "C" NOINLINE VOID ExpSpinThread(PVOID Counter)
+{
+    volatile ULONG64* counter = static_cast<volatile ULONG64*>(Counter);
+    for (;;) {
+        *counter = *counter + 1;
     }
 }
 
@@ -84,6 +95,9 @@ extern "C" VOID PspStartBackground(VOID)
     PspCreateThread(PsInitialSystemProcess, ExpWorkerThread, nullptr, KiNormalPriority + 5);
     if (KeBootOptionIs("late", "on", FALSE)) {
         PspCreateThread(PsInitialSystemProcess, IopLateDriverThread, nullptr, KiNormalPriority);
+    }
+    for (ULONG i = 0; i < ExpSpinThreads && KeBootOptionIs("spin", "on", FALSE); i++) {
+        PspCreateThread(PsInitialSystemProcess, ExpSpinThread, const_cast<ULONG64*>(&ExpSpinCount[i]), KiNormalPriority);
     }
     KeInitializeTimer(&ExpTimeRefreshTimer);
     KeInitializeDpc(&ExpTimeRefreshDpc, ExpTimeRefreshDpcRoutine, nullptr);

@@ -11,17 +11,10 @@
     ret
     END_FUNCTION
 
-// VOID DbgBreakPointWithStatus(ULONG Status): the debugger finds the status in eax and knows the address of the breakpoint
-// from its data block (BreakpointWithStatus).
+// VOID DbgBreakPointWithStatus(ULONG Status): the debugger finds the status in ecx and knows the address of the breakpoint
+// from the data block (BreakpointWithStatus).
     FUNCTION DbgBreakPointWithStatus
     .seh_endprologue
-    mov eax, ecx
-    .def RtlpBreakWithStatusInstruction
-    .scl 2
-    .type 32
-    .endef
-    .globl RtlpBreakWithStatusInstruction
-RtlpBreakWithStatusInstruction:
     int 3
     ret
     END_FUNCTION

@@ -1,5 +1,5 @@
 // Address spaces of processes: an own lower half, the system's upper half, and a self map of their own.
-#include "mm.h"
+#include "../mm.h"
 
 constexpr ULONG MiEntriesPerTable = PAGE_SIZE / sizeof(MMPTE);
 constexpr ULONG MiFirstSystemEntry = MiEntriesPerTable / 2;

@@ -1,6 +1,6 @@
 // Page tables, reached through the self map: one entry of the top table points at that table, so that all tables appear
 // as an array of entries at MmPteBase.
-#include "mm.h"
+#include "../mm.h"
 
 constexpr int MiLevels = 4;
 
@@ -27,6 +27,30 @@ PMMPTE MiFindPte(ULONG_PTR Address)
         }
     }
     return entries[MiLevels - 1];
+}
+
+BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical)
+{
+    ULONG_PTR address = static_cast<ULONG_PTR>(Address);
+    if (MiCanonical(address) != address) {
+        return FALSE;
+    }
+    PMMPTE entries[MiLevels];
+    MiGetEntries(address, entries);
+    constexpr ULONG shifts[MiLevels] = {39, 30, 21, 12};
+    for (int level = 0; level < MiLevels; level++) {
+        MMPTE entry = *entries[level];
+        if ((entry.u.Long & MM_PTE_VALID) == 0) {
+            return FALSE;
+        }
+        if (level == MiLevels - 1 || (level != 0 && (entry.u.Long & MM_PTE_LARGE) != 0)) {
+            ULONG64 mask = (1ull << shifts[level]) - 1;
+            *Pte = entry;
+            *Physical = (entry.u.Long & MM_PTE_FRAME & ~mask) | (address & mask);
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 BOOLEAN MiMakeTables(PVOID Address)

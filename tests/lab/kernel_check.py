@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""Boots the practice machine and checks what its kernel shows a debugger: kernel_check.py OUTDIR [--kd ...] [--append ...]
+
+Lists, address spaces, stacks by unwind data through trap frames, driver load and unload. OUTDIR is the folder that lab/build
+filled. Uses the KD client of kd_smoke.py; the unwinder here knows only what the lab's own images contain. Exits 1 at the
+first failure.
+"""
+
+import argparse
+import bisect
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, READ_CONTROL, STATE_CHANGE,
+                      check, layout_offsets, qemu_command)
+
+REGISTERS = ["Rax", "Rcx", "Rdx", "Rbx", "Rsp", "Rbp", "Rsi", "Rdi"] + [f"R{n}" for n in range(8, 16)]
+KUSER = 0xFFFFF78000000000
+
+
+class Image:
+    """An image file with the names of its functions."""
+
+    def __init__(self, path, pdb):
+        self.data = path.read_bytes()
+        pe, = struct.unpack_from("<I", self.data, 0x3C)
+        count, = struct.unpack_from("<H", self.data, pe + 6)
+        self.timestamp, = struct.unpack_from("<I", self.data, pe + 8)
+        self.size, = struct.unpack_from("<I", self.data, pe + 0x50)
+        self.unwind = struct.unpack_from("<II", self.data, pe + 24 + 112 + 3 * 8)
+        table = pe + 24 + struct.unpack_from("<H", self.data, pe + 20)[0]
+        self.sections = []
+        for i in range(count):
+            name = self.data[table + 40 * i:table + 40 * i + 8].rstrip(b"\0").decode()
+            self.sections.append((name, *struct.unpack_from("<IIII", self.data, table + 40 * i + 8)))
+        text = subprocess.run(["llvm-pdbutil-19", "dump", "--publics", str(pdb)], capture_output=True, text=True, check=True).stdout
+        self.symbols = {}
+        for name, flags, section, offset in re.findall(r"S_PUB32 \[.*?\] `(.*?)`\s+flags = (.*?), addr = (\d+):(\d+)", text):
+            if 1 <= int(section) <= count:
+                self.symbols[name] = (self.sections[int(section) - 1][2] + int(offset), "function" in flags)
+        self.functions = sorted((rva, name) for name, (rva, function) in self.symbols.items() if function)
+
+    def at(self, rva, count):
+        for _, _, start, raw_size, raw in self.sections:
+            if start <= rva < start + raw_size:
+                return self.data[raw + rva - start:raw + rva - start + count]
+        raise Failure(f"rva {rva:x} is not in the file")
+
+    def name(self, rva):
+        i = bisect.bisect_right(self.functions, (rva, "\x7f")) - 1
+        return self.functions[i][1] if i >= 0 else f"+{rva:x}"
+
+    def function(self, rva):
+        """(begin, unwind information) of the function around rva, or None for a leaf."""
+        for entry in range(self.unwind[0], self.unwind[0] + self.unwind[1], 12):
+            begin, end, info = struct.unpack("<III", self.at(entry, 12))
+            if begin <= rva < end:
+                return begin, info
+        return None
+
+
+class Machine:
+    def __init__(self, target, out):
+        self.target, self.out, self.offsets = target, out, layout_offsets(out)
+        self.images = {}
+        fields = target.request(GET_VERSION)[1]
+        self.kernel_base, self.module_list = struct.unpack_from("<QQ", fields, 16)
+        self.nt = self.load("ntoskrnl.exe")
+        self.modules = self.read_modules()
+
+    def load(self, name):
+        if name not in self.images:
+            stem = "ntkrnlmp" if name == "ntoskrnl.exe" else pathlib.Path(name).stem
+            self.images[name] = Image(self.out / name, self.out / f"{stem}.pdb")
+        return self.images[name]
+
+    def offset(self, name):
+        return self.offsets[name]
+
+    def value(self, address, size=8):
+        return int.from_bytes(self.target.must_read(address, size), "little")
+
+    def symbol(self, name, image="ntoskrnl.exe"):
+        return self.modules_by_name[image][0] + self.load(image).symbols[name][0] if image != "ntoskrnl.exe" \
+            else self.kernel_base + self.nt.symbols[name][0]
+
+    def unicode(self, address):
+        length = self.value(address, 2)
+        return self.target.must_read(self.value(address + 8), length).decode("utf-16le")
+
+    def links(self, head, offset):
+        """Addresses of the records whose link at `offset` hangs on the list at `head`."""
+        link, seen = self.value(head), []
+        while link != head and len(seen) < 200:
+            seen.append(link - offset)
+            link = self.value(link)
+        return seen
+
+    def read_modules(self):
+        entry = "_KLDR_DATA_TABLE_ENTRY_"
+        self.modules_by_name = {}
+        for record in self.links(self.module_list, self.offset(entry + "InLoadOrderLinks")):
+            name = self.unicode(record + self.offset(entry + "BaseDllName"))
+            base = self.value(record + self.offset(entry + "DllBase"))
+            size = self.value(record + self.offset(entry + "SizeOfImage"), 4)
+            stamp = self.value(record + self.offset(entry + "TimeDateStamp"), 4)
+            self.modules_by_name[name] = (base, size, stamp)
+        return self.modules_by_name
+
+    def find(self, address):
+        for name, (base, size, _) in self.modules.items():
+            if base <= address < base + size:
+                return name, base
+        return None, 0
+
+    def name(self, address):
+        module, base = self.find(address)
+        return f"{pathlib.Path(module).stem}!{self.load(module).name(address - base)}" if module else f"{address:x}"
+
+    # Unwinding ----------------------------------------------------------------------------------------------------------
+
+    def context(self):
+        data = self.target.request(GET_CONTEXT)[2]
+        registers = {name: struct.unpack_from("<Q", data, 0x78 + 8 * i)[0] for i, name in enumerate(REGISTERS)}
+        registers["Rip"], = struct.unpack_from("<Q", data, 0xF8)
+        return registers
+
+    def switched_out(self, thread):
+        stack = self.value(thread + self.offset("_KTHREAD_KernelStack"))
+        registers = dict.fromkeys(REGISTERS, 0)
+        registers["Rbp"] = self.value(stack + self.offset("_KSWITCH_FRAME_Rbp"))
+        registers["Rip"] = self.value(stack + self.offset("_KSWITCH_FRAME_Return"))
+        registers["Rsp"] = stack + self.offset("_KSWITCH_FRAME_SIZE")
+        return registers
+
+    def step(self, r):
+        """Goes to the caller; returns whether a trap was crossed."""
+        module, base = self.find(r["Rip"])
+        if module is None:
+            raise Failure(f"an address outside of all modules on a stack: {r['Rip']:x}")
+        image = self.load(module)
+        function = image.function(r["Rip"] - base)
+        if function is None:
+            r["Rip"], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
+            return False
+        begin, info = function
+        flags, prolog, count, frame = image.at(info, 4)
+        inside = r["Rip"] - base - begin
+        if flags >> 3 & 4:
+            raise Failure("chained unwind information")
+        codes = struct.unpack(f"<{count}H", image.at(info + 4, 2 * count))
+        if frame & 15 and inside >= prolog:
+            r["Rsp"] = r[REGISTERS[frame & 15]] - (frame >> 4) * 16
+        i, trap = 0, False
+        while i < count:
+            where, op, arg = codes[i] & 255, codes[i] >> 8 & 15, codes[i] >> 12
+            words = {1: 3 if arg else 2, 4: 2, 5: 3, 8: 2, 9: 3}.get(op, 1)
+            if inside >= where:
+                if op == 0:
+                    r[REGISTERS[arg]], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
+                elif op == 1:
+                    r["Rsp"] += codes[i + 1] * 8 if arg == 0 else codes[i + 1] | codes[i + 2] << 16
+                elif op == 2:
+                    r["Rsp"] += arg * 8 + 8
+                elif op == 4:
+                    r[REGISTERS[arg]] = self.value(r["Rsp"] + codes[i + 1] * 8)
+                elif op == 10:
+                    machine = r["Rsp"] + (8 if arg else 0)
+                    r["Rip"], r["Rsp"], trap = self.value(machine), self.value(machine + 0x18), True
+                elif op != 3:
+                    raise Failure(f"unwind code {op}")
+            i += words
+        if not trap:
+            r["Rip"], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
+        return trap
+
+    def walk(self, registers):
+        """Names of the functions on a stack, innermost first; a trap shows as `|`."""
+        names, r = [], dict(registers)
+        while r["Rip"] != 0:
+            if r["Rip"] < 1 << 47:
+                return names + ["nowhere"]
+            names.append(self.name(r["Rip"] - (1 if names and names[-1] != "|" else 0)))
+            rsp = r["Rsp"]
+            if self.step(r):
+                names.append("|")
+            if r["Rsp"] <= rsp or len(names) > 60:
+                raise Failure("a stack that does not end: " + " ".join(names))
+        return names
+
+
+def start(target):
+    packet = target.link.packet(15)
+    check(packet is not None and packet[0] == STATE_CHANGE and struct.unpack_from("<I", packet[1])[0] == LOAD_SYMBOLS,
+          "the kernel reports itself")
+    target.state = packet[1]
+    target.go(status=0x10002)
+    target.wait_stop(60)
+    check(target.code() == BREAKPOINT, "the initial break")
+
+
+def check_lists(m):
+    print("     modules:", " ".join(f"{name}@{base:x}" for name, (base, _, _) in m.modules.items()))
+    check(all(m.load(name).timestamp == stamp for name, (_, _, stamp) in m.modules.items()), "time stamps are those of the files")
+    check(m.target.must_read(m.symbol("NtBuildLab"), 27) == b"19041.1.amd64fre.poolkd_lab", "NtBuildLab")
+    check(m.value(KUSER + 0x260, 4) == 19041 and m.value(KUSER + 0x26C, 4) == 10, "KUSER_SHARED_DATA: 10.0.19041")
+    check(m.target.must_read(KUSER + 0x30, 20).decode("utf-16le") == "C:\\Windows", "and the system root")
+
+
+def processes(m):
+    result = {}
+    for process in m.links(m.symbol("PsActiveProcessHead"), m.offset("_EPROCESS_ActiveProcessLinks")):
+        name = m.target.must_read(process + m.offset("_EPROCESS_ImageFileName"), 15).rstrip(b"\0").decode()
+        result[name] = process
+    return result
+
+
+def check_spaces(m):
+    found = processes(m)
+    check(list(found) == ["System", "smss.exe", "csrss.exe"], f"processes: {' '.join(found)}")
+    roots = {name: m.value(p + m.offset("_KPROCESS_DirectoryTableBase")) for name, p in found.items()}
+    check(len(set(roots.values())) == 3, "each has its own page map")
+    tables = {name: struct.unpack("<512Q", b"".join(m.target.read(root + half, 2048, physical=True)[1] for half in (0, 2048)))
+              for name, root in roots.items()}
+    differ = [i for i in range(256, 512) if len({t[i] & ~0xE60 for t in tables.values()}) > 1]
+    check(len(differ) == 1 and all(t[differ[0]] & 0xFFFFFFFFF000 == roots[n] for n, t in tables.items()),
+          f"the system halves are the same but for the self map, entry {differ[0]:x}")
+    check(not any(tables["System"][:256]), "nothing is mapped below system space")
+    check(all(t[0xFF] != 0 for n, t in tables.items() if n != "System"), "the others have pages of their own")
+    for name, virtual_size, start, _, _ in m.nt.sections:
+        present = m.target.read(m.kernel_base + start, 8)[0] == 0
+        if name in ("INIT", ".reloc"):
+            check(not present, f"{name} of the kernel has left memory")
+    return found
+
+
+def check_stacks(m, found):
+    threads, ends, names = 0, set(), []
+    for process in found.values():
+        for thread in m.links(process + m.offset("_KPROCESS_ThreadListHead"), m.offset("_KTHREAD_ThreadListEntry")):
+            threads += 1
+            limit = m.value(thread + m.offset("_KTHREAD_StackLimit"))
+            if m.target.read(limit - 8, 8)[0] == 0 or m.target.read(limit, 8)[0] != 0:
+                raise Failure(f"the stack of thread {thread:x} has no guard page")
+            start = m.value(thread + m.offset("_ETHREAD_StartAddress"))
+            running = m.value(thread + m.offset("_KTHREAD_State"), 1) == 2
+            stack = m.walk(m.context() if running else m.switched_out(thread))
+            if not running and len(stack) == 1:
+                names.append(m.name(start) + " (not started)")
+                continue
+            if not any(n == m.name(start) for n in stack):
+                raise Failure(f"a stack without the thread's start {m.name(start)}: {' '.join(stack)}")
+            ends.add(stack[-1])
+            names.append(m.name(start))
+    check(ends == {"ntoskrnl!KiStartSystemThread"}, f"the stacks of {threads} threads end where threads begin")
+    print("     threads:", " ".join(names))
+
+
+def check_running(m, leaky):
+    target = m.target
+    before = m.value(m.symbol("LeakyLiveBlocks", "leaky.sys")) if leaky else 0
+    target.loads = []
+    target.go_over()
+
+    deadline = time.monotonic() + 6
+    while len(target.loads) < 2 and time.monotonic() < deadline:
+        packet = target.link.packet(0.5)
+        if packet is None:
+            continue
+        if packet[0] != STATE_CHANGE:
+            target.note(packet[0], packet[1])
+            continue
+        target.state = packet[1]
+        target.loads.append((packet[1][240:].rstrip(b"\0").decode("latin-1"), packet[1][64]))
+        target.go(status=0x10002)
+    path = "\\SystemRoot\\system32\\drivers\\late.sys"
+    check(target.loads == [(path, 0), (path, 1)], "late.sys comes and goes, and both are reported")
+
+    for attempt in range(6):
+        target.link.send_bytes(b"b")
+        target.wait_stop(10)
+        stack = m.walk(m.context())
+        check("|" in stack and stack[-1] in ("ntoskrnl!KiStartSystemThread", "ntoskrnl!KiSystemStartup"),
+              "break-in: " + " ".join(stack))
+        if attempt < 5:
+            target.go_over()
+    m.modules = m.read_modules()
+    check("late.sys" not in m.modules, "late.sys is no longer in the list")
+    slot = m.value(m.symbol("MmUnloadedDrivers"))
+    check(m.unicode(slot + m.offset("_UNLOADED_DRIVERS_Name")) == "late.sys" and m.value(m.symbol("MmLastUnloadedDriver"), 4) == 1,
+          "but among the unloaded drivers")
+    if leaky:
+        check(m.value(m.symbol("LeakyLiveBlocks", "leaky.sys")) > before, "the leak runs after the first go")
+    check(m.value(m.symbol("ExpTimeRefreshCount"), 4) > 0, "the deferred call of a timer runs")
+    spins = [m.value(m.symbol("ExpSpinCount") + 8 * i) for i in range(2)]
+    if any(spins):
+        check(min(spins) * 2 > max(spins), f"threads of one priority share the processor: {spins}")
+
+
+def check_paged_pool(m):
+    """Counts the states of paged pool pages; with trim=on some must have left."""
+    pte_base, start = m.value(m.symbol("MmPteBase")), m.value(m.symbol("MmPagedPoolStart"))
+    entries = b"".join(m.target.must_read(pte_base + ((start + (page << 12)) >> 9 & 0x7FFFFFFFF8), 2048) for page in (0, 256))
+    counts = {"valid": 0, "transition": 0, "page file": 0, "demand zero": 0}
+    for page, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
+        kind = "valid" if entry & 1 else "transition" if entry & 0x800 else "page file" if entry >> 32 else "demand zero"
+        if entry:
+            counts[kind] += 1
+            if (m.target.read(start + (page << 12), 8)[0] == 0) != (kind == "valid"):
+                raise Failure(f"page {page} of paged pool is {kind}, but the debugger's read says otherwise")
+    print("     paged pool:", counts)
+    return counts
+
+
+def check_faults(m):
+    """A jump to nowhere: the debugger is asked at second chance, then the machine stops for good."""
+    target = m.target
+    target.set_rip(0x1000)
+    target.go()
+    target.wait_stop(10)
+    first_chance, = struct.unpack_from("<I", target.state, 184)
+    check(target.code() == 0xC0000005 and target.pc() == 0x1000 and first_chance == 0, "an access violation at second chance")
+    target.prints = []
+    target.go(status=0x80010001)
+    target.wait_stop(10)
+    check(any("Fatal System Error: 0x0000001e" in text for text in target.prints), "which nobody handles: bug check 1E")
+    check(m.name(target.pc()) == "ntoskrnl!DbgBreakPointWithStatus" and m.context()["Rcx"] == 3, "with status 3")
+    data = struct.unpack("<5Q", target.must_read(m.symbol("KiBugcheckData"), 40))
+    check(data[0] == 0x1E and data[1] == 0xFFFFFFFFC0000005 and data[2] == 0x1000, "KiBugcheckData")
+    stack = m.walk(m.context())
+    check(stack[-1] == "nowhere" and {"ntoskrnl!KeBugCheckEx", "ntoskrnl!KiPageFault"} <= set(stack), "stack: " + " ".join(stack))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--kd", choices=("virtio", "com1"), default="virtio")
+    parser.add_argument("--append", default="scenario=page kaslr=off")
+    parser.add_argument("--memory", type=int, default=128)
+    options = parser.parse_args()
+    out = options.out.resolve()
+    initrd = ",".join([str(out / "ntoskrnl.exe")] + sorted(map(str, out.glob("*.sys"))))
+    with tempfile.TemporaryDirectory() as folder:
+        sock = folder + "/kd.sock"
+        command = qemu_command(out, options.kd, sock, f"kd={options.kd} late=on {options.append}", options.memory, initrd)
+        with open(folder + "/console", "w+b") as console:
+            machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            try:
+                target = Target(Link(sock))
+                start(target)
+                m = Machine(target, out)
+                check_lists(m)
+                found = check_spaces(m)
+                check_stacks(m, found)
+                check_running(m, "leaky.sys" in m.modules)
+                check_stacks(m, processes(m))
+                counts = check_paged_pool(m)
+                if "trim=on" in options.append:
+                    check(counts["transition"] and counts["page file"], "pages of paged pool are absent in both ways")
+                check_faults(m)
+                return 0
+            except (Failure, OSError) as error:
+                console.seek(0)
+                print(f"FAIL {error}\n     console: {console.read().decode('latin-1')[-2000:]}", flush=True)
+                return 1
+            finally:
+                machine.kill()
+                machine.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
