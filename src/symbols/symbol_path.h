@@ -9,11 +9,11 @@ namespace poolkd::symbols {
 
 /// The variables that symbol paths depend on.
 struct SymbolEnvironment {
-    std::optional<std::string> symbol_path;     ///< _NT_SYMBOL_PATH
-    std::optional<std::string> alt_symbol_path; ///< _NT_ALT_SYMBOL_PATH, searched first
-    std::optional<std::string> home_directory;  ///< DBGHELP_HOMEDIR: root of the default symbol cache
-    std::optional<std::string> cache_home;      ///< XDG_CACHE_HOME
-    std::optional<std::string> home;            ///< HOME
+    std::optional<std::string> symbol_path = std::nullopt;     ///< _NT_SYMBOL_PATH
+    std::optional<std::string> alt_symbol_path = std::nullopt; ///< _NT_ALT_SYMBOL_PATH, searched first
+    std::optional<std::string> home_directory = std::nullopt;  ///< DBGHELP_HOMEDIR: root of the default symbol cache
+    std::optional<std::string> cache_home = std::nullopt;      ///< XDG_CACHE_HOME
+    std::optional<std::string> home = std::nullopt;            ///< HOME
 
     static SymbolEnvironment of_process();
     /// The store that `srv*` and `.symfix` use when none is named: <DBGHELP_HOMEDIR>/sym, else

@@ -54,9 +54,11 @@ std::vector<Expected> read_expected(const std::string& path) {
     return out;
 }
 
-/// What both spell alike: the name without parameters and template arguments.
+/// What both spell alike: the name without parameters, template arguments and leading underscores.
 std::string plain(std::string_view name) {
-    return std::string(name.substr(0, name.find_first_of("(<`")));
+    if (name.starts_with("static ")) name = trim(name.substr(7));
+    name.remove_prefix(std::min(name.find_first_not_of('_'), name.size()));
+    return std::string(name.substr(0, name.find_first_of("(<", 1)));
 }
 
 void check_against(const std::string& pdb_path, const std::string& expected_path) {
