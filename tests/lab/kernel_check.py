@@ -289,7 +289,14 @@ def check_running(m, leaky):
               "break-in: " + " ".join(stack))
         if attempt < 5:
             target.go_over()
-    m.modules = m.read_modules()
+    # The report comes before the removal, and the removing thread has to wait for its turn.
+    for attempt in range(50):
+        m.modules = m.read_modules()
+        if "late.sys" not in m.modules:
+            break
+        target.go_over()
+        target.link.send_bytes(b"b")
+        target.wait_stop(10)
     check("late.sys" not in m.modules, "late.sys is no longer in the list")
     slot = m.value(m.symbol("MmUnloadedDrivers"))
     check(m.unicode(slot + m.offset("_UNLOADED_DRIVERS_Name")) == "late.sys" and m.value(m.symbol("MmLastUnloadedDriver"), 4) == 1,

@@ -8,7 +8,7 @@ CONTEXT KiBugcheckContext;
 volatile LONG KiHardwareTrigger;
 }
 
-static NOINLINE VOID KiBugCheckDebugBreak(ULONG Status)
+extern "C" NOINLINE VOID KiBugCheckDebugBreak(ULONG Status)
 {
     DbgBreakPointWithStatus(Status);
 }
