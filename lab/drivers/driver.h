@@ -6,12 +6,11 @@
 
 typedef struct _UNICODE_STRING UNICODE_STRING, *PUNICODE_STRING;
 
-constexpr SIZE_T DRIVER_UNIT = 16;         // pool hands out multiples of it, one for the header included
-constexpr LONGLONG DRIVER_TICK = -100000;  // relative time of 10 ms
+constexpr SIZE_T DRIVER_UNIT = 16;        // pool hands out multiples of it, one for the header included
+constexpr LONGLONG DRIVER_TICK = -100000; // relative time of 10 ms
 
 // One character a byte, in the order in which the tag lies in memory.
-constexpr ULONG DriverTag(const char (&Text)[5])
-{
+constexpr ULONG DriverTag(const char (&Text)[5]) {
     ULONG tag = 0;
     for (ULONG i = 4; i-- > 0;) {
         tag = tag << 8 | static_cast<UCHAR>(Text[i]);
@@ -19,21 +18,18 @@ constexpr ULONG DriverTag(const char (&Text)[5])
     return tag;
 }
 
-struct DRIVER_RANDOM
-{
+struct DRIVER_RANDOM {
     ULONG State;
 };
 
 // The next number of the sequence, below Limit.
-inline ULONG DriverRandom(DRIVER_RANDOM* Random, ULONG Limit)
-{
+inline ULONG DriverRandom(DRIVER_RANDOM* Random, ULONG Limit) {
     Random->State = Random->State * 1664525 + 1013904223;
     return static_cast<ULONG>(static_cast<ULONGLONG>(Random->State >> 8) * Limit >> 24);
 }
 
 // Blocks still to be allocated and the units (of 16 bytes, or pages) that they must sum to.
-struct SIZE_PLAN
-{
+struct SIZE_PLAN {
     ULONG Blocks;
     ULONG Units;
     ULONG Smallest; // units of a block, and how far one lies off the mean at most
@@ -42,8 +38,7 @@ struct SIZE_PLAN
 };
 
 // The units of the next block. The last one takes what is left, so that the sum is exact.
-inline ULONG PlanNext(SIZE_PLAN* Plan)
-{
+inline ULONG PlanNext(SIZE_PLAN* Plan) {
     ULONG units = Plan->Units;
     if (Plan->Blocks > 1) {
         ULONG mean = Plan->Units / Plan->Blocks;
@@ -60,20 +55,17 @@ inline ULONG PlanNext(SIZE_PLAN* Plan)
 }
 
 // A request that the pool serves with Units units, header included; not always the largest such.
-inline SIZE_T RequestForUnits(ULONG Units, DRIVER_RANDOM* Random)
-{
+inline SIZE_T RequestForUnits(ULONG Units, DRIVER_RANDOM* Random) {
     return (Units - 1) * DRIVER_UNIT - DriverRandom(Random, DRIVER_UNIT);
 }
 
 // A request that the pool serves with Pages whole pages (two or more).
-inline SIZE_T RequestForPages(ULONG Pages, DRIVER_RANDOM* Random)
-{
+inline SIZE_T RequestForPages(ULONG Pages, DRIVER_RANDOM* Random) {
     return Pages * SIZE_T(PAGE_SIZE) - DriverRandom(Random, PAGE_SIZE / 2);
 }
 
 // What the pool's tag counters count for a request.
-inline SIZE_T TrackedBytes(SIZE_T Request)
-{
+inline SIZE_T TrackedBytes(SIZE_T Request) {
     if (Request > PAGE_SIZE - 2 * DRIVER_UNIT) {
         return (Request + PAGE_SIZE - 1) & ~SIZE_T(PAGE_SIZE - 1);
     }
@@ -81,19 +73,16 @@ inline SIZE_T TrackedBytes(SIZE_T Request)
 }
 
 // A driver's blocks, last in first out. The link lies in the first bytes of the block.
-struct BLOCK_LIST
-{
+struct BLOCK_LIST {
     PVOID First;
 };
 
-inline VOID PushBlock(BLOCK_LIST* List, PVOID Block)
-{
+inline VOID PushBlock(BLOCK_LIST* List, PVOID Block) {
     *static_cast<PVOID*>(Block) = List->First;
     List->First = Block;
 }
 
-inline PVOID PopBlock(BLOCK_LIST* List)
-{
+inline PVOID PopBlock(BLOCK_LIST* List) {
     PVOID block = List->First;
     if (block != nullptr) {
         List->First = *static_cast<PVOID*>(block);
@@ -104,15 +93,13 @@ inline PVOID PopBlock(BLOCK_LIST* List)
 // Outstanding blocks of a site that balances: a new one comes in, the oldest goes out.
 constexpr ULONG BLOCK_RING_SIZE = 32;
 
-struct BLOCK_RING
-{
+struct BLOCK_RING {
     PVOID Blocks[BLOCK_RING_SIZE];
     ULONG Next;
 };
 
 // Stores Block and returns the oldest, which the caller frees; null while the ring fills.
-inline PVOID RingExchange(BLOCK_RING* Ring, PVOID Block)
-{
+inline PVOID RingExchange(BLOCK_RING* Ring, PVOID Block) {
     PVOID oldest = Ring->Blocks[Ring->Next];
     Ring->Blocks[Ring->Next] = Block;
     Ring->Next = (Ring->Next + 1) % BLOCK_RING_SIZE;

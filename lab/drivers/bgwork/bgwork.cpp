@@ -1,5 +1,5 @@
-// Background work that leaks nothing, for a debugger not to be misled by: a lookaside list whose blocks mostly never reach
-// the pool, a sawtooth that grows and shrinks, a protected tag, and what a running system holds anyway.
+// Background work that leaks nothing, for a debugger not to be misled by: a lookaside list whose blocks mostly never
+// reach the pool, a sawtooth that grows and shrinks, a protected tag, and what a running system holds anyway.
 #include "../driver.h"
 #include "lookaside.h"
 
@@ -27,8 +27,7 @@ volatile ULONG64 BgLookasideMisses;
 volatile ULONG64 BgTeeth;
 
 // One round: some requests at once from the lookaside list, a protected block, a tooth more or all teeth drawn.
-__attribute__((noinline)) VOID BgServe(VOID)
-{
+__attribute__((noinline)) VOID BgServe(VOID) {
     PVOID requests[BG_REQUESTS_AT_ONCE];
     for (PVOID& request : requests) {
         request = ExAllocateFromNPagedLookasideList(&BgRequests);
@@ -56,8 +55,7 @@ __attribute__((noinline)) VOID BgServe(VOID)
     }
 }
 
-__attribute__((noinline)) VOID BgWorker(PVOID)
-{
+__attribute__((noinline)) VOID BgWorker(PVOID) {
     for (;;) {
         LARGE_INTEGER interval = {};
         interval.QuadPart = DRIVER_TICK;
@@ -66,8 +64,7 @@ __attribute__((noinline)) VOID BgWorker(PVOID)
     }
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     DRIVER_RANDOM random = {61};
     for (ULONG i = 0; i < BG_STATIC_BLOCKS; i++) {
         if (PVOID block = ExAllocatePoolWithTag(NonPagedPoolNx, 40 + DriverRandom(&random, 6000), BG_TAG_STATIC)) {

@@ -13,8 +13,7 @@ extern "C" {
 volatile ULONG64 GgbLiveBlocks;
 volatile ULONG64 GgbLiveBytes;
 
-__attribute__((noinline)) VOID GgbAddBlock(SIZE_T Bytes)
-{
+__attribute__((noinline)) VOID GgbAddBlock(SIZE_T Bytes) {
     PVOID block = ExAllocatePoolWithTag(PagedPool, Bytes, GGB_TAG);
     if (block != nullptr) {
         PushBlock(&GgbBlocks, block);
@@ -23,8 +22,7 @@ __attribute__((noinline)) VOID GgbAddBlock(SIZE_T Bytes)
     }
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     DRIVER_RANDOM random = {41};
     SIZE_PLAN records = {GGB_RECORDS, GGB_RECORD_BYTES / DRIVER_UNIT, 10, 12, {43}};
     while (records.Blocks != 0) {

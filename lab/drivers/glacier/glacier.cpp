@@ -13,8 +13,7 @@ volatile ULONG64 GlacierLiveBlocks;
 volatile ULONG64 GlacierLiveBytes;
 PVOID GlacierLock;
 
-__attribute__((noinline)) PVOID GlacierAllocate(POOL_FLAGS Flags, SIZE_T Bytes)
-{
+__attribute__((noinline)) PVOID GlacierAllocate(POOL_FLAGS Flags, SIZE_T Bytes) {
     PVOID block = ExAllocatePool2(Flags, Bytes, GLACIER_TAG);
     if (block != nullptr) {
         GlacierLiveBlocks = GlacierLiveBlocks + 1;
@@ -23,8 +22,7 @@ __attribute__((noinline)) PVOID GlacierAllocate(POOL_FLAGS Flags, SIZE_T Bytes)
     return block;
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     GlacierLock = GlacierAllocate(POOL_FLAG_NON_PAGED, GLACIER_LOCK_BYTES);
     for (ULONG i = 0; i < GLACIER_BLOCKS; i++) {
         if (PVOID layer = GlacierAllocate(POOL_FLAG_PAGED | POOL_FLAG_UNINITIALIZED, GLACIER_LAYER_BYTES)) {

@@ -12,8 +12,7 @@ extern "C" {
 volatile ULONG64 IonLiveBlocks;
 volatile ULONG64 IonLiveBytes;
 
-__attribute__((noinline)) PVOID IonRecordAddress(SIZE_T Bytes)
-{
+__attribute__((noinline)) PVOID IonRecordAddress(SIZE_T Bytes) {
     PVOID record = ExAllocatePoolWithTag(PagedPool, Bytes, ION_TAG);
     if (record != nullptr) {
         IonLiveBlocks = IonLiveBlocks + 1;
@@ -22,15 +21,13 @@ __attribute__((noinline)) PVOID IonRecordAddress(SIZE_T Bytes)
     return record;
 }
 
-__attribute__((noinline)) VOID IonDropAddress(PVOID Record, SIZE_T Bytes)
-{
+__attribute__((noinline)) VOID IonDropAddress(PVOID Record, SIZE_T Bytes) {
     ExFreePoolWithTag(Record, ION_TAG);
     IonLiveBlocks = IonLiveBlocks - 1;
     IonLiveBytes = IonLiveBytes - TrackedBytes(Bytes);
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     DRIVER_RANDOM random = {23};
     SIZE_PLAN plan = {ION_BLOCKS, ION_BYTES / DRIVER_UNIT, 3, 3, {29}};
     while (plan.Blocks != 0) {

@@ -12,8 +12,7 @@ static BLOCK_LIST LateBlocks;
 extern "C" {
 volatile ULONG64 LateLiveBlocks;
 
-__attribute__((noinline)) VOID LateUnload(PDRIVER_OBJECT)
-{
+__attribute__((noinline)) VOID LateUnload(PDRIVER_OBJECT) {
     while (LateLiveBlocks > LATE_FORGOTTEN) {
         PVOID block = PopBlock(&LateBlocks);
         if (block == nullptr) {
@@ -24,8 +23,7 @@ __attribute__((noinline)) VOID LateUnload(PDRIVER_OBJECT)
     }
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING) {
     for (ULONG i = 0; i < LATE_BLOCKS; i++) {
         if (PVOID block = ExAllocatePoolWithTag(NonPagedPoolNx, LATE_BYTES, LATE_TAG)) {
             PushBlock(&LateBlocks, block);

@@ -14,8 +14,7 @@ volatile ULONG64 LeakyFrees;
 volatile ULONG64 LeakyFailures;
 }
 
-VOID LeakyCount(volatile ULONG64* Blocks, volatile ULONG64* SiteBytes, SIZE_T Bytes, LONG Sign)
-{
+VOID LeakyCount(volatile ULONG64* Blocks, volatile ULONG64* SiteBytes, SIZE_T Bytes, LONG Sign) {
     if (Sign > 0) {
         *Blocks = *Blocks + 1;
         *SiteBytes = *SiteBytes + Bytes;

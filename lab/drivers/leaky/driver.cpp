@@ -5,8 +5,7 @@ constexpr ULONG LEAKY_ROUND = 6;
 constexpr ULONG LEAKY_REPORT_SMALLEST = 48;
 constexpr ULONG LEAKY_REPORT_SPREAD = 160;
 
-extern "C" __attribute__((noinline)) VOID LeakyServeRequests(PVOID)
-{
+extern "C" __attribute__((noinline)) VOID LeakyServeRequests(PVOID) {
     DRIVER_RANDOM random = {99};
     for (;;) {
         LARGE_INTEGER interval = {};
@@ -24,8 +23,7 @@ extern "C" __attribute__((noinline)) VOID LeakyServeRequests(PVOID)
     }
 }
 
-extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     LeakyFillPool();
     HANDLE thread = nullptr;
     return PsCreateSystemThread(&thread, 0, nullptr, nullptr, nullptr, LeakyServeRequests, nullptr);

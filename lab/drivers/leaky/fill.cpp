@@ -10,14 +10,16 @@ constexpr ULONG LEAKY_WARM_UP = 500;
 
 // The history of a driver that has run for a while: the rings are full, many events and streams have come and gone, and
 // reports lie between the holes of other memory that was freed since.
-extern "C" __attribute__((noinline)) VOID LeakyFillPool(VOID)
-{
+extern "C" __attribute__((noinline)) VOID LeakyFillPool(VOID) {
     for (ULONG i = 0; i < LEAKY_WARM_UP; i++) {
         LeakyQueueEvent();
         LeakyOpenStream();
     }
     SIZE_PLAN plan = {LEAKY_BLOCKS - static_cast<ULONG>(LeakyLiveBlocks),
-                      (LEAKY_BYTES - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT), 2, 50, {0x41626320}};
+                      (LEAKY_BYTES - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT),
+                      2,
+                      50,
+                      {0x41626320}};
     DRIVER_RANDOM random = {7};
     BLOCK_LIST temporary = {nullptr};
     while (plan.Blocks != 0) {

@@ -3,8 +3,7 @@
 static BLOCK_LIST LeakyReports;
 
 // Builds a report and keeps it for a reader who never comes.
-extern "C" __attribute__((noinline)) BOOLEAN LeakyBuildReport(SIZE_T Bytes)
-{
+extern "C" __attribute__((noinline)) BOOLEAN LeakyBuildReport(SIZE_T Bytes) {
     PVOID report = ExAllocatePoolWithTag(PagedPool, Bytes, LEAKY_TAG);
     if (report == nullptr) {
         LeakyFailures = LeakyFailures + 1;

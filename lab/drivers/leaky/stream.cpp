@@ -5,8 +5,7 @@ constexpr SIZE_T LEAKY_STREAM_BYTES = 1000;
 static BLOCK_RING LeakyStreams;
 
 // The one place that knows where streams get their memory.
-extern "C" __attribute__((noinline)) PVOID LeakyAllocateBuffer(SIZE_T Bytes)
-{
+extern "C" __attribute__((noinline)) PVOID LeakyAllocateBuffer(SIZE_T Bytes) {
     PVOID buffer = ExAllocatePoolWithTag(PagedPool, Bytes, LEAKY_TAG);
     if (buffer == nullptr) {
         LeakyFailures = LeakyFailures + 1;
@@ -16,20 +15,17 @@ extern "C" __attribute__((noinline)) PVOID LeakyAllocateBuffer(SIZE_T Bytes)
     return buffer;
 }
 
-extern "C" __attribute__((noinline)) VOID LeakyFreeBuffer(PVOID Buffer)
-{
+extern "C" __attribute__((noinline)) VOID LeakyFreeBuffer(PVOID Buffer) {
     ExFreePoolWithTag(Buffer, LEAKY_TAG);
     LeakyFrees = LeakyFrees + 1;
 }
 
-extern "C" __attribute__((noinline)) VOID LeakyCloseStream(PVOID Stream)
-{
+extern "C" __attribute__((noinline)) VOID LeakyCloseStream(PVOID Stream) {
     LeakyFreeBuffer(Stream);
     LeakyCount(&LeakyStreamBlocks, &LeakyStreamBytes, TrackedBytes(LEAKY_STREAM_BYTES), -1);
 }
 
-extern "C" __attribute__((noinline)) VOID LeakyOpenStream(VOID)
-{
+extern "C" __attribute__((noinline)) VOID LeakyOpenStream(VOID) {
     PVOID stream = LeakyAllocateBuffer(LEAKY_STREAM_BYTES);
     if (stream == nullptr) {
         return;

@@ -15,8 +15,7 @@ extern "C" {
 volatile ULONG64 TronLiveBlocks;
 volatile ULONG64 TronLiveBytes;
 
-__attribute__((noinline)) PVOID TronAllocate(SIZE_T Bytes)
-{
+__attribute__((noinline)) PVOID TronAllocate(SIZE_T Bytes) {
     PVOID block = ExAllocatePoolWithTag(PagedPool, Bytes, TRON_TAG);
     if (block != nullptr) {
         TronLiveBlocks = TronLiveBlocks + 1;
@@ -25,15 +24,13 @@ __attribute__((noinline)) PVOID TronAllocate(SIZE_T Bytes)
     return block;
 }
 
-__attribute__((noinline)) VOID TronFree(PVOID Block, SIZE_T Bytes)
-{
+__attribute__((noinline)) VOID TronFree(PVOID Block, SIZE_T Bytes) {
     ExFreePool(Block);
     TronLiveBlocks = TronLiveBlocks - 1;
     TronLiveBytes = TronLiveBytes - TrackedBytes(Bytes);
 }
 
-__attribute__((noinline)) VOID TronMountVolume(VOID)
-{
+__attribute__((noinline)) VOID TronMountVolume(VOID) {
     DRIVER_RANDOM random = {3};
     SIZE_PLAN small = {TRON_SMALL_BLOCKS, TRON_SMALL_BYTES / DRIVER_UNIT, 2, 6, {5}};
     while (small.Blocks != 0) {
@@ -55,8 +52,7 @@ __attribute__((noinline)) VOID TronMountVolume(VOID)
     }
 }
 
-NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)
-{
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     TronMountVolume();
     return STATUS_SUCCESS;
 }

@@ -1,7 +1,6 @@
 #include "cm.h"
 #include "ki.h"
 
-extern "C" VOID CmInitSystem(VOID)
-{
+extern "C" VOID CmInitSystem(VOID) {
     NtGlobalFlag = CmReadGlobalFlag();
 }

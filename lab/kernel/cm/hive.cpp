@@ -4,8 +4,7 @@ constexpr ULONG CmSignatureBytes = 8;
 constexpr ULONG CmSummedBytes = CmSignatureBytes + 4;
 constexpr ULONG CmDefaultGlobalFlag = 0x400; // FLG_POOL_ENABLE_TAGGING
 
-static ULONG CmpReadUlong(const UCHAR* Bytes)
-{
+static ULONG CmpReadUlong(const UCHAR* Bytes) {
     ULONG value = 0;
     for (ULONG i = 4; i-- > 0;) {
         value = value << 8 | Bytes[i];
@@ -13,8 +12,7 @@ static ULONG CmpReadUlong(const UCHAR* Bytes)
     return value;
 }
 
-BOOLEAN CmpParseHive(const UCHAR* Sector, PULONG GlobalFlag)
-{
+BOOLEAN CmpParseHive(const UCHAR* Sector, PULONG GlobalFlag) {
     static const UCHAR signature[] = {'L', 'A', 'B', 'H', 'I', 'V', 'E', '1'};
     for (ULONG i = 0; i < CmSignatureBytes; i++) {
         if (Sector[i] != signature[i]) {
@@ -32,8 +30,7 @@ BOOLEAN CmpParseHive(const UCHAR* Sector, PULONG GlobalFlag)
     return TRUE;
 }
 
-ULONG CmReadGlobalFlag(VOID)
-{
+ULONG CmReadGlobalFlag(VOID) {
     static UCHAR sector[CmSectorBytes];
     ULONG flags = CmDefaultGlobalFlag;
     if (CmpReadSector(0, sector) && CmpParseHive(sector, &flags)) {

@@ -1,5 +1,5 @@
-// The primary IDE channel by programmed I/O: enough to read a sector. Every wait is bounded, because a machine without a
-// disk answers with what floats on the bus.
+// The primary IDE channel by programmed I/O: enough to read a sector. Every wait is bounded, because a machine without
+// a disk answers with what floats on the bus.
 #include "cm.h"
 
 constexpr USHORT IdeData = 0x1F0;
@@ -20,28 +20,24 @@ constexpr UCHAR IdeNoInterrupts = 0x02;
 constexpr UCHAR IdeFloatingBus = 0xFF;
 constexpr ULONG IdePolls = 1000000;
 
-static UCHAR IdeIn(USHORT Port)
-{
+static UCHAR IdeIn(USHORT Port) {
     UCHAR value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-static USHORT IdeInWord(USHORT Port)
-{
+static USHORT IdeInWord(USHORT Port) {
     USHORT value;
     __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-static VOID IdeOut(USHORT Port, UCHAR Value)
-{
+static VOID IdeOut(USHORT Port, UCHAR Value) {
     __asm__ volatile("outb %0, %1" : : "a"(Value), "Nd"(Port));
 }
 
 // Waits until the drive is not busy and, with Data, has data; FALSE on an error, without a drive, or when time is over.
-static BOOLEAN IdeWait(BOOLEAN Data)
-{
+static BOOLEAN IdeWait(BOOLEAN Data) {
     for (ULONG i = 0; i < IdePolls; i++) {
         UCHAR status = IdeIn(IdeCommand);
         if (status == IdeFloatingBus || status == 0) {
@@ -60,8 +56,7 @@ static BOOLEAN IdeWait(BOOLEAN Data)
     return FALSE;
 }
 
-BOOLEAN CmpReadSector(ULONG Sector, PUCHAR Buffer)
-{
+BOOLEAN CmpReadSector(ULONG Sector, PUCHAR Buffer) {
     IdeOut(IdeControl, IdeNoInterrupts);
     IdeOut(IdeDrive, static_cast<UCHAR>(IdeMasterLba | (Sector >> 24 & 0x0F)));
     if (!IdeWait(FALSE)) {

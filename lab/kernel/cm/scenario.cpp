@@ -1,19 +1,18 @@
 // Which drivers a scenario starts.
 #include "ki.h"
 
-static const PCSTR CmPageDrivers[] = {"bgwork.sys", "leaky.sys", "tronfs.sys", "ionet.sys", "glacier.sys", "ggbus.sys", nullptr};
+static const PCSTR CmPageDrivers[] = {"bgwork.sys",  "leaky.sys", "tronfs.sys", "ionet.sys",
+                                      "glacier.sys", "ggbus.sys", nullptr};
 static const PCSTR CmIdleDrivers[] = {nullptr};
 
-struct CM_SCENARIO
-{
+struct CM_SCENARIO {
     PCSTR Name;
     const PCSTR* Drivers;
 };
 
 static const CM_SCENARIO CmScenarios[] = {{"page", CmPageDrivers}, {"idle", CmIdleDrivers}};
 
-static BOOLEAN CmSameText(PCSTR First, PCSTR Second)
-{
+static BOOLEAN CmSameText(PCSTR First, PCSTR Second) {
     while (*First != '\0' && *First == *Second) {
         First++;
         Second++;
@@ -21,8 +20,7 @@ static BOOLEAN CmSameText(PCSTR First, PCSTR Second)
     return *First == *Second;
 }
 
-const PCSTR* CmScenarioDrivers(PCSTR Scenario)
-{
+const PCSTR* CmScenarioDrivers(PCSTR Scenario) {
     for (const CM_SCENARIO& scenario : CmScenarios) {
         if (CmSameText(scenario.Name, Scenario)) {
             return scenario.Drivers;

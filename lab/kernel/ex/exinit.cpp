@@ -8,8 +8,7 @@ constexpr SIZE_T ExLargestTable = 1 << 16;
 constexpr ULONG FLG_POOL_ENABLE_TAGGING = 0x400;
 
 // A decimal boot option, or Default when it is absent, no number, or too large.
-static SIZE_T ExReadSizeOption(PCSTR Name, SIZE_T Default)
-{
+static SIZE_T ExReadSizeOption(PCSTR Name, SIZE_T Default) {
     CHAR text[16];
     if (!KeGetBootOption(Name, text, sizeof(text)) || text[0] == '\0') {
         return Default;
@@ -25,16 +24,16 @@ static SIZE_T ExReadSizeOption(PCSTR Name, SIZE_T Default)
 }
 
 // Tables are indexed by masking a hash, so their sizes must be powers of two.
-static SIZE_T ExPowerOfTwo(SIZE_T Value, SIZE_T Default)
-{
+static SIZE_T ExPowerOfTwo(SIZE_T Value, SIZE_T Default) {
     return Value != 0 && (Value & (Value - 1)) == 0 ? Value : Default;
 }
 
-extern "C" VOID ExInitSystem(VOID)
-{
+extern "C" VOID ExInitSystem(VOID) {
     EXP_POOL_GEOMETRY geometry;
-    geometry.TrackerEntries = ExPowerOfTwo(ExReadSizeOption("tracker", ExDefaultTrackerEntries), ExDefaultTrackerEntries);
+    geometry.TrackerEntries =
+        ExPowerOfTwo(ExReadSizeOption("tracker", ExDefaultTrackerEntries), ExDefaultTrackerEntries);
     geometry.ExpansionLimitPages = ExReadSizeOption("expansion", ExDefaultExpansionPages);
-    geometry.BigPageEntries = ExPowerOfTwo(ExReadSizeOption("bigpages", ExDefaultBigPageEntries), ExDefaultBigPageEntries);
+    geometry.BigPageEntries =
+        ExPowerOfTwo(ExReadSizeOption("bigpages", ExDefaultBigPageEntries), ExDefaultBigPageEntries);
     ExpInitializePool(geometry, (NtGlobalFlag & FLG_POOL_ENABLE_TAGGING) != 0);
 }

@@ -19,8 +19,7 @@ constexpr USHORT ExpMaximumLookasideDepth = 256;
 constexpr ULONGLONG ExpSListDepthMask = 0xFFFF;
 constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
 
-extern "C" PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
-{
+extern "C" PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     if (first != nullptr) {
@@ -31,8 +30,7 @@ extern "C" PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
     return first;
 }
 
-extern "C" PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry)
-{
+extern "C" PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     ListEntry->Next = first;
@@ -42,14 +40,12 @@ extern "C" PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSL
     return first;
 }
 
-extern "C" USHORT ExQueryDepthSList(PSLIST_HEADER ListHead)
-{
+extern "C" USHORT ExQueryDepthSList(PSLIST_HEADER ListHead) {
     return static_cast<USHORT>(ListHead->Alignment & ExpSListDepthMask);
 }
 
-static VOID ExpInitializeList(PGENERAL_LOOKASIDE List, POOL_TYPE PoolType, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                              SIZE_T Size, ULONG Tag)
-{
+static VOID ExpInitializeList(PGENERAL_LOOKASIDE List, POOL_TYPE PoolType, PALLOCATE_FUNCTION Allocate,
+                              PFREE_FUNCTION Free, SIZE_T Size, ULONG Tag) {
     memset(List, 0, sizeof(*List));
     List->Depth = ExpDefaultLookasideDepth;
     List->MaximumDepth = ExpMaximumLookasideDepth;
@@ -60,8 +56,7 @@ static VOID ExpInitializeList(PGENERAL_LOOKASIDE List, POOL_TYPE PoolType, PALLO
     List->Free = Free != nullptr ? Free : ExFreePool;
 }
 
-static VOID ExpInsertList(PGENERAL_LOOKASIDE List, PLIST_ENTRY Head, PULONG_PTR Lock)
-{
+static VOID ExpInsertList(PGENERAL_LOOKASIDE List, PLIST_ENTRY Head, PULONG_PTR Lock) {
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(Lock);
     List->ListEntry.Flink = Head;
     List->ListEntry.Blink = Head->Blink;
@@ -71,8 +66,7 @@ static VOID ExpInsertList(PGENERAL_LOOKASIDE List, PLIST_ENTRY Head, PULONG_PTR 
 }
 
 // Takes the list off its head and gives every stored block back to the pool.
-static VOID ExpDeleteList(PGENERAL_LOOKASIDE List, PULONG_PTR Lock)
-{
+static VOID ExpDeleteList(PGENERAL_LOOKASIDE List, PULONG_PTR Lock) {
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(Lock);
     List->ListEntry.Flink->Blink = List->ListEntry.Blink;
     List->ListEntry.Blink->Flink = List->ListEntry.Flink;
@@ -83,27 +77,23 @@ static VOID ExpDeleteList(PGENERAL_LOOKASIDE List, PULONG_PTR Lock)
 }
 
 extern "C" VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
-                                                PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT)
-{
+                                                PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT) {
     POOL_TYPE type = static_cast<POOL_TYPE>(NonPagedPoolNx | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE));
     ExpInitializeList(&Lookaside->L, type, Allocate, Free, Size, Tag);
     ExpInsertList(&Lookaside->L, &ExNPagedLookasideListHead, &ExNPagedLookasideLock);
 }
 
-extern "C" VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
-{
+extern "C" VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside) {
     ExpDeleteList(&Lookaside->L, &ExNPagedLookasideLock);
 }
 
 extern "C" VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
-                                               PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT)
-{
+                                               PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT) {
     POOL_TYPE type = static_cast<POOL_TYPE>(PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE));
     ExpInitializeList(&Lookaside->L, type, Allocate, Free, Size, Tag);
     ExpInsertList(&Lookaside->L, &ExPagedLookasideListHead, &ExPagedLookasideLock);
 }
 
-extern "C" VOID ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
-{
+extern "C" VOID ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside) {
     ExpDeleteList(&Lookaside->L, &ExPagedLookasideLock);
 }

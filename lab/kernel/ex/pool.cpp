@@ -17,13 +17,11 @@ ULONG ExpNumberOfPagedPools = ExpPagedPools;
 
 static POOL_DESCRIPTOR ExpPagedDescriptors[ExpPagedPools + 1];
 
-SIZE_T ExpRoundToPages(SIZE_T Bytes)
-{
+SIZE_T ExpRoundToPages(SIZE_T Bytes) {
     return (Bytes + PAGE_SIZE - 1) & ~SIZE_T(PAGE_SIZE - 1);
 }
 
-VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging)
-{
+VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging) {
     ExpInitializeDescriptor(&NonPagedPoolDescriptor, NonPagedPoolNx, 0);
     PoolVector[0] = &NonPagedPoolDescriptor;
     ExpNonPagedPoolDescriptor[0] = &NonPagedPoolDescriptor;
@@ -39,29 +37,25 @@ VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging)
 }
 
 // Inline, so that the stop shows the allocator's own frame. The breakpoint is compiled in: the debugger steps over it.
-static inline __attribute__((always_inline)) VOID ExpStopAtHitTag(ULONG Tag)
-{
+static inline __attribute__((always_inline)) VOID ExpStopAtHitTag(ULONG Tag) {
     if (PoolTrackTable != nullptr && (Tag & ~PROTECTED_POOL_BIT) == PoolHitTag) {
         DbgBreakPoint();
     }
 }
 
-static VOID ExpCheckIrql(ULONG Subcode, BOOLEAN Paged, ULONG PoolType, ULONG_PTR What)
-{
+static VOID ExpCheckIrql(ULONG Subcode, BOOLEAN Paged, ULONG PoolType, ULONG_PTR What) {
     KIRQL irql = KeGetCurrentIrql();
     if (irql > (Paged ? APC_LEVEL : DISPATCH_LEVEL)) {
         KeBugCheckEx(BAD_POOL_CALLER, Subcode, irql, PoolType, What);
     }
 }
 
-static PPOOL_DESCRIPTOR ExpTotalsOf(BOOLEAN Paged)
-{
+static PPOOL_DESCRIPTOR ExpTotalsOf(BOOLEAN Paged) {
     return PoolVector[Paged ? 1 : 0];
 }
 
 // An allocation of whole pages, entered in the table of big pages. Charged is what its tag pays: the pages.
-static PVOID ExpAllocateBig(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Charged)
-{
+static PVOID ExpAllocateBig(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Charged) {
     BOOLEAN paged = (PoolType & ExpPoolPaged) != 0;
     *Charged = ExpRoundToPages(Bytes);
     SIZE_T pages = *Charged / PAGE_SIZE;
@@ -82,8 +76,7 @@ static PVOID ExpAllocateBig(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Cha
     return address;
 }
 
-static PVOID ExpAllocateSmall(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Charged)
-{
+static PVOID ExpAllocateSmall(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Charged) {
     // A block of one unit could not be listed when free: a request for nothing gets one byte, as in NT.
     ULONG units = static_cast<ULONG>(((Bytes == 0 ? 1 : Bytes) + ExpPoolUnit - 1) / ExpPoolUnit) + 1;
     *Charged = units * ExpPoolUnit;
@@ -92,8 +85,7 @@ static PVOID ExpAllocateSmall(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* C
     return header == nullptr ? nullptr : reinterpret_cast<PUCHAR>(header) + ExpPoolUnit;
 }
 
-extern "C" __attribute__((noinline)) PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
-{
+extern "C" __attribute__((noinline)) PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
     ULONG type = static_cast<ULONG>(PoolType);
     BOOLEAN paged = (type & ExpPoolPaged) != 0;
     if ((Tag & ~PROTECTED_POOL_BIT) == 0) {
@@ -118,14 +110,12 @@ extern "C" __attribute__((noinline)) PVOID ExAllocatePoolWithTag(POOL_TYPE PoolT
     return block;
 }
 
-extern "C" PVOID ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes)
-{
+extern "C" PVOID ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes) {
     PVOID block = ExAllocatePoolWithTag(PoolType, NumberOfBytes, ExpTagNone);
     return block;
 }
 
-extern "C" PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)
-{
+extern "C" PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag) {
     ULONG type;
     if ((Flags & POOL_FLAG_PAGED) != 0) {
         type = PagedPool;
@@ -153,16 +143,14 @@ extern "C" PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG T
 }
 
 // A tag given on free must be the block's; a protected block cannot be freed without.
-static VOID ExpCheckFreeTag(PVOID P, ULONG BlockTag, ULONG FreeTag)
-{
+static VOID ExpCheckFreeTag(PVOID P, ULONG BlockTag, ULONG FreeTag) {
     BOOLEAN protected_block = (BlockTag & PROTECTED_POOL_BIT) != 0;
     if ((FreeTag == 0 && protected_block) || (FreeTag != 0 && ((FreeTag ^ BlockTag) & ~PROTECTED_POOL_BIT) != 0)) {
         KeBugCheckEx(BAD_POOL_CALLER, 0x0A, reinterpret_cast<ULONG_PTR>(P), BlockTag, FreeTag);
     }
 }
 
-static VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry)
-{
+static VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
     const UCHAR* end = static_cast<const UCHAR*>(P) + Entry->NumberOfBytes;
     for (const UCHAR* byte = end - Entry->SlushSize; byte < end; byte++) {
         if (*byte != Entry->Pattern) {
@@ -172,8 +160,7 @@ static VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry)
     }
 }
 
-static VOID ExpReleaseBig(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry)
-{
+static VOID ExpReleaseBig(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
     BOOLEAN paged = (Entry->PoolType & ExpPoolPaged) != 0;
     POOL_TRACKER_BIG_PAGES removed;
     if (!ExpFindTagForBigPages(P, TRUE, &removed)) {
@@ -188,14 +175,14 @@ static VOID ExpReleaseBig(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry)
     MiFreePoolPages(P);
 }
 
-static BOOLEAN ExpIsPoolAddress(ULONG_PTR Address)
-{
-    return (Address >= reinterpret_cast<ULONG_PTR>(MmNonPagedPoolStart) && Address < reinterpret_cast<ULONG_PTR>(MmNonPagedPoolEnd)) ||
-           (Address >= reinterpret_cast<ULONG_PTR>(MmPagedPoolStart) && Address <= reinterpret_cast<ULONG_PTR>(MmPagedPoolEnd));
+static BOOLEAN ExpIsPoolAddress(ULONG_PTR Address) {
+    return (Address >= reinterpret_cast<ULONG_PTR>(MmNonPagedPoolStart) &&
+            Address < reinterpret_cast<ULONG_PTR>(MmNonPagedPoolEnd)) ||
+           (Address >= reinterpret_cast<ULONG_PTR>(MmPagedPoolStart) &&
+            Address <= reinterpret_cast<ULONG_PTR>(MmPagedPoolEnd));
 }
 
-extern "C" __attribute__((noinline)) VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
-{
+extern "C" __attribute__((noinline)) VOID ExFreePoolWithTag(PVOID P, ULONG Tag) {
     ULONG_PTR address = reinterpret_cast<ULONG_PTR>(P);
     if (!ExpIsPoolAddress(address)) {
         KeBugCheckEx(BAD_POOL_CALLER, 0x42, address, 0, 0);
@@ -227,7 +214,6 @@ extern "C" __attribute__((noinline)) VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
     ExpFreeBlock(header);
 }
 
-extern "C" VOID ExFreePool(PVOID P)
-{
+extern "C" VOID ExFreePool(PVOID P) {
     ExFreePoolWithTag(P, 0);
 }

@@ -18,7 +18,8 @@ typedef struct _POOL_TRACKER_BIG_PAGES POOL_TRACKER_BIG_PAGES, *PPOOL_TRACKER_BI
 // BlockSize and PreviousSize count units of 16 bytes and include the header of one unit.
 constexpr SIZE_T ExpPoolUnit = 16;
 constexpr ULONG ExpUnitsPerPage = PAGE_SIZE / ExpPoolUnit;
-// The largest block holds 255 units, the largest number that BlockSize can name: requests above go to the page allocator.
+// The largest block holds 255 units, the largest number that BlockSize can name: requests above go to the page
+// allocator.
 constexpr SIZE_T ExpLargestSmallRequest = PAGE_SIZE - 2 * ExpPoolUnit;
 
 // _POOL_HEADER.PoolType: 0 in a free block, else the kept bits of the caller's pool type with the in-use bit.
@@ -30,9 +31,9 @@ constexpr ULONG PROTECTED_POOL_BIT = 0x80000000;
 constexpr ULONG ExpPagedPools = 2; // numbered from 1; number 0 is kept for the memory manager, as in NT
 constexpr ULONG ExpProcessors = 64;
 
-constexpr ULONG ExpTag(char a, char b, char c, char d)
-{
-    return static_cast<ULONG>(a) | static_cast<ULONG>(b) << 8 | static_cast<ULONG>(c) << 16 | static_cast<ULONG>(d) << 24;
+constexpr ULONG ExpTag(char a, char b, char c, char d) {
+    return static_cast<ULONG>(a) | static_cast<ULONG>(b) << 8 | static_cast<ULONG>(c) << 16 |
+           static_cast<ULONG>(d) << 24;
 }
 
 constexpr ULONG ExpTagPool = ExpTag('P', 'o', 'o', 'l'); // the tables themselves
@@ -66,8 +67,7 @@ extern ULONG_PTR ExpLargePoolTableLock;
 }
 
 // Sizes of the tables at start; the boot options `tracker=` and `expansion=` change the first two.
-struct EXP_POOL_GEOMETRY
-{
+struct EXP_POOL_GEOMETRY {
     SIZE_T TrackerEntries;      // a power of two; the table gets one more
     SIZE_T ExpansionLimitPages; // the expansion table never grows beyond
     SIZE_T BigPageEntries;      // a power of two

@@ -13,19 +13,17 @@ constexpr ULONGLONG ExpBigNeverUsed = 1;
 // What fills the unused tail of the last page, so that an overrun shows on free.
 constexpr UCHAR ExpBigPattern = 0xDB;
 
-static SIZE_T ExpBigHash(ULONGLONG Va)
-{
+static SIZE_T ExpBigHash(ULONGLONG Va) {
     ULONGLONG product = static_cast<ULONGLONG>(static_cast<ULONG>(Va >> PAGE_SHIFT)) * 40543;
-    return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) & (PoolBigPageTableSize - 1);
+    return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) &
+           (PoolBigPageTableSize - 1);
 }
 
-static BOOLEAN ExpBigInUse(PPOOL_TRACKER_BIG_PAGES Entry)
-{
+static BOOLEAN ExpBigInUse(PPOOL_TRACKER_BIG_PAGES Entry) {
     return Entry->Va != 0 && (Entry->Va & 1) == 0;
 }
 
-static PPOOL_TRACKER_BIG_PAGES ExpAllocateBigTable(SIZE_T Entries)
-{
+static PPOOL_TRACKER_BIG_PAGES ExpAllocateBigTable(SIZE_T Entries) {
     PVOID pages = MiAllocatePoolPages(FALSE, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)) / PAGE_SIZE);
     PPOOL_TRACKER_BIG_PAGES table = static_cast<PPOOL_TRACKER_BIG_PAGES>(pages);
     if (table != nullptr) {
@@ -38,8 +36,7 @@ static PPOOL_TRACKER_BIG_PAGES ExpAllocateBigTable(SIZE_T Entries)
 }
 
 // A slot that can be overwritten, from the hash index of Va on and all the way round; null when the table is full.
-static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONGLONG Va)
-{
+static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONGLONG Va) {
     SIZE_T start = ExpBigHash(Va);
     for (SIZE_T i = 0; i < PoolBigPageTableSize; i++) {
         PPOOL_TRACKER_BIG_PAGES entry = &PoolBigPageTable[(start + i) & (PoolBigPageTableSize - 1)];
@@ -51,8 +48,7 @@ static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONGLONG Va)
 }
 
 // Doubles the table and enters what is in use anew; history is dropped. The lock is held.
-static BOOLEAN ExpGrowBigTable(VOID)
-{
+static BOOLEAN ExpGrowBigTable(VOID) {
     PPOOL_TRACKER_BIG_PAGES old = PoolBigPageTable;
     SIZE_T old_size = PoolBigPageTableSize;
     PPOOL_TRACKER_BIG_PAGES table = ExpAllocateBigTable(old_size * 2);
@@ -72,15 +68,13 @@ static BOOLEAN ExpGrowBigTable(VOID)
     return TRUE;
 }
 
-VOID ExpInitializeBigPages(SIZE_T Entries)
-{
+VOID ExpInitializeBigPages(SIZE_T Entries) {
     PoolBigPageTable = ExpAllocateBigTable(Entries);
     PoolBigPageTableSize = Entries;
     ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
 }
 
-BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType)
-{
+BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType) {
     ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);
     PPOOL_TRACKER_BIG_PAGES entry = ExpFindBigSlot(address);
@@ -105,8 +99,7 @@ BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, UL
     return TRUE;
 }
 
-BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry)
-{
+BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry) {
     ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
     BOOLEAN found = FALSE;
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);

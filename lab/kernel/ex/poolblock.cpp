@@ -3,43 +3,38 @@
 // descriptor; a free block of one unit is a bare header and waits for a neighbour. Two free blocks are never adjacent.
 #include "pool.h"
 
-static PPOOL_HEADER ExpBlockAt(PPOOL_HEADER Header, LONG_PTR Units)
-{
-    return reinterpret_cast<PPOOL_HEADER>(reinterpret_cast<PUCHAR>(Header) + Units * static_cast<LONG_PTR>(ExpPoolUnit));
+static PPOOL_HEADER ExpBlockAt(PPOOL_HEADER Header, LONG_PTR Units) {
+    return reinterpret_cast<PPOOL_HEADER>(reinterpret_cast<PUCHAR>(Header) +
+                                          Units * static_cast<LONG_PTR>(ExpPoolUnit));
 }
 
-static PLIST_ENTRY ExpLinks(PPOOL_HEADER Header)
-{
+static PLIST_ENTRY ExpLinks(PPOOL_HEADER Header) {
     return reinterpret_cast<PLIST_ENTRY>(ExpBlockAt(Header, 1));
 }
 
-static PPOOL_HEADER ExpHeaderOfLinks(PLIST_ENTRY Links)
-{
+static PPOOL_HEADER ExpHeaderOfLinks(PLIST_ENTRY Links) {
     return ExpBlockAt(reinterpret_cast<PPOOL_HEADER>(Links), -1);
 }
 
-static BOOLEAN ExpAtPageStart(const void* Address)
-{
+static BOOLEAN ExpAtPageStart(const void* Address) {
     return (reinterpret_cast<ULONG_PTR>(Address) & (PAGE_SIZE - 1)) == 0;
 }
 
 // The block after Header, or null when Header ends its page.
-static PPOOL_HEADER ExpNextBlock(PPOOL_HEADER Header)
-{
+static PPOOL_HEADER ExpNextBlock(PPOOL_HEADER Header) {
     PPOOL_HEADER next = ExpBlockAt(Header, Header->BlockSize);
     return ExpAtPageStart(next) ? nullptr : next;
 }
 
-static VOID ExpCheckLinks(PLIST_ENTRY Entry)
-{
+static VOID ExpCheckLinks(PLIST_ENTRY Entry) {
     if (Entry->Flink->Blink != Entry || Entry->Blink->Flink != Entry) {
-        KeBugCheckEx(BAD_POOL_HEADER, 3, reinterpret_cast<ULONG_PTR>(Entry), reinterpret_cast<ULONG_PTR>(Entry->Flink->Blink),
+        KeBugCheckEx(BAD_POOL_HEADER, 3, reinterpret_cast<ULONG_PTR>(Entry),
+                     reinterpret_cast<ULONG_PTR>(Entry->Flink->Blink),
                      reinterpret_cast<ULONG_PTR>(Entry->Blink->Flink));
     }
 }
 
-static VOID ExpUnlinkFree(PPOOL_HEADER Header)
-{
+static VOID ExpUnlinkFree(PPOOL_HEADER Header) {
     if (Header->BlockSize < 2) {
         return;
     }
@@ -49,8 +44,7 @@ static VOID ExpUnlinkFree(PPOOL_HEADER Header)
     links->Blink->Flink = links->Flink;
 }
 
-static VOID ExpLinkFree(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header)
-{
+static VOID ExpLinkFree(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header) {
     if (Header->BlockSize < 2) {
         return;
     }
@@ -63,8 +57,7 @@ static VOID ExpLinkFree(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header)
     head->Flink = links;
 }
 
-static VOID ExpSetPlace(PPOOL_HEADER Header, PPOOL_DESCRIPTOR Descriptor, ULONG PreviousSize, ULONG BlockSize)
-{
+static VOID ExpSetPlace(PPOOL_HEADER Header, PPOOL_DESCRIPTOR Descriptor, ULONG PreviousSize, ULONG BlockSize) {
     Header->PreviousSize = PreviousSize & 0xFF;
     Header->BlockSize = BlockSize & 0xFF;
     Header->PoolIndex = Descriptor->PoolIndex & 0xFF;
@@ -75,8 +68,7 @@ static VOID ExpSetPlace(PPOOL_HEADER Header, PPOOL_DESCRIPTOR Descriptor, ULONG 
     }
 }
 
-VOID ExpInitializeDescriptor(PPOOL_DESCRIPTOR Descriptor, ULONG PoolType, ULONG PoolIndex)
-{
+VOID ExpInitializeDescriptor(PPOOL_DESCRIPTOR Descriptor, ULONG PoolType, ULONG PoolIndex) {
     memset(Descriptor, 0, sizeof(*Descriptor));
     Descriptor->PoolType = static_cast<POOL_TYPE>(PoolType);
     Descriptor->PoolIndex = PoolIndex;
@@ -86,8 +78,7 @@ VOID ExpInitializeDescriptor(PPOOL_DESCRIPTOR Descriptor, ULONG PoolType, ULONG 
     }
 }
 
-PPOOL_DESCRIPTOR ExpChooseDescriptor(BOOLEAN Paged)
-{
+PPOOL_DESCRIPTOR ExpChooseDescriptor(BOOLEAN Paged) {
     static ULONG next;
     if (!Paged) {
         return PoolVector[0];
@@ -96,8 +87,7 @@ PPOOL_DESCRIPTOR ExpChooseDescriptor(BOOLEAN Paged)
     return ExpPagedPoolDescriptor[next];
 }
 
-static PPOOL_DESCRIPTOR ExpDescriptorOf(PPOOL_HEADER Header)
-{
+static PPOOL_DESCRIPTOR ExpDescriptorOf(PPOOL_HEADER Header) {
     if ((Header->PoolType & ExpPoolPaged) == 0) {
         return PoolVector[0];
     }
@@ -109,8 +99,7 @@ static PPOOL_DESCRIPTOR ExpDescriptorOf(PPOOL_HEADER Header)
 }
 
 // The smallest listed free block that holds Units, unlinked; null when there is none. The lock is held.
-static PPOOL_HEADER ExpTakeListed(PPOOL_DESCRIPTOR Descriptor, ULONG Units)
-{
+static PPOOL_HEADER ExpTakeListed(PPOOL_DESCRIPTOR Descriptor, ULONG Units) {
     for (ULONG size = Units; size < ExpUnitsPerPage; size++) {
         PLIST_ENTRY head = &Descriptor->ListHeads[size];
         if (head->Flink != head) {
@@ -123,8 +112,7 @@ static PPOOL_HEADER ExpTakeListed(PPOOL_DESCRIPTOR Descriptor, ULONG Units)
 }
 
 // Cuts Units out of a free, unlinked block: from its front when it starts the page, else from its end.
-static PPOOL_HEADER ExpSplit(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header, ULONG Available, ULONG Units)
-{
+static PPOOL_HEADER ExpSplit(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header, ULONG Available, ULONG Units) {
     ULONG previous = Header->PreviousSize;
     ULONG rest = Available - Units;
     if (rest == 0) {
@@ -143,8 +131,7 @@ static PPOOL_HEADER ExpSplit(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header, U
     return taken;
 }
 
-PPOOL_HEADER ExpAllocateBlock(PPOOL_DESCRIPTOR Descriptor, ULONG Units, ULONG PoolType, ULONG Tag)
-{
+PPOOL_HEADER ExpAllocateBlock(PPOOL_DESCRIPTOR Descriptor, ULONG Units, ULONG PoolType, ULONG Tag) {
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&Descriptor->NonPagedLock);
     PPOOL_HEADER header = ExpTakeListed(Descriptor, Units);
     if (header != nullptr) {
@@ -169,8 +156,7 @@ PPOOL_HEADER ExpAllocateBlock(PPOOL_DESCRIPTOR Descriptor, ULONG Units, ULONG Po
     return header;
 }
 
-VOID ExpCheckLiveBlock(PPOOL_HEADER Header)
-{
+VOID ExpCheckLiveBlock(PPOOL_HEADER Header) {
     ULONG_PTR block = reinterpret_cast<ULONG_PTR>(Header);
     if ((Header->PoolType & ExpPoolInUse) == 0) {
         KeBugCheckEx(BAD_POOL_CALLER, 7, 0, Header->Ulong1, block + ExpPoolUnit);
@@ -192,8 +178,7 @@ VOID ExpCheckLiveBlock(PPOOL_HEADER Header)
     }
 }
 
-VOID ExpFreeBlock(PPOOL_HEADER Header)
-{
+VOID ExpFreeBlock(PPOOL_HEADER Header) {
     PPOOL_DESCRIPTOR descriptor = ExpDescriptorOf(Header);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&descriptor->NonPagedLock);
     descriptor->RunningDeAllocs++;

@@ -1,7 +1,7 @@
-// Tag counters. PoolTrackTable owns the keys: a tag sits at its hash index or at the next free one. Each processor counts
-// in a table of the same geometry, into which it copies a key when it first meets it; only the sum of all tables means
-// anything, since a block may be charged here and freed there. The last element of a table is never reached by probing:
-// it takes what fits neither the table nor the expansion table, which is one list for all processors.
+// Tag counters. PoolTrackTable owns the keys: a tag sits at its hash index or at the next free one. Each processor
+// counts in a table of the same geometry, into which it copies a key when it first meets it; only the sum of all tables
+// means anything, since a block may be charged here and freed there. The last element of a table is never reached by
+// probing: it takes what fits neither the table nor the expansion table, which is one list for all processors.
 #include "pool.h"
 
 extern "C" {
@@ -16,14 +16,12 @@ ULONG_PTR ExpTaggedPoolLock;
 
 static SIZE_T ExpExpansionLimitPages;
 
-static SIZE_T ExpTagHash(ULONG Tag)
-{
+static SIZE_T ExpTagHash(ULONG Tag) {
     ULONGLONG product = static_cast<ULONGLONG>(Tag) * 40543;
     return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) & PoolTrackTableMask;
 }
 
-static VOID ExpCharge(PPOOL_TRACKER_TABLE Entry, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free)
-{
+static VOID ExpCharge(PPOOL_TRACKER_TABLE Entry, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free) {
     SIZE_T change = Free ? SIZE_T(0) - Bytes : Bytes;
     if (Paged) {
         Entry->PagedBytes += change;
@@ -35,15 +33,13 @@ static VOID ExpCharge(PPOOL_TRACKER_TABLE Entry, SIZE_T Bytes, BOOLEAN Paged, BO
 }
 
 // The table in which this processor counts. Before the processor tables exist that is the global one.
-static PPOOL_TRACKER_TABLE ExpOwnTable(VOID)
-{
+static PPOOL_TRACKER_TABLE ExpOwnTable(VOID) {
     PPOOL_TRACKER_TABLE own = ExPoolTagTables[KeGetCurrentProcessorNumber()];
     return own != nullptr ? own : PoolTrackTable;
 }
 
 // This processor's counters of Tag; null when the table has no place for it.
-static PPOOL_TRACKER_TABLE ExpFindSlot(ULONG Tag, BOOLEAN Insert)
-{
+static PPOOL_TRACKER_TABLE ExpFindSlot(ULONG Tag, BOOLEAN Insert) {
     PPOOL_TRACKER_TABLE own = ExpOwnTable();
     SIZE_T start = ExpTagHash(Tag);
     SIZE_T index = start;
@@ -63,8 +59,7 @@ static PPOOL_TRACKER_TABLE ExpFindSlot(ULONG Tag, BOOLEAN Insert)
     return nullptr;
 }
 
-static PPOOL_TRACKER_TABLE ExpAllocateTable(SIZE_T Bytes)
-{
+static PPOOL_TRACKER_TABLE ExpAllocateTable(SIZE_T Bytes) {
     PVOID table = MiAllocatePoolPages(FALSE, ExpRoundToPages(Bytes) / PAGE_SIZE);
     if (table != nullptr) {
         memset(table, 0, ExpRoundToPages(Bytes));
@@ -73,8 +68,7 @@ static PPOOL_TRACKER_TABLE ExpAllocateTable(SIZE_T Bytes)
 }
 
 // Makes the expansion table one page larger. The lock is held. FALSE at its limit or without memory.
-static BOOLEAN ExpGrowExpansion(VOID)
-{
+static BOOLEAN ExpGrowExpansion(VOID) {
     SIZE_T old_bytes = PoolTrackTableExpansionSize * sizeof(POOL_TRACKER_TABLE);
     SIZE_T old_pages = ExpRoundToPages(old_bytes) / PAGE_SIZE;
     if (old_pages >= ExpExpansionLimitPages) {
@@ -98,8 +92,7 @@ static BOOLEAN ExpGrowExpansion(VOID)
 }
 
 // The counters of Tag in the list for all processors; null when they are neither there nor can be added.
-static PPOOL_TRACKER_TABLE ExpFindExpansion(ULONG Tag, BOOLEAN Insert)
-{
+static PPOOL_TRACKER_TABLE ExpFindExpansion(ULONG Tag, BOOLEAN Insert) {
     for (;;) {
         for (SIZE_T i = 0; i < PoolTrackTableExpansionSize; i++) {
             PPOOL_TRACKER_TABLE entry = &PoolTrackTableExpansion[i];
@@ -120,8 +113,7 @@ static PPOOL_TRACKER_TABLE ExpFindExpansion(ULONG Tag, BOOLEAN Insert)
 }
 
 // Counts one allocation or free. The lock is held, so that no table moves under the entry found in it.
-static VOID ExpCount(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free)
-{
+static VOID ExpCount(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free) {
     Tag &= ~PROTECTED_POOL_BIT;
     PPOOL_TRACKER_TABLE entry = ExpFindSlot(Tag, !Free);
     if (entry == nullptr) {
@@ -134,8 +126,7 @@ static VOID ExpCount(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free)
     ExpCharge(entry, Bytes, Paged, Free);
 }
 
-static VOID ExpCountLocked(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free)
-{
+static VOID ExpCountLocked(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free) {
     if (PoolTrackTable != nullptr) {
         KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpTaggedPoolLock);
         ExpCount(Tag, Bytes, Paged, Free);
@@ -143,18 +134,15 @@ static VOID ExpCountLocked(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged, BOOLEAN Free)
     }
 }
 
-VOID ExpInsertPoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged)
-{
+VOID ExpInsertPoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged) {
     ExpCountLocked(Tag, Bytes, Paged, FALSE);
 }
 
-VOID ExpRemovePoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged)
-{
+VOID ExpRemovePoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged) {
     ExpCountLocked(Tag, Bytes, Paged, TRUE);
 }
 
-VOID ExpInitializeTracker(SIZE_T Entries, SIZE_T ExpansionLimitPages)
-{
+VOID ExpInitializeTracker(SIZE_T Entries, SIZE_T ExpansionLimitPages) {
     ExpExpansionLimitPages = ExpansionLimitPages;
     PoolTrackTableSize = Entries + 1;
     PoolTrackTableMask = Entries - 1;

@@ -11,7 +11,8 @@ typedef struct _PAGED_LOOKASIDE_LIST PAGED_LOOKASIDE_LIST, *PPAGED_LOOKASIDE_LIS
 
 extern "C" {
 NTKERNELAPI VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
-                                                 PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth);
+                                                 PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag,
+                                                 USHORT Depth);
 NTKERNELAPI VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
 NTKERNELAPI VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
                                                 PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth);
@@ -21,8 +22,7 @@ NTKERNELAPI PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PS
 NTKERNELAPI USHORT ExQueryDepthSList(PSLIST_HEADER ListHead);
 }
 
-inline PVOID ExAllocateFromLookaside(PGENERAL_LOOKASIDE List)
-{
+inline PVOID ExAllocateFromLookaside(PGENERAL_LOOKASIDE List) {
     List->TotalAllocates++;
     PVOID entry = ExpInterlockedPopEntrySList(&List->ListHead);
     if (entry == nullptr) {
@@ -32,8 +32,7 @@ inline PVOID ExAllocateFromLookaside(PGENERAL_LOOKASIDE List)
     return entry;
 }
 
-inline VOID ExFreeToLookaside(PGENERAL_LOOKASIDE List, PVOID Entry)
-{
+inline VOID ExFreeToLookaside(PGENERAL_LOOKASIDE List, PVOID Entry) {
     List->TotalFrees++;
     if (ExQueryDepthSList(&List->ListHead) >= List->Depth) {
         List->FreeMisses++;
@@ -43,22 +42,18 @@ inline VOID ExFreeToLookaside(PGENERAL_LOOKASIDE List, PVOID Entry)
     ExpInterlockedPushEntrySList(&List->ListHead, static_cast<PSLIST_ENTRY>(Entry));
 }
 
-inline PVOID ExAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
-{
+inline PVOID ExAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside) {
     return ExAllocateFromLookaside(&Lookaside->L);
 }
 
-inline VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
-{
+inline VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry) {
     ExFreeToLookaside(&Lookaside->L, Entry);
 }
 
-inline PVOID ExAllocateFromPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
-{
+inline PVOID ExAllocateFromPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside) {
     return ExAllocateFromLookaside(&Lookaside->L);
 }
 
-inline VOID ExFreeToPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
-{
+inline VOID ExFreeToPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry) {
     ExFreeToLookaside(&Lookaside->L, Entry);
 }

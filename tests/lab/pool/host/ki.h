@@ -20,7 +20,7 @@ void ExInitSystem();
 
 extern ULONG NtGlobalFlag;
 extern PVOID MmNonPagedPoolStart;
-extern PVOID MmNonPagedPoolEnd;  // first byte after
+extern PVOID MmNonPagedPoolEnd; // first byte after
 extern PVOID MmPagedPoolStart;
-extern PVOID MmPagedPoolEnd;  // last byte
+extern PVOID MmPagedPoolEnd; // last byte
 }

@@ -45,7 +45,7 @@ constexpr NTSTATUS STATUS_SUCCESS = 0;
 enum KPROCESSOR_MODE : signed char { KernelMode = 0 };
 
 union LARGE_INTEGER {
-  LONGLONG QuadPart;
+    LONGLONG QuadPart;
 };
 using PLARGE_INTEGER = LARGE_INTEGER*;
 
