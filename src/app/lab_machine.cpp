@@ -86,8 +86,8 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
     if (o.pipe == "com1") {
         arguments.insert(arguments.end(), {"-serial", "chardev:kd"});
     } else {
-        arguments.insert(arguments.end(),
-                         {"-device", "virtio-serial-pci,disable-modern=on", "-device", "virtconsole,chardev=kd"});
+        arguments.insert(arguments.end(), {"-device", "virtio-serial-pci,disable-modern=on,ioeventfd=off", "-device",
+                                           "virtconsole,chardev=kd"});
     }
     return arguments;
 }
@@ -148,7 +148,8 @@ void write_description(const LabMachine& machine) {
                         {"seed", machine.options.seed},
                         {"kaslr", machine.options.kaslr},
                         {"pipe", machine.options.pipe},
-                        {"memory_mib", machine.options.memory_mib}};
+                        {"memory_mib", machine.options.memory_mib},
+                        {"booting", machine.booting}};
     std::ofstream(machine.directory / "machine.json") << json.dump(2) << "\n";
 }
 
@@ -165,6 +166,7 @@ std::optional<LabMachine> read_description(const std::filesystem::path& director
     machine.options.kaslr = json.value("kaslr", false);
     machine.options.pipe = json.value("pipe", std::string{});
     machine.options.memory_mib = json.value("memory_mib", 0u);
+    machine.booting = json.value("booting", false);
     return machine;
 }
 
@@ -176,12 +178,17 @@ bool LabMachine::running() const {
     return read_text(fmt::format("/proc/{}/cmdline", pid)).find(kd_socket().string()) != std::string::npos;
 }
 
+void LabMachine::set_booting(bool now) {
+    booting = now;
+    write_description(*this);
+}
+
 Result<LabMachine> start_lab(const std::string& name, const std::filesystem::path& directory, const LabOptions& options,
                              bool dies_with_us) {
     if (options.pipe != "virtio" && options.pipe != "com1")
         return fail(ErrorKind::usage, "The lab's pipe is virtio or com1, not '{}'", options.pipe);
     POOLKD_TRY(LabImages images, find_lab_images(options.seed));
-    LabMachine machine{name, directory, options, 0, images.directory};
+    LabMachine machine{name, directory, options, 0, images.directory, true};
     if (machine.monitor_socket().string().size() > socket_path_limit)
         return fail(ErrorKind::usage, "{} is too long for the path of a socket", directory.string());
     std::error_code error;
@@ -225,7 +232,7 @@ Result<void> stop_lab(const LabMachine& machine) {
     return {};
 }
 
-Result<void> reset_lab(const LabMachine& machine) {
+Result<void> reset_lab(LabMachine& machine) {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return fail(ErrorKind::io, "No socket: {}", std::strerror(errno));
     sockaddr_un address{};
@@ -253,6 +260,7 @@ Result<void> reset_lab(const LabMachine& machine) {
     }
     close(fd);
     if (!ok) return fail(ErrorKind::io, "The machine {} does not answer on its monitor", machine.name);
+    machine.set_booting(true);
     return {};
 }
 

@@ -29,6 +29,7 @@ struct LabMachine {
     LabOptions options;
     pid_t pid = 0;
     std::filesystem::path images; ///< where its PDBs are
+    bool booting = true;          ///< nobody has connected since it was started or restarted
 
     [[nodiscard]] std::filesystem::path kd_socket() const { return directory / "kd.sock"; }
     [[nodiscard]] std::filesystem::path gdb_socket() const { return directory / "gdb.sock"; }
@@ -36,6 +37,8 @@ struct LabMachine {
     [[nodiscard]] std::filesystem::path memory_file() const { return directory / "ram"; }
     [[nodiscard]] std::filesystem::path hive_file() const { return directory / "hive.img"; }
     [[nodiscard]] bool running() const;
+    /// Remembers it in the machine's folder.
+    void set_booting(bool now);
 };
 
 /// Starts QEMU and waits until its sockets are there. With `dies_with_us` the machine ends when this process does,
@@ -45,7 +48,7 @@ Result<LabMachine> start_lab(const std::string& name, const std::filesystem::pat
 /// Ends the machine and removes its folder.
 Result<void> stop_lab(const LabMachine& machine);
 /// Restarts the machine, as the reset button does; boot flags are read anew.
-Result<void> reset_lab(const LabMachine& machine);
+Result<void> reset_lab(LabMachine& machine);
 
 /// Where machines that stay have their folders: $XDG_RUNTIME_DIR/poolkd-lab, or below /tmp.
 std::filesystem::path lab_root();

@@ -31,13 +31,6 @@ std::optional<std::uint32_t> touching_id(Arguments& arguments) {
     return std::nullopt;
 }
 
-void install_resolver(Session& session) {
-    session.controller().set_resolver([&session](const std::string& expression) -> std::optional<VirtAddr> {
-        auto value = session.evaluate_text(expression);
-        return value ? std::optional(session.kernel().machine().canonical(*value)) : std::nullopt;
-    });
-}
-
 Result<void> set(Session& session, Arguments& arguments, bool keeps_expression) {
     Breakpoint breakpoint;
     breakpoint.keeps_expression = keeps_expression;
@@ -66,7 +59,6 @@ Result<void> set(Session& session, Arguments& arguments, bool keeps_expression) 
     }
     if (auto command = arguments.quoted()) breakpoint.command = std::move(*command);
     POOLKD_CHECK(session.no_more(arguments));
-    install_resolver(session);
     POOLKD_TRY(control::Breakpoints::Added added, session.controller().breakpoints().add(std::move(breakpoint), id));
     if (added.redefined) session.print("breakpoint {} redefined\n", added.id);
     return {};

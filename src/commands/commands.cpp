@@ -1,9 +1,15 @@
 #include "commands/commands.h"
 
+#include "commands/breakpoints.h"
+#include "commands/code.h"
+#include "commands/execution.h"
 #include "commands/general.h"
+#include "commands/link.h"
 #include "commands/memory.h"
 #include "commands/pool.h"
 #include "commands/registers.h"
+#include "commands/stacks.h"
+#include "commands/symbols.h"
 
 namespace poolkd::commands {
 
@@ -11,7 +17,16 @@ debugger::CommandTable all_commands() {
     debugger::CommandTable table;
     add_memory_commands(table);
     add_register_commands(table);
+    add_stack_commands(table);
+    add_code_commands(table);
+    add_execution_commands(table);
+    add_breakpoint_commands(table);
+    add_symbol_path_commands(table);
+    add_module_list_commands(table);
+    add_symbol_search_commands(table);
+    add_type_commands(table);
     add_pool_commands(table);
+    add_link_commands(table);
     add_general_commands(table);
     return table;
 }

@@ -1,8 +1,10 @@
 #include "commands/general.h"
+#include "control/tag_site.h"
 #include "render/coverage.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 
@@ -79,42 +81,44 @@ Result<void> run_writes(Session& session, Arguments& arguments) {
     return {};
 }
 
-Result<void> run_undo(Session& session, Arguments& arguments) {
+/// The writes named behind `.undo`: ids are decimal, as breakpoints' are.
+Result<std::vector<std::uint32_t>> wanted_writes(Session& session, Arguments& arguments) {
     std::vector<std::uint32_t> open = session.journal().open_writes();
-    if (arguments.done()) {
-        if (open.empty()) return fail(ErrorKind::not_found, "There is nothing to undo");
-        POOLKD_CHECK(session.journal().undo(open.back()));
-        session.print("Write {} undone.\n", open.back());
-        return {};
-    }
     if (arguments.take("*") || arguments.take("all")) {
         POOLKD_CHECK(session.no_more(arguments));
-        // The newest first, so that writes over each other come back to the first state. One that is refused does
-        // not keep the others.
-        std::size_t undone = 0;
-        std::string refusals;
-        for (auto id = open.rbegin(); id != open.rend(); ++id) {
-            if (auto result = session.journal().undo(*id)) {
-                ++undone;
-            } else {
-                refusals += fmt::format("{}Write {}: {}", refusals.empty() ? "" : "\n", *id, result.error().message);
-            }
-        }
-        session.print("{} of {} writes undone.\n", undone, open.size());
-        if (!refusals.empty()) return fail(ErrorKind::refused, refusals);
-        return {};
+        return open;
     }
-    // Ids are decimal, as breakpoints' are.
+    if (arguments.done()) {
+        if (open.empty()) return fail(ErrorKind::not_found, "There is nothing to undo");
+        return std::vector<std::uint32_t>{open.back()};
+    }
+    std::vector<std::uint32_t> ids;
     while (!arguments.done()) {
         Arguments here = arguments;
         std::string_view word = arguments.word();
         std::uint32_t id = 0;
         auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
         if (error != std::errc{} || end != word.data() + word.size()) return session.caret_error(here, "Syntax error");
-        POOLKD_CHECK(session.journal().undo(id));
-        session.print("Write {} undone.\n", id);
+        if (std::ranges::find(open, id) == open.end())
+            return fail(ErrorKind::not_found, "There is no write {} that could be undone", id);
+        ids.push_back(id);
     }
-    return {};
+    return ids;
+}
+
+Result<void> run_undo(Session& session, Arguments& arguments) {
+    const bool force = arguments.take_option("f");
+    POOLKD_TRY(std::vector<std::uint32_t> ids, wanted_writes(session, arguments));
+    POOLKD_TRY(control::UndoOutcome outcome,
+               control::undo_safely(session.kernel(), session.journal(), std::move(ids), force, session.work()));
+    for (std::uint32_t id : outcome.undone)
+        session.print("Write {} undone.\n", id);
+    if (outcome.kept.empty()) return {};
+    std::string refusals;
+    for (const auto& kept : outcome.kept)
+        refusals += fmt::format("Write {} stays: {}.\n", kept.id, kept.why);
+    return fail(ErrorKind::refused, "{}Let the target run until these blocks are gone and undo again, or use .undo /f.",
+                refusals);
 }
 
 } // namespace
@@ -134,9 +138,11 @@ void add_journal_commands(debugger::CommandTable& table) {
         .names = {".undo"},
         .family = "Changes",
         .summary = "put old bytes back",
-        .syntax = ".undo [<id> ... | *]",
-        .help = "Alone it undoes the last write; * all, the newest first. Refused where the bytes are no longer those "
-                "that were written.",
+        .syntax = ".undo [/f] [<id> ... | *]",
+        .help =
+            "Alone it undoes the last write; * all. Tag constants of allocation sites go back at once; those of free "
+            "sites only when no block with a new tag is left (a free with the wrong tag is bug check C2/0A), unless "
+            "/f. Refused where the bytes are no longer those that were written.",
         .repeat = debugger::Repeat::never,
         .run = run_undo,
     });

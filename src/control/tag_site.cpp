@@ -23,7 +23,7 @@ std::optional<VirtAddr> destination(nt::Kernel& kernel, const code::Instruction&
 }
 
 TagSiteKind kind_of(std::string_view callee) {
-    const std::string name = to_lower(callee);
+    const std::string name = to_lower(callee.substr(callee.find('!') + 1));
     if (name.find("free") != std::string::npos || name.find("release") != std::string::npos)
         return TagSiteKind::release;
     if (name.find("alloc") != std::string::npos) return TagSiteKind::allocation;

@@ -130,6 +130,7 @@ Result<VirtAddr> Session::address(Arguments& arguments) {
 
 Result<AddressRange> Session::range(Arguments& arguments, unsigned element_size, std::uint64_t default_count) {
     POOLKD_TRY(VirtAddr first, address(arguments));
+    arguments.skip_blanks(); // so that an error's caret points at the length
     auto range =
         parse_range_end(arguments.command(), arguments.position(), first, element_size, default_count, expressions_);
     if (!range) {

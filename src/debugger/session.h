@@ -9,6 +9,7 @@
 #include "debugger/output.h"
 #include "debugger/range.h"
 #include "debugger/session_expressions.h"
+#include "debugger/symbol_service.h"
 
 #include <fmt/format.h>
 
@@ -56,6 +57,9 @@ class Session {
     [[nodiscard]] bool running() const { return debuggee_ && debuggee_->controller.running(); }
     /// Bytes of a pointer of the target; 8 without one.
     [[nodiscard]] unsigned pointer_size() const;
+
+    /// The symbol path and the PDBs in use; kept when the target goes.
+    [[nodiscard]] SymbolService& symbol_service() { return symbol_service_; }
 
     [[nodiscard]] std::uint32_t processor() const { return processor_; }
     void set_processor(std::uint32_t processor) { processor_ = processor; }
@@ -121,6 +125,7 @@ class Session {
     LoggedOutput out_;
     const CommandTable& commands_;
     Work work_;
+    SymbolService symbol_service_{symbols::SymbolEnvironment::of_process()}; ///< outlives the modules it serves
     std::unique_ptr<Debuggee> debuggee_;
     Aliases aliases_;
     SessionExpressions expressions_;

@@ -79,9 +79,11 @@ class Columns {
     [[nodiscard]] std::string pool_names() const {
         const std::size_t half = widths_.size() / 2;
         std::size_t paged_column = tag_width + 1;
-        for (std::size_t i = 0; i < half; ++i) paged_column += widths_[i] + 1;
+        for (std::size_t i = 0; i < half; ++i)
+            paged_column += widths_[i] + 1;
         const std::size_t nonpaged_end = tag_width + widths_[0] + 6;
-        return fmt::format("{:>{}}{:>{}}", "NonPaged", nonpaged_end, "Paged", paged_column + widths_[half] + 4 - nonpaged_end);
+        return fmt::format("{:>{}}{:>{}}", "NonPaged", nonpaged_end, "Paged",
+                           paged_column + widths_[half] + 4 - nonpaged_end);
     }
 
   private:
@@ -141,7 +143,10 @@ std::string usage_text(const Answer<pool::UsageTable>& usage, const UsageView& v
 nlohmann::json usage_json(const Answer<pool::UsageTable>& usage, const UsageView& view) {
     std::vector<pool::TagUsage> rows = select_usage(usage.value, view);
     const pool::TagUsage total = total_of(rows);
-    nlohmann::json json{{"command", "!poolused"}, {"tags_total", rows.size()}, {"coverage", to_json(usage.coverage)}};
+    nlohmann::json json{{"command", "!poolused"},
+                        {"tags_total", rows.size()},
+                        {"table_bytes", usage.value.table_bytes},
+                        {"coverage", to_json(usage.coverage)}};
     if (view.rows != 0 && rows.size() > view.rows) rows.resize(view.rows);
     json["total"] = {{"nonpaged", counts_json(total.nonpaged)}, {"paged", counts_json(total.paged)}};
     json["tags"] = nlohmann::json::array();

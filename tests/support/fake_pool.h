@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/tag.h"
 #include "nt/kernel.h"
 #include "support/fake_symbols.h"
 #include "support/fake_target.h"

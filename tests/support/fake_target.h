@@ -257,6 +257,8 @@ class FakeTarget final : public target::Target,
         ++epoch_;
         running_ = false;
         stop_ = std::move(stop);
+        // As a kernel does: every breakpoint in [ip, ip + 15] leaves its table.
+        std::erase_if(slots_, [&](const auto& slot) { return slot.second - stop_.ip < 16; });
     }
 
     target::Identity identity_;

@@ -1,0 +1,119 @@
+// PoolHitTag stop, stack, go: the rate of poolkd against the fastest loop that the protocol allows, on one machine in
+// one run. The replay loop does what must cross the link at each stop and nothing else: the state change, GetContextEx,
+// one KiB of stack, SetContextEx of the instruction pointer, Continue2.
+
+#include "app/lab_command.h"
+#include "base/text.h"
+#include "code/stack.h"
+#include "control/controller.h"
+#include "debugger/debuggee.h"
+#include "debugger/symbol_service.h"
+#include "target/live_target.h"
+
+#include <benchmark/benchmark.h>
+
+namespace poolkd {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int batches = 6, stops_a_batch = 200;
+constexpr std::uint32_t context_bytes = 0x4d0, rip_offset = 0xf8, stack_bytes = 1024;
+
+double seconds(Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+}
+
+template <class T>
+T must(Result<T> result) {
+    if (!result) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+}
+void must(Result<void> result) {
+    if (!result) throw std::runtime_error(result.error().message);
+}
+
+/// A practice machine whose kernel stops at each event of the leaking tag.
+struct HitMachine {
+    explicit HitMachine(const std::string& pipe)
+        : symbols(symbols::SymbolEnvironment{}), machine(must(app::start_session_lab({.pipe = pipe}))) {
+        symbols.set_path(machine.images.string());
+        auto spec = must(kd::parse_connection_string("unix:" + machine.kd_socket().string()));
+        auto target = must(target::LiveTarget::connect(spec, {}, work));
+        live = target.get();
+        debuggee = std::make_unique<debugger::Debuggee>(std::move(target), symbols.loader(), std::filesystem::path{});
+        (void)debuggee->kernel.reload();
+        must(debuggee->controller.adopt_stop());
+        const VirtAddr hit_tag = must(debuggee->kernel.address_of("PoolHitTag"));
+        must(live->write(hit_tag, std::as_bytes(std::span("Abc ", 4))));
+        must(debuggee->controller.go_and_wait(work));
+    }
+    ~HitMachine() {
+        debuggee.reset();
+        (void)app::stop_lab(machine);
+    }
+
+    Work work;
+    debugger::SymbolService symbols;
+    app::LabMachine machine;
+    target::LiveTarget* live = nullptr;
+    std::unique_ptr<debugger::Debuggee> debuggee;
+};
+
+/// What `g` and `kb` do, names included.
+void poolkd_batch(HitMachine& m, int stops) {
+    for (int i = 0; i < stops; ++i) {
+        auto registers = must(m.live->registers(0));
+        auto trace = code::walk_stack(m.debuggee->kernel, registers);
+        std::size_t length = 0;
+        for (const code::Frame& frame : trace.value.frames)
+            length += m.debuggee->kernel.modules().at(frame.ip).text().size();
+        if (length == 0) throw std::runtime_error("a stack without names");
+        must(m.debuggee->controller.go_and_wait(m.work));
+    }
+}
+
+void replay_batch(HitMachine& m, int stops) {
+    kd::Client& client = m.live->client();
+    std::byte stack[stack_bytes];
+    for (int i = 0; i < stops; ++i) {
+        ByteVector context = must(client.get_context_ex(0, 0, context_bytes));
+        RegisterFile registers(x64_machine(), context);
+        (void)client.read_virtual(registers.sp(), stack);
+        const std::uint64_t rip = registers.ip().value + 1;
+        must(client.set_context_ex(0, rip_offset, std::as_bytes(std::span(&rip, 1)), rip_offset + sizeof rip));
+        must(client.continue2(0, 0, {}));
+        // The last stop goes to the controller, so that both loops can take turns.
+        if (i + 1 == stops) {
+            must(m.debuggee->controller.wait(m.work));
+        } else if (!must(client.wait(m.work, std::chrono::seconds(10)))) {
+            throw std::runtime_error("the kernel does not stop any more");
+        }
+    }
+}
+
+void hit_rate(benchmark::State& state, const std::string& pipe) {
+    for (auto _ : state) {
+        HitMachine m(pipe);
+        poolkd_batch(m, stops_a_batch / 2); // unwind tables and symbols are warm from here on
+        Clock::duration ours{}, replay{};
+        for (int i = 0; i < batches; ++i) {
+            auto start = Clock::now();
+            poolkd_batch(m, stops_a_batch);
+            auto middle = Clock::now();
+            replay_batch(m, stops_a_batch);
+            ours += middle - start;
+            replay += Clock::now() - middle;
+        }
+        const double all = batches * stops_a_batch;
+        state.counters["poolkd_stops_per_s"] = all / seconds(ours);
+        state.counters["replay_stops_per_s"] = all / seconds(replay);
+        state.counters["ratio"] = seconds(replay) / seconds(ours);
+    }
+}
+
+BENCHMARK_CAPTURE(hit_rate, virtio, "virtio")->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK_CAPTURE(hit_rate, com1, "com1")->Iterations(1)->Unit(benchmark::kSecond);
+
+} // namespace
+} // namespace poolkd

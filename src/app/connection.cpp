@@ -1,0 +1,194 @@
+#include "app/connection.h"
+
+#include "app/lab_command.h"
+#include "code/stack.h"
+#include "commands/general.h"
+#include "commands/stop_text.h"
+#include "kd/connection_string.h"
+#include "target/live_target.h"
+
+#include <ctime>
+
+namespace poolkd::app {
+
+using debugger::Session;
+
+namespace {
+
+/// What is told beside the answers of commands; in JSON mode only answers go to the output.
+void tell(Session& session, std::string_view text) {
+    if (session.json()) {
+        fmt::print(stderr, "{}", text);
+    } else {
+        session.write(text);
+    }
+}
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): read before anything else runs
+    return value ? value : "";
+}
+
+std::string lab_connection(const LabMachine& machine) {
+    return fmt::format("com:pipe,port={},reconnect", machine.kd_socket().string());
+}
+
+/// The connection string of a practice machine, and its symbols on the path.
+std::string use_lab(Session& session, const LabMachine& machine) {
+    session.symbol_service().append_path(machine.images.string());
+    return lab_connection(machine);
+}
+
+/// What -k or --lab name, as a connection string.
+struct FoundTarget {
+    std::string text;
+    bool booting = false; ///< it stops by itself: a break-in now would come too early
+};
+
+Result<FoundTarget> find_target(Session& session, const Options& options, Connection& connection) {
+    if (options.lab) {
+        LabOptions lab;
+        if (!options.lab->empty()) lab.scenario = *options.lab;
+        lab.seed = options.lab_seed;
+        lab.kaslr = options.lab_kaslr;
+        lab.tagging = options.lab_tagging;
+        if (options.lab_pipe) lab.pipe = *options.lab_pipe;
+        POOLKD_TRY(connection.lab, start_session_lab(lab));
+        return FoundTarget{use_lab(session, *connection.lab), true};
+    }
+    std::string text = connection_text(options);
+    if (!text.starts_with("lab:")) return FoundTarget{text};
+    std::string name = text.substr(4);
+    auto machine = find_lab(name);
+    if (!machine)
+        return fail(ErrorKind::not_found, "No practice machine of the name '{}' runs (poolkd lab list)", name);
+    const bool booting = machine->booting;
+    machine->set_booting(false);
+    return FoundTarget{use_lab(session, *machine), booting};
+}
+
+/// A target that is booting reports its modules first: these events are let pass, as kd does, up to the break that the
+/// kernel or our break-in makes.
+Result<void> reach_a_stop_for_the_user(Session& session) {
+    POOLKD_CHECK(session.controller().adopt_stop());
+    const auto& stop = session.controller().last();
+    if (!stop || std::holds_alternative<target::ExceptionStop>(stop->stop.reason)) return {};
+    POOLKD_TRY(control::StopReport report, session.controller().go_and_wait(session.work()));
+    return {};
+}
+
+std::string now_text() {
+    std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    char text[64] = "";
+    if (localtime_r(&now, &parts)) std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y (UTC %z)", &parts);
+    return text;
+}
+
+Result<std::uint64_t> return_address(Session& session) {
+    POOLKD_TRY(RegisterFile registers, session.registers());
+    auto answer = code::walk_stack(session.kernel(), registers, {.max_frames = 1, .arguments = false}, &session.work());
+    if (answer.value.frames.empty())
+        return fail(ErrorKind::not_found, "The return address is not known: {}", answer.value.note);
+    return answer.value.frames.front().return_address.value;
+}
+
+/// Ties together what does not know of each other: breakpoint expressions, module notices, `$ra`.
+void wire(Session& session, const Options& options) {
+    session.controller().set_resolver([&session](const std::string& expression) -> std::optional<VirtAddr> {
+        auto value = session.evaluate_text(expression);
+        if (!value) return std::nullopt;
+        return session.kernel().machine().canonical(*value);
+    });
+    session.controller().on_module_event([&session, verbose = options.verbose](const target::ModuleChange& change) {
+        if (!verbose) return;
+        tell(session, fmt::format("{} {} {}\n", change.loaded ? "ModLoad:" : "Unload:",
+                                  session.address_text(change.base), change.path));
+    });
+    session.expressions().set_source("$ra", return_address);
+}
+
+void tell_inherited(Session& session) {
+    auto kept = session.journal().attach();
+    if (!kept) {
+        tell(session,
+             fmt::format("Warning: the journal of earlier changes cannot be read: {}\n", kept.error().message));
+        return;
+    }
+    if (*kept == 0) return;
+    tell(session, fmt::format("An earlier session left {} change{} in this target:\n", *kept, *kept == 1 ? "" : "s"));
+    if (!session.json()) session.execute_line(".writes");
+    tell(session, ".undo * restores what was there before.\n");
+}
+
+} // namespace
+
+std::string connection_text(const Options& options) {
+    if (options.connection && !options.connection->empty()) return *options.connection;
+    std::string port = environment("_NT_DEBUG_PORT");
+    if (port.empty()) return {};
+    std::string baud = environment("_NT_DEBUG_BAUD_RATE");
+    return "com:port=" + port + (baud.empty() ? "" : ",baud=" + baud);
+}
+
+Result<Connection> connect(Session& session, const Options& options) {
+    Connection connection;
+    POOLKD_TRY(FoundTarget found, find_target(session, options, connection));
+    if (found.text.empty())
+        return fail(ErrorKind::usage,
+                    "No target: -k <connection> names one, --lab starts a practice machine (poolkd -?)");
+    POOLKD_TRY(kd::LinkSpec spec, kd::parse_connection_string(found.text));
+    auto banner = [&](std::string_view line) {
+        if (!options.quiet) tell(session, line);
+    };
+    banner(fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path));
+    target::LiveOptions live;
+    live.break_in = !found.booting;
+    live.on_print = [&session](std::string_view printed) { tell(session, printed); };
+    live.on_notice = [&session](std::string_view notice) { tell(session, fmt::format("{}\n", notice)); };
+    live.interrupt = &session.work();
+    POOLKD_TRY(auto target, target::LiveTarget::connect(spec, std::move(live), session.work()));
+    connection.was_stopped = target->was_already_stopped();
+    const target::Identity identity = target->identity();
+    banner(fmt::format("Connected to Windows {} {} target at ({}), ptr64 {}\nKernel Debugger connection established.\n",
+                       identity.build, identity.machine->name, now_text(),
+                       identity.machine->pointer_size == 8 ? "TRUE" : "FALSE"));
+    session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
+                                                        control::Journal::default_directory()));
+    wire(session, options);
+    banner(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
+    POOLKD_CHECK(reach_a_stop_for_the_user(session));
+    auto modules = session.kernel().reload();
+    if (!modules.coverage.complete())
+        tell(session, fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
+    banner(commands::target_text(session));
+    session.note_stop();
+    tell_inherited(session);
+    if (const auto& stop = session.controller().last()) banner(commands::stop_text(session, *stop));
+    return connection;
+}
+
+void disconnect(Session& session, Connection& connection) {
+    if (session.has_target()) {
+        bool run = session.quit() == debugger::Quit::running ||
+                   (session.quit() == debugger::Quit::no && !connection.was_stopped && !connection.lab);
+        std::size_t left = connection.lab ? 0 : session.journal().open_writes().size();
+        if (left != 0)
+            tell(session, fmt::format("{} write{} to the target stay{}; the next session offers to undo {}.\n", left,
+                                      left == 1 ? "" : "s", left == 1 ? "s" : "", left == 1 ? "it" : "them"));
+        session.work().clear_stop();
+        Result<void> ended;
+        if (run) {
+            ended = session.controller().detach();
+        } else if (!session.running()) {
+            ended = session.controller().breakpoints().lift();
+        }
+        if (!ended) tell(session, ended.error().message + "\n");
+        session.attach(nullptr);
+    }
+    if (connection.lab) {
+        if (auto stopped = stop_lab(*connection.lab); !stopped) tell(session, stopped.error().message + "\n");
+    }
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,223 @@
+#include "app/options.h"
+
+#include "base/text.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace poolkd::app {
+
+namespace {
+
+enum class Takes { nothing, value };
+
+/// An option of kd. `set` gets the value, or an empty text.
+struct Option {
+    std::string_view name; ///< in lower case, without the dash
+    Takes takes;
+    void (*set)(Options&, std::string_view);
+};
+
+void ignore(Options&, std::string_view) {}
+
+constexpr Option kd_options[] = {
+    {"c", Takes::value, [](Options& o, std::string_view v) { o.commands = v; }},
+    {"cf", Takes::value, [](Options& o, std::string_view v) { o.script = v; }},
+    {"y", Takes::value, [](Options& o, std::string_view v) { o.symbol_path = v; }},
+    {"i", Takes::value, ignore},
+    {"srcpath", Takes::value, ignore},
+    {"logo", Takes::value,
+     [](Options& o, std::string_view v) {
+         o.log = v;
+         o.log_append = false;
+     }},
+    {"loga", Takes::value,
+     [](Options& o, std::string_view v) {
+         o.log = v;
+         o.log_append = true;
+     }},
+    {"n", Takes::nothing, [](Options& o, std::string_view) { o.noisy_symbols = true; }},
+    {"v", Takes::nothing, [](Options& o, std::string_view) { o.verbose = true; }},
+    {"b", Takes::nothing, ignore},
+    {"bonc", Takes::nothing, ignore}, // poolkd always breaks in when it connects
+    {"r", Takes::nothing, ignore},    // registers are shown by r
+    {"lines", Takes::nothing, ignore},
+    {"kqm", Takes::nothing, [](Options& o, std::string_view) { o.quiet = true; }},
+    {"myob", Takes::nothing, ignore},
+    {"noshell", Takes::nothing, ignore}, // there is no .shell
+    {"secure", Takes::nothing, ignore},
+    {"sicv", Takes::nothing, ignore},
+    {"snc", Takes::nothing, ignore},
+    {"snul", Takes::nothing, ignore},
+    {"sup", Takes::nothing, ignore},
+    {"sdce", Takes::nothing, ignore},
+    {"ses", Takes::nothing, ignore},
+    {"failinc", Takes::nothing, ignore},
+    {"sflags", Takes::value, ignore},
+    {"clines", Takes::value, ignore},
+    {"t", Takes::value, ignore},
+    {"version", Takes::nothing, [](Options& o, std::string_view) { o.action = Options::Action::version; }},
+    {"?", Takes::nothing, [](Options& o, std::string_view) { o.action = Options::Action::help; }},
+    {"h", Takes::nothing, [](Options& o, std::string_view) { o.action = Options::Action::help; }},
+};
+
+struct Refusal {
+    std::string_view name;
+    std::string_view why;
+};
+
+constexpr Refusal refusals[] = {
+    {"z", "crash dumps cannot be opened yet; -k connects to a live kernel"},
+    {"zp", "page files cannot be opened"},
+    {"kl", "the kernel of this machine is not an NT kernel"},
+    {"kx", "EXDI connections are not supported"},
+    {"cfr", "a script at every restart is not supported; -cf runs one at the start"},
+    {"d", "stopping at the first module load is not supported"},
+    {"x", "stopping at first-chance exceptions is not supported"},
+    {"s", "symbols are always loaded when first needed"},
+    {"sins", "the symbol path variables are not ignored; -y sets the path"},
+    {"m", "modems are not supported"},
+    {"server", "debugging servers are not supported"},
+    {"remote", "debugging servers are not supported"},
+    {"qr", "debugging servers are not supported"},
+    {"iu", "protocols are not registered"},
+    {"wake", "a sleeping debugger cannot be woken"},
+    {"noio", "input and output are always local"},
+    {"logou", "logs are written in UTF-8; use -logo"},
+    {"logau", "logs are written in UTF-8; use -loga"},
+};
+
+const Option* find_option(std::string_view name) {
+    auto found = std::ranges::find_if(kd_options, [&](const Option& o) { return equals_ignore_case(o.name, name); });
+    return found == std::end(kd_options) ? nullptr : found;
+}
+
+/// "rnv": switches of one letter without values, written as one word.
+bool is_switch_group(std::string_view name) {
+    return name.size() > 1 && std::ranges::all_of(name, [](const char& c) {
+               const Option* option = find_option(std::string_view(&c, 1));
+               return option && option->takes == Takes::nothing && c != '?' && c != 'h';
+           });
+}
+
+std::unexpected<Error> refuse(std::string_view word, std::string_view why) {
+    return fail(ErrorKind::unsupported, "{}: {}", word, why);
+}
+
+Result<void> read_lab_option(Options& options, std::string_view word) {
+    std::size_t equals = word.find('=');
+    std::string_view name = word.substr(0, equals);
+    bool has_value = equals != std::string_view::npos;
+    std::string_view value = has_value ? word.substr(equals + 1) : std::string_view{};
+    if (name == "--lab") {
+        options.lab = value;
+    } else if (name == "--lab-kaslr" && !has_value) {
+        options.lab_kaslr = true;
+    } else if (name == "--lab-no-tagging" && !has_value) {
+        options.lab_tagging = false;
+    } else if (name == "--lab-pipe" && (value == "virtio" || value == "com1")) {
+        options.lab_pipe = value;
+    } else if (name == "--lab-seed" && has_value) {
+        auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.lab_seed);
+        if (error != std::errc{} || end != value.data() + value.size())
+            return fail(ErrorKind::usage, "--lab-seed takes a number, not '{}'", value);
+    } else {
+        return fail(ErrorKind::usage, "Unknown option {} (poolkd -? lists them)", word);
+    }
+    return {};
+}
+
+Result<void> read_long_option(Options& options, std::string_view word) {
+    if (word == "--json") {
+        options.json = true;
+    } else if (word == "--quiet") {
+        options.quiet = true;
+    } else if (word == "--help") {
+        options.action = Options::Action::help;
+    } else if (word == "--version") {
+        options.action = Options::Action::version;
+    } else {
+        return read_lab_option(options, word);
+    }
+    return {};
+}
+
+} // namespace
+
+Result<Options> parse_options(std::span<const std::string> arguments) {
+    Options options;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        std::string_view word = arguments[i];
+        if (word.starts_with("--")) {
+            POOLKD_CHECK(read_long_option(options, word));
+            continue;
+        }
+        if (word.size() < 2 || (word.front() != '-' && word.front() != '/'))
+            return fail(ErrorKind::usage, "'{}' is no option (poolkd -? lists them)", word);
+        std::string_view name = word.substr(1);
+        bool has_next = i + 1 < arguments.size();
+        if (equals_ignore_case(name, "k")) {
+            bool given = has_next && !arguments[i + 1].starts_with('-');
+            options.connection = given ? arguments[++i] : std::string();
+            continue;
+        }
+        if (equals_ignore_case(name, "ee")) {
+            if (!has_next) return fail(ErrorKind::usage, "{} needs a value", word);
+            if (!equals_ignore_case(arguments[++i], "masm"))
+                return refuse(word, "only the masm evaluator is available");
+            continue;
+        }
+        if (const Option* option = find_option(name)) {
+            if (option->takes == Takes::value && !has_next) return fail(ErrorKind::usage, "{} needs a value", word);
+            option->set(options, option->takes == Takes::value ? std::string_view(arguments[++i]) : std::string_view{});
+            continue;
+        }
+        for (const Refusal& refusal : refusals)
+            if (equals_ignore_case(refusal.name, name)) return refuse(word, refusal.why);
+        if (!is_switch_group(name)) return fail(ErrorKind::usage, "Unknown option {} (poolkd -? lists them)", word);
+        for (char c : name)
+            find_option(std::string_view(&c, 1))->set(options, {});
+    }
+    if (options.connection && options.lab) return fail(ErrorKind::usage, "-k and --lab exclude each other");
+    return options;
+}
+
+std::string usage_text() {
+    return R"(poolkd: a kernel debugger for Windows NT targets that finds pool leaks
+
+  poolkd -k <connection> [options]   connect to a kernel
+  poolkd --lab[=<scenario>] [options] start a practice machine, connect to it, end it with the session
+  poolkd lab start|stop|restart|list practice machines that stay
+  poolkd gflags [+ptg|-ptg]          the boot flags of a practice machine
+
+Connections:
+  com:port=/dev/ttyS0,baud=115200    serial line
+  com:pipe,port=<socket>[,reconnect] Unix socket of a virtual machine; also unix:<socket>
+  com:ipport=<port>,port=<host>      serial line over TCP; also tcp:<host>:<port>
+  lab:<name>                         a practice machine that runs
+  (none)                             _NT_DEBUG_PORT and _NT_DEBUG_BAUD_RATE
+
+Options (- and / are the same; case does not matter):
+  -c "<commands>"   run these first, separated by ;
+  -cf <file>        run the lines of a file first (before -c)
+  -y <path>         symbol path; otherwise _NT_ALT_SYMBOL_PATH and _NT_SYMBOL_PATH
+  -i <path>         image path (accepted; images are not needed)
+  -logo <file>      log what is shown to a file; -loga appends
+  -n                tell where symbols are looked for
+  -v                tell module loads and unloads
+  -b -bonc -r -lines -kqm and others of kd's switches are accepted; one-letter ones may be joined (-nv)
+  -version, -?      print and exit
+  --json            answer in JSON where a command can
+  --quiet           no banner
+  --lab-seed=<n>    structure layouts of the practice machine; --lab-kaslr, --lab-pipe=virtio|com1,
+                    --lab-no-tagging (boots without pool tagging)
+
+Without a terminal there is no prompt: commands are read line by line, and at their end the target is left as it was
+found. Ctrl-C breaks into a running target or stops the command; it does not end the program: q or qd does.
+
+Exit codes: 0 all went well; 1 a command of -c, -cf or piped input failed; 2 the command line is wrong; 3 no target
+could be reached.
+)";
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,59 @@
+#include "debugger/symbol_service.h"
+
+namespace poolkd::debugger {
+
+namespace {
+
+/// A loaded image's pages, which its module keeps once they are read.
+class ModuleReader final : public pe::ByteReader {
+  public:
+    explicit ModuleReader(nt::ModuleImage& image) : image_(image) {}
+    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
+
+  private:
+    nt::ModuleImage& image_;
+};
+
+nt::SymbolState state_of(const symbols::ModuleSymbols* symbols) {
+    if (!symbols || symbols->provenance() == symbols::Provenance::none) return nt::SymbolState::none;
+    return symbols->provenance() == symbols::Provenance::exports ? nt::SymbolState::exports : nt::SymbolState::loaded;
+}
+
+} // namespace
+
+SymbolService::SymbolService(symbols::SymbolEnvironment environment) : environment_(std::move(environment)) {
+    set_path(environment_.initial_path());
+}
+
+void SymbolService::set_path(std::string_view text) {
+    path_ = symbols::SymbolPath::parse(text, environment_);
+}
+
+void SymbolService::append_path(std::string_view text) {
+    if (text.empty()) return;
+    set_path(path_.text().empty() ? std::string(text) : path_.text() + ";" + std::string(text));
+}
+
+void SymbolService::fix_path(std::string_view folder, bool append) {
+    const std::string text = symbols::SymbolPath::symfix(folder);
+    append ? append_path(text) : set_path(text);
+}
+
+void SymbolService::load(nt::Module& module) {
+    if (!module.image) return;
+    ModuleReader reader(*module.image);
+    symbols::SearchLog log;
+    symbols::LoadedSymbols loaded =
+        store_.load(reader, pe::ImageLayout::memory, module.image_name, path_, noisy_ ? &log : nullptr);
+    module.symbols = std::move(loaded.symbols);
+    module.symbol_note = std::move(loaded.note);
+    module.symbol_state = state_of(module.symbols.get());
+    if (!noisy_) return;
+    for (const std::string& line : log.lines())
+        noisy_("DBGHELP: " + line);
+    noisy_(module.symbols ? fmt::format("DBGHELP: {} - {} {}", module.name, to_words(module.symbols->provenance()),
+                                        module.symbols->file())
+                          : fmt::format("DBGHELP: {} - no symbols", module.name));
+}
+
+} // namespace poolkd::debugger

@@ -1,0 +1,161 @@
+"""Running, stopping, writing, dying and coming back."""
+
+import os
+import re
+import signal
+import socket
+import time
+import unittest
+
+from lab import LiveTest, wait_until
+
+
+class Control(LiveTest):
+    def test_breakpoints_and_steps(self):
+        self.start_lab("page", "--kaslr")
+        debugger = self.debug()
+        debugger.type("bp leaky!LeakyBuildReport")
+        self.assertRegex(debugger.type("bl"), r"0 e [0-9a-f`]+ +0001 \(0001\) leaky!LeakyBuildReport")
+        self.assertIn("Breakpoint 0 hit\nleaky!LeakyBuildReport:", debugger.type("g"))
+        self.assertNotIn("int     3", debugger.type("u leaky!LeakyBuildReport L1"))
+        before = debugger.value("@rsp")
+        debugger.type("p")
+        self.assertNotEqual(debugger.value("@rip"), debugger.value("leaky!LeakyBuildReport"))
+        event = debugger.type("gu")
+        self.assertIn("leaky!LeakyServeRequests", event)
+        self.assertEqual(debugger.value("@rsp"), before + 8)
+        self.assertIn("Breakpoint 0 hit", debugger.type("g"))
+        debugger.type("bc *")
+        self.assertIn("Break instruction exception", debugger.type("g /for 0.3"))
+        debugger.quit()
+
+    def test_step_into_a_call(self):
+        self.start_lab("page")
+        debugger = self.debug()
+        debugger.type("bp leaky!LeakyQueueEvent")
+        debugger.type("g")
+        for _ in range(40):
+            if "call" in debugger.type("u @rip L1"):
+                break
+            debugger.type("p")
+        self.assertIn("nt!ExAllocatePoolWithTag:", debugger.type("t"))
+        debugger.type("gu")
+        self.assertIn("leaky!LeakyQueueEvent", debugger.type("ln @rip"))
+        debugger.quit()
+
+    def test_a_killed_debugger_comes_back_and_restores(self):
+        self.start_lab("page", "--kaslr", "--seed", "1")
+        debugger = self.debug()
+        patched = debugger.value("leaky!LeakyAllocateBuffer")
+        original = debugger.type(f"db {patched:x} L4")
+        debugger.type("ed nt!poolhittag 'xyzw'")
+        # A site patched in a harmless way: the first instruction's second byte is written over and back by the journal alone.
+        self.assertEqual(debugger.type("eb leaky!LeakyTestMark 5a" if "LeakyTestMark" in debugger.type("x leaky!LeakyTestMark") else "eb nt!poolhittag 41"), "")
+        debugger.process.stdin.write("g\n")
+        debugger.process.stdin.flush()
+        time.sleep(1)
+        os.kill(debugger.process.pid, signal.SIGKILL)
+        debugger.process.wait()
+        again = self.debug()
+        self.assertIn("An earlier session left 2 changes in this target", again.banner)
+        self.assertRegex(again.type(".writes"), r"nt!PoolHitTag")
+        self.assertIn("undone", again.type(".undo *"))
+        self.assertEqual(again.value("dwo(nt!poolhittag)"), 0)
+        self.assertEqual(again.type(f"db {patched:x} L4"), original)
+        self.assertIn("Break instruction exception", again.type("g /for 0.5"))
+        again.quit("qd")
+
+    def test_retagging_by_hand_ends_safe(self):
+        self.start_lab("page")
+        debugger = self.debug()
+
+        def constant(function, register):
+            listing = debugger.type(f"uf {function}")
+            match = re.search(rf"([0-9a-f`]{{17}}) ([0-9a-f]+) +mov +{register},20636241h", listing)
+            self.assertIsNotNone(match, listing)
+            return int(match[1].replace("`", ""), 16) + len(match[2]) // 2 - 4
+
+        frees = [constant("leaky!LeakyRetireEvent", "edx"), constant("leaky!LeakyFreeBuffer", "edx")]
+        allocations = [constant(f"leaky!{name}", "r8d") for name in ("LeakyBuildReport", "LeakyQueueEvent", "LeakyAllocateBuffer")]
+        for address in frees:
+            debugger.type(f"ed {address:x} 0")
+        for number, address in enumerate(allocations, 1):
+            debugger.type(f"ed {address:x} '{number}cbA'")
+        self.assertIn("Break instruction exception", debugger.type("g /for 1"))
+        rows = {row["tag"]: row["paged"] for row in debugger.json("!poolused 1 Abc*")["tags"]}
+        self.assertEqual(rows["Abc1"]["frees"], 0)
+        self.assertGreater(rows["Abc1"]["outstanding"], 50)
+        self.assertLess(rows["Abc2"]["outstanding"], 40)
+        self.assertGreater(rows["Abc2"]["frees"], 50)
+        answer = debugger.type(".undo *")
+        self.assertEqual(len(re.findall(r"Write \d+ undone", answer)), 3, answer)
+        self.assertEqual(len(re.findall(r"Write \d+ stays: free site", answer)), 2, answer)
+        self.assertIn("Break instruction exception", debugger.type("g /for 1"))
+        answer = debugger.type(".undo *")
+        self.assertRegex(answer, r"stays: free site \(nt!ExFreePoolWithTag\): \d+ blocks tagged 'Abc1' \(none of that tag was ever freed\)")
+        self.assertNotIn("Abc2", answer)
+        self.assertEqual(len(re.findall(r"undone", debugger.type(".undo /f *"))), 2)
+        self.assertIn("Break instruction exception", debugger.type("g /for 1"))  # and no bug check
+        debugger.quit("qd")
+
+    def test_reboot_under_the_debugger(self):
+        self.start_lab("page")
+        debugger = self.debug()
+        debugger.type("bu leaky!LeakyOpenStream")
+        answer = debugger.type(".reboot")
+        self.assertIn("restarted", answer)
+        self.assertRegex(debugger.type("!poolused 4"), r"Abc +0 +0 +36405 +33930272")
+        self.assertIn("Breakpoint 0 hit", debugger.type("g"))
+        debugger.quit()
+
+    def test_module_events_and_unloaded_modules(self):
+        self.start_lab("page")
+        debugger = self.debug("-v")
+        debugger.type("g /for 2")
+        listing = debugger.json("lm")
+        self.assertIn("leaky", [m["name"] for m in listing["modules"]])
+        debugger.quit()
+
+    def test_noise_on_the_line(self):
+        machine = self.start_lab("page")
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(machine["kd_socket"])
+        line.sendall(bytes(range(256)) * 20 + b"0000iiii" * 50)
+        time.sleep(0.5)
+        line.close()
+        result = self.poolkd("-k", "lab:live", "-c", "!poolused 4; q")
+        self.assertRegex(result.stdout, r"Abc +0 +0 +36405 +33930272")
+
+    def test_nobody_answers(self):
+        path = self.home / "silent.sock"
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(path))
+        server.listen(1)
+        process = self.start_waiting("-k", f"unix:{path}", "-c", "q")
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10), 3)
+        server.close()
+
+    def start_waiting(self, *arguments):
+        import subprocess
+        from lab import POOLKD
+        return subprocess.Popen([POOLKD, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def test_ctrl_c_breaks_into_a_running_target(self):
+        import subprocess
+        self.start_lab("page")
+        debugger = self.debug()
+        debugger.process.stdin.write("g\n.echo back\n")
+        debugger.process.stdin.flush()
+        time.sleep(1)
+        debugger.process.send_signal(signal.SIGINT)
+        for line in debugger.process.stdout:
+            if line.startswith("back"):
+                break
+        self.assertRegex(debugger.type("kb"), r"nt!")
+        debugger.quit()
+
+
+if __name__ == "__main__":
+    unittest.main()

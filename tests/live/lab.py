@@ -1,0 +1,154 @@
+"""What the live tests share: practice machines, debugger sessions, and independent ways to look at a machine."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+POOLKD = os.environ["POOLKD"]
+MARK = "<end of answer>"
+ANSWER_LIMIT = 120  # seconds; what takes longer hangs
+
+
+class LiveTest(unittest.TestCase):
+    """A test with a home of its own, so that journals and machines of others stay out."""
+
+    def setUp(self):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="poolkd-live-", dir="/tmp"))
+        self.environment = dict(os.environ, HOME=str(self.home), XDG_STATE_HOME=str(self.home / "state"),
+                                XDG_RUNTIME_DIR=str(self.home), XDG_CACHE_HOME=str(self.home / "cache"))
+        for name in ("_NT_SYMBOL_PATH", "_NT_ALT_SYMBOL_PATH", "_NT_DEBUG_PORT"):
+            self.environment.pop(name, None)
+        self.machines = []
+
+    def tearDown(self):
+        self.poolkd("lab", "stop", "--all", check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def poolkd(self, *arguments, check=True, stdin=None):
+        result = subprocess.run([POOLKD, *arguments], env=self.environment, input=stdin, stdin=None if stdin else subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=ANSWER_LIMIT)
+        if check:
+            self.assertEqual(result.returncode, 0, f"poolkd {arguments}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def start_lab(self, *options, name="live"):
+        text = self.poolkd("lab", "start", "--json", "--name", name, *options).stdout
+        return json.loads(text)
+
+    def debug(self, *options, name="live"):
+        return Debugger(self, "-k", f"lab:{name}", *options)
+
+
+class Debugger:
+    """A poolkd that reads commands from a pipe; each answer ends at a mark that it echoes."""
+
+    def __init__(self, test, *arguments):
+        self.test = test
+        self.process = subprocess.Popen([POOLKD, *arguments], env=test.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, bufsize=1)
+        test.addCleanup(self.kill)
+        self.banner = self.type("")
+
+    def type(self, command):
+        try:
+            self.process.stdin.write(f"{command}\n.echo {MARK}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.test.fail("poolkd ended: " + self.process.stdout.read())
+        lines = []
+        timer = signal.signal(signal.SIGALRM, self._too_long)
+        signal.alarm(ANSWER_LIMIT)
+        try:
+            for line in self.process.stdout:
+                if line.strip() == MARK:
+                    return "".join(lines)
+                lines.append(line)
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, timer)
+        self.test.fail("poolkd ended:\n" + "".join(lines))
+
+    def json(self, command):
+        lines = [line for line in self.type(command + " --json").splitlines() if line.startswith("{")]
+        self.test.assertEqual(len(lines), 1, f"{command}: {lines}")
+        return json.loads(lines[0])
+
+    def _too_long(self, *_):
+        self.kill()
+        self.test.fail("no answer within the limit")
+
+    def value(self, expression):
+        """An unsigned number by the expression evaluator."""
+        match = re.search(r"Evaluate expression: -?\d+ = ([0-9a-f`]+)", self.type(f"? {expression}"))
+        self.test.assertIsNotNone(match, expression)
+        return int(match[1].replace("`", ""), 16)
+
+    def quit(self, command="q"):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.close()
+        rest = self.process.stdout.read()
+        return self.process.wait(ANSWER_LIMIT), rest
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class GdbStub:
+    """QEMU's gdbstub: registers and memory as the emulator itself sees them."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(path)
+
+    def ask(self, text):
+        packet = text.encode()
+        self.socket.sendall(b"$%s#%02x" % (packet, sum(packet) & 0xFF))
+        data = b""
+        while b"#" not in data or len(data) < data.index(b"#") + 3:
+            data += self.socket.recv(65536)
+        self.socket.sendall(b"+")
+        return data[data.index(b"$") + 1:data.index(b"#")].decode()
+
+    def memory(self, address, size):
+        data = b""
+        while len(data) < size:
+            part = min(size - len(data), 0x400)
+            answer = self.ask(f"m{address + len(data):x},{part:x}")
+            if answer.startswith("E"):
+                raise OSError(f"gdbstub: {address + len(data):x} cannot be read ({answer})")
+            data += bytes.fromhex(answer)
+        return data
+
+    def registers(self):
+        """rax rbx rcx rdx rsi rdi rbp rsp r8..r15 rip, and CR3 (register 29 of this QEMU)."""
+        data = bytes.fromhex(self.ask("g"))
+        names = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+        values = dict(zip(names, struct.unpack_from("<17Q", data)))
+        values["cr3"] = struct.unpack("<Q", bytes.fromhex(self.ask("p1d")))[0]
+        return values
+
+    def resume(self):
+        self.socket.sendall(b"$D#44")  # detach: the machine goes on
+        self.socket.close()
+
+
+def wait_until(condition, what, limit=30):
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit} s: {what}")
+        time.sleep(0.02)

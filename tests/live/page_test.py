@@ -1,0 +1,100 @@
+"""The leak page against the practice kernel: every number of it, on every layout, with and without KASLR, on both pipes."""
+
+import re
+import unittest
+
+from lab import LiveTest
+
+PAGE = {"Abc ": (36405, 33930272), "Tron": (552, 7863232), "IoN7": (10939, 998432), "Gla5": (2222, 924352), "Ggb ": (22, 828384)}
+
+
+class Page(LiveTest):
+    def check_table(self, *options):
+        result = self.poolkd("--lab=page", *options, "--json", "-c", "!poolused 4; q")
+        import json
+        table = json.loads(result.stdout.splitlines()[-1])
+        self.assertTrue(table["coverage"]["complete"])
+        top = {row["tag"]: (row["paged"]["outstanding"], row["paged"]["bytes"]) for row in table["tags"][:5]}
+        self.assertEqual(top, PAGE)
+        self.assertEqual([row["tag"] for row in table["tags"][:5]], list(PAGE))
+        gla5 = next(row for row in table["tags"] if row["tag"] == "Gla5")
+        self.assertEqual((gla5["nonpaged"]["outstanding"], gla5["nonpaged"]["bytes"]), (1, 128))
+
+    def test_table_as_text(self):
+        result = self.poolkd("--lab=page", "-c", "!poolused 4; q")
+        rows = [re.sub(r" +", " ", line).strip() for line in result.stdout.splitlines()]
+        start = rows.index("Sorting by Paged Pool Consumed")
+        self.assertEqual(rows[start:start + 10],
+                         ["Sorting by Paged Pool Consumed", "", "Pool Used:", "NonPaged Paged", "Tag Allocs Used Allocs Used", "Abc 0 0 36405 33930272",
+                          "Tron 0 0 552 7863232", "IoN7 0 0 10939 998432", "Gla5 1 128 2222 924352", "Ggb 0 0 22 828384"])
+
+    def test_every_layout_seed_without_kaslr(self):
+        for seed in range(5):
+            with self.subTest(seed=seed):
+                self.check_table("--lab-seed", str(seed))
+
+    def test_every_layout_seed_with_kaslr(self):
+        for seed in range(5):
+            with self.subTest(seed=seed):
+                self.check_table("--lab-seed", str(seed), "--lab-kaslr")
+
+    def test_com1(self):
+        self.check_table("--lab-pipe", "com1")
+
+    def test_stops_name_the_three_call_sites(self):
+        for options in ([], ["--seed", "3", "--kaslr"], ["--pipe", "com1"]):
+            with self.subTest(options=options):
+                self.start_lab("page", *options)
+                self.stops()
+                self.poolkd("lab", "stop", "live")
+
+    def stops(self):
+        debugger = self.debug()
+        self.assertEqual(debugger.type("ed nt!poolhittag ' cbA'"), "")
+        self.assertRegex(debugger.type("db nt!poolhittag L4"), r"41 62 63 20 +Abc ?")
+        seen = set()
+        for _ in range(60):
+            event = debugger.type("g")
+            self.assertIn("Break instruction exception - code 80000003 (first chance)", event)
+            stack = debugger.type("kb")
+            frames = re.findall(r" : (\S+)$", stack, re.M)
+            driver = [frame.split("+")[0] for frame in frames if frame.startswith("leaky!")]
+            self.assertTrue(driver, stack)
+            # Every stack reaches the driver's thread and the kernel below it.
+            self.assertEqual(driver[-1], "leaky!LeakyServeRequests", stack)
+            self.assertRegex(stack, r"nt!PspSystemThreadStartup|nt!KiStartSystemThread|nt!\w*Thread\w*")
+            seen.add(("free" if "ExFree" in stack else "allocation", driver[0], driver[1]))
+            if len(seen) == 5:
+                break
+        self.assertEqual({site for kind, site, _ in seen if kind == "allocation"}, {"leaky!LeakyBuildReport", "leaky!LeakyQueueEvent", "leaky!LeakyAllocateBuffer"})
+        self.assertIn(("allocation", "leaky!LeakyAllocateBuffer", "leaky!LeakyOpenStream"), seen)
+        self.assertEqual({site for kind, site, _ in seen if kind == "free"}, {"leaky!LeakyRetireEvent", "leaky!LeakyFreeBuffer"})
+        debugger.type("ed nt!poolhittag 0")
+        # It runs free, and only the report site grows: the driver's own counters and the kernel's tell the same.
+        before = debugger.value("poi(leaky!LeakyReportBlocks)")
+        event = debugger.type("g /for 1")
+        self.assertIn("Break instruction exception", event)
+        self.assertGreater(debugger.value("poi(leaky!LeakyReportBlocks)"), before)
+        row = debugger.json("!poolused 0 Abc")["tags"][0]["paged"]
+        self.assertEqual(row["outstanding"], debugger.value("poi(leaky!LeakyLiveBlocks)"))
+        self.assertEqual(row["bytes"], debugger.value("poi(leaky!LeakyLiveBytes)"))
+        self.assertEqual(debugger.quit()[0], 0)
+
+    def test_without_tagging(self):
+        self.start_lab("page", "--no-tagging")
+        result = self.poolkd("-k", "lab:live", "-c", "!poolused 4; q", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("Pool tagging is not enabled", result.stdout)
+        self.assertIn("gflags +ptg", result.stdout)
+        self.assertIn("on", self.poolkd("gflags", "+ptg").stdout)
+        self.poolkd("lab", "restart")
+        result = self.poolkd("-k", "lab:live", "-c", ".reload; !poolused 4; q")
+        self.assertRegex(result.stdout, r"Abc +0 +0 +36405 +33930272")
+        # The flag stays over one more restart, as in a registry.
+        self.poolkd("lab", "restart")
+        result = self.poolkd("-k", "lab:live", "-c", "!poolused 4; q")
+        self.assertRegex(result.stdout, r"Abc +0 +0 +36405 +33930272")
+
+
+if __name__ == "__main__":
+    unittest.main()
