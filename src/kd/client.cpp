@@ -91,7 +91,7 @@ Result<FirstStop> Client::connect(bool break_in, const Work& work, std::optional
     first.stop = std::move(stops_.front());
     stops_.pop_front();
     if (first.break_ins > 0) {
-        first.already_stopped = first.stop.repeated && !is_breakpoint(first.stop.change);
+        first.already_stopped = !is_breakpoint(first.stop.change); // a break-in is an int3
     } else {
         first.already_stopped = Clock::now() - began < already_stopped_window;
     }

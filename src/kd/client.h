@@ -31,7 +31,7 @@ struct ClientOptions {
 /// The stop at which contact was made.
 struct FirstStop {
     StopEvent stop;
-    bool already_stopped = false; ///< it stood before we came
+    bool already_stopped = false; ///< it stood before we came, or stopped for a reason of its own
     unsigned break_ins = 0;       ///< break-in bytes that were sent; more than one may leave a second stop behind
 };
 

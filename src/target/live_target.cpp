@@ -89,7 +89,7 @@ Result<void> LiveTarget::begin(const kd::LinkSpec& spec, const LiveOptions& opti
     accept(first.stop);
     // Bytes beyond the one that stopped it, or all of them when it stood already, are remembered by the target.
     leftover_breaks_ = first.break_ins;
-    if (leftover_breaks_ > 0 && !already_stopped_ && !first.stop.repeated) --leftover_breaks_;
+    if (leftover_breaks_ > 0 && !already_stopped_ && !first.stop.repeated) --leftover_breaks_; // it stopped the target
     if (is_breakpoint(stop_)) break_ip_ = stop_.ip;
     return {};
 }

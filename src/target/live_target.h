@@ -34,7 +34,8 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
                                                        LiveOptions options, const Work& work);
     ~LiveTarget() override;
 
-    /// True when the target stood still before we came (a debugger left it so, or it waits at boot).
+    /// True when the target stood still before we came (a debugger left it so, or it waits at boot), or stopped by
+    /// itself before our break-in reached it.
     [[nodiscard]] bool was_already_stopped() const { return already_stopped_; }
 
     [[nodiscard]] const Identity& identity() const override { return identity_; }
