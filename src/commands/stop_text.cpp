@@ -78,8 +78,7 @@ std::string stop_text(debugger::Session& session, const StopReport& report) {
                             session.address_text(change->base));
     } else if (exception && report.kind != StopKind::step_done) {
         text += exception_line(*exception);
-        if (report.kind == StopKind::hard_breakpoint && is_break_in(session.symbol_text(report.stop.ip)))
-            text += break_in_box;
+        if (report.requested && is_break_in(session.symbol_text(report.stop.ip))) text += break_in_box;
     }
     return text + location_text(session, report.stop.ip);
 }

@@ -148,6 +148,7 @@ Result<std::optional<StopReport>> Controller::classify(target::Stop stop) {
             }
         }
     }
+    report.requested = break_in_sent_ && report.kind == StopKind::hard_breakpoint;
     report.stop = std::move(stop);
     restarted_ = false;
     return std::optional<StopReport>(std::move(report));
@@ -278,6 +279,7 @@ Result<void> Controller::adopt_stop() {
     report.stop = control->last_stop();
     const target::ExceptionStop* exception = exception_of(report.stop);
     report.kind = exception && exception->code == status_breakpoint ? StopKind::hard_breakpoint : StopKind::exception;
+    report.requested = true;
     last_ = std::move(report);
     return {};
 }

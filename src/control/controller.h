@@ -28,6 +28,7 @@ struct StopReport {
     std::uint32_t breakpoint_id = 0; ///< of kind `breakpoint`
     std::string breakpoint_command;  ///< what the user wants run there
     bool target_restarted = false;   ///< since the last report
+    bool requested = false;          ///< the debugger had asked the target to stop
 };
 
 enum class Step { into, over };

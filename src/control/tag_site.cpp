@@ -30,6 +30,23 @@ TagSiteKind kind_of(std::string_view callee) {
     return TagSiteKind::unknown;
 }
 
+/// True when the four bytes at `address` are the constant of an instruction that ends with them.
+bool is_constant_of_an_instruction(nt::Kernel& kernel, VirtAddr address) {
+    const nt::SymbolAt at = kernel.modules().at(address);
+    if (at.symbol && !at.symbol->is_code) return false;
+    // From the shortest instruction (an opcode and the constant) to the longest.
+    constexpr std::size_t longest = code::max_instruction_bytes - tag_bytes;
+    ByteVector bytes(longest + tag_bytes);
+    if (kernel.memory().read(address - longest, bytes).bytes != bytes.size()) return false;
+    for (std::size_t before = 1; before <= longest; ++before) {
+        auto instruction = code::decode_x64(Bytes(bytes).subspan(longest - before), address - before);
+        if (instruction && instruction->length == before + tag_bytes && instruction->immediate &&
+            instruction->immediate->offset == before && instruction->immediate->size == tag_bytes)
+            return true;
+    }
+    return false;
+}
+
 /// A write of four bytes into a module's image that replaces one tag constant by another.
 std::optional<TagSite> site_of(nt::Kernel& kernel, const JournalEntry& entry) {
     if (entry.breakpoint_handle || entry.after.size() != tag_bytes) return std::nullopt;
@@ -44,7 +61,7 @@ PoolTag tag_of(const ByteVector& bytes) {
 
 std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
     const nt::Module* module = kernel.modules().containing(address);
-    if (!module) return std::nullopt;
+    if (!module || !is_constant_of_an_instruction(kernel, address)) return std::nullopt;
     // The constant is the last part of its instruction, so the next instruction starts right behind it.
     VirtAddr at = address + tag_bytes;
     ByteVector bytes(max_instructions * code::max_instruction_bytes);
