@@ -17,26 +17,22 @@ constexpr u32 MultibootHasMemoryMap = 1 << 6;
 constexpr u32 MemoryAvailable = 1;
 constexpr u64 PhysicalLimit = 0xE0000000; // device memory lies above, and pointers here have 32 bits
 
-struct MultibootInfo
-{
+struct MultibootInfo {
     u32 Flags, MemoryLower, MemoryUpper, BootDevice, CommandLine, ModuleCount, Modules, Symbols[4], MapLength, Map;
 };
 
-struct MultibootModule
-{
+struct MultibootModule {
     u32 Start, End, String, Reserved;
 };
 
-struct __attribute__((packed)) MultibootRun
-{
+struct __attribute__((packed)) MultibootRun {
     u32 Size; // of what follows
     u64 Base, Length;
     u32 Type;
 };
 
 // PE, as far as a loader needs it.
-struct ImageSection
-{
+struct ImageSection {
     char Name[8];
     u32 VirtualSize, VirtualAddress, RawSize, RawOffset, Unused[3], Characteristics;
 };
@@ -58,18 +54,16 @@ constexpr u64 EntryTable = EntryValid | EntryWrite | EntryAccessedDirty | EntryS
 LOADER_PARAMETER_BLOCK Block;
 u32 NextPage; // memory from here on is free
 
-template <typename T> T* At(u64 address)
-{
+template <typename T>
+T* At(u64 address) {
     return reinterpret_cast<T*>(static_cast<u32>(address));
 }
 
-void Put(char c)
-{
+void Put(char c) {
     __asm__ volatile("outb %0, $0xE9" : : "a"(c));
 }
 
-[[noreturn]] void Stop(const char* text)
-{
+[[noreturn]] void Stop(const char* text) {
     for (; *text != 0; text++) {
         Put(*text);
     }
@@ -79,21 +73,18 @@ void Put(char c)
     }
 }
 
-void Clear(u32 address, u32 bytes)
-{
+void Clear(u32 address, u32 bytes) {
     volatile u8* p = At<volatile u8>(address);
     for (u32 i = 0; i < bytes; i++) {
         p[i] = 0;
     }
 }
 
-void Copy(u32 to, u32 from, u32 bytes)
-{
+void Copy(u32 to, u32 from, u32 bytes) {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
-u32 TakePages(u32 count)
-{
+u32 TakePages(u32 count) {
     u32 address = NextPage;
     NextPage += count * PageSize;
     Clear(address, count * PageSize);
@@ -101,8 +92,7 @@ u32 TakePages(u32 count)
 }
 
 // Copies a string, cut to fit.
-void CopyString(char* to, u32 size, const char* from)
-{
+void CopyString(char* to, u32 size, const char* from) {
     u32 i = 0;
     for (; i + 1 < size && from[i] != 0; i++) {
         to[i] = from[i];
@@ -110,16 +100,14 @@ void CopyString(char* to, u32 size, const char* from)
     to[i] = 0;
 }
 
-bool SameText(const char* a, const char* b)
-{
+bool SameText(const char* a, const char* b) {
     while (*a != 0 && *a == *b) {
         a++, b++;
     }
     return *a == *b;
 }
 
-void ReadMemoryMap(const MultibootInfo* info)
-{
+void ReadMemoryMap(const MultibootInfo* info) {
     if ((info->Flags & MultibootHasMemoryMap) == 0) {
         Stop("loader: no memory map");
     }
@@ -138,8 +126,7 @@ void ReadMemoryMap(const MultibootInfo* info)
 }
 
 // The module's string is the path as given to QEMU, then optional words.
-void ReadFiles(const MultibootInfo* info)
-{
+void ReadFiles(const MultibootInfo* info) {
     if ((info->Flags & MultibootHasModules) == 0) {
         Stop("loader: no boot files");
     }
@@ -170,8 +157,7 @@ void ReadFiles(const MultibootInfo* info)
     NextPage = (NextPage + PageSize - 1) & ~(PageSize - 1);
 }
 
-bool OptionGiven(const char* word)
-{
+bool OptionGiven(const char* word) {
     const char* p = Block.CommandLine;
     while (*p != 0) {
         u32 i = 0;
@@ -187,8 +173,7 @@ bool OptionGiven(const char* word)
 }
 
 // A number below limit, different at each start. The time stamp counter runs with the host's clock.
-u32 RandomBelow(u32 limit)
-{
+u32 RandomBelow(u32 limit) {
     u32 low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     low ^= high;
@@ -199,16 +184,14 @@ u32 RandomBelow(u32 limit)
 }
 
 // The table that the entry of `address` at `table[index]` leads to, made if need be.
-u64* NextTable(u64* table, u32 index)
-{
+u64* NextTable(u64* table, u32 index) {
     if ((table[index] & EntryValid) == 0) {
         table[index] = TakePages(1) | EntryTable;
     }
     return At<u64>(table[index] & 0xFFFFF000u);
 }
 
-void MapPage(u64 address, u32 physical, u64 bits)
-{
+void MapPage(u64 address, u32 physical, u64 bits) {
     u64* table = At<u64>(Block.DirectoryTable);
     for (int shift = 39; shift > 12; shift -= 9) {
         table = NextTable(table, static_cast<u32>(address >> shift) & 511);
@@ -217,8 +200,7 @@ void MapPage(u64 address, u32 physical, u64 bits)
 }
 
 // The first gigabyte where it lies, for the way into the kernel; the self map entry; nothing else.
-void BuildTables()
-{
+void BuildTables() {
     Block.DirectoryTable = TakePages(1);
     u64* root = At<u64>(Block.DirectoryTable);
     root[LAB_SELFMAP_INDEX] = Block.DirectoryTable | EntryTable | EntryNoExecute;
@@ -228,8 +210,7 @@ void BuildTables()
     }
 }
 
-void Relocate(u32 image, u32 directory, u32 size, u64 delta)
-{
+void Relocate(u32 image, u32 directory, u32 size, u64 delta) {
     for (u32 at = directory; at + 8 <= directory + size;) {
         u32 page = *At<u32>(image + at);
         u32 block = *At<u32>(image + at + 4);
@@ -247,8 +228,7 @@ void Relocate(u32 image, u32 directory, u32 size, u64 delta)
 }
 
 // Lays the kernel image out in memory at Block.KernelBase. Returns the address of its entry.
-u64 LoadKernel(const LOADER_FILE& file)
-{
+u64 LoadKernel(const LOADER_FILE& file) {
     u32 raw = static_cast<u32>(file.Address);
     u32 header = raw + *At<u32>(raw + 0x3C);
     if (*At<u16>(raw) != 0x5A4D || *At<u32>(header) != 0x4550 || *At<u16>(header + 4) != 0x8664) {
@@ -290,21 +270,18 @@ u64 LoadKernel(const LOADER_FILE& file)
 extern "C" char LoaderEnd[];
 extern "C" [[noreturn]] void LoaderEnterKernel(u32 directory, u64 entry, u32 block);
 
-extern "C" void* memcpy(void* to, const void* from, u32 bytes)
-{
+extern "C" void* memcpy(void* to, const void* from, u32 bytes) {
     Copy(reinterpret_cast<u32>(to), reinterpret_cast<u32>(from), bytes);
     return to;
 }
 
-extern "C" void* memset(void* to, int value, u32 bytes)
-{
+extern "C" void* memset(void* to, int value, u32 bytes) {
     void* start = to;
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
     return start;
 }
 
-extern "C" [[noreturn]] void LoaderMain(u32 magic, const MultibootInfo* info)
-{
+extern "C" [[noreturn]] void LoaderMain(u32 magic, const MultibootInfo* info) {
     if (magic != MultibootMagic) {
         Stop("loader: not started by a multiboot loader");
     }

@@ -267,7 +267,7 @@ def check_running(m, leaky):
     target.loads = []
     target.go_over()
 
-    deadline = time.monotonic() + 6
+    deadline = time.monotonic() + 60
     while len(target.loads) < 2 and time.monotonic() < deadline:
         packet = target.link.packet(0.5)
         if packet is None:

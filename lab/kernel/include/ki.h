@@ -58,8 +58,7 @@ typedef struct _UNLOADED_DRIVERS UNLOADED_DRIVERS, *PUNLOADED_DRIVERS;
 #define BREAKPOINT_UNLOAD_SYMBOLS 4
 
 // Describes the image of a load or unload report.
-struct KD_SYMBOLS_INFO
-{
+struct KD_SYMBOLS_INFO {
     ULONG64 BaseOfDll;
     ULONG64 ProcessId;
     ULONG CheckSum;
@@ -68,7 +67,7 @@ struct KD_SYMBOLS_INFO
 
 extern "C" {
 // ke ------------------------------------------------------------------------------------------------------------------
-extern LOADER_PARAMETER_BLOCK KiLoaderBlock;  // a copy of what the loader passed
+extern LOADER_PARAMETER_BLOCK KiLoaderBlock; // a copy of what the loader passed
 extern LOADER_PARAMETER_BLOCK* KeLoaderBlock;
 extern PKPRCB KiProcessorBlock[MAXIMUM_PROCESSORS];
 extern ULONG_PTR KiBugcheckData[5];
@@ -154,8 +153,8 @@ ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize);
 // Path is terminated. The caller skips the breakpoint instruction when Context->Rip comes back unchanged.
 VOID KdpReportLoad(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
 VOID KdpReportUnload(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
-// From the clock interrupt: reads at most one byte without waiting. TRUE when it was a break-in; the caller then executes
-// DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C).
+// From the clock interrupt: reads at most one byte without waiting. TRUE when it was a break-in; the caller then
+// executes DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C).
 BOOLEAN KdPollBreakIn(VOID);
 
 // ex, cm --------------------------------------------------------------------------------------------------------------

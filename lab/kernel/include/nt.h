@@ -25,8 +25,8 @@ typedef unsigned int UINT;
 typedef long LONG, *PLONG, NTSTATUS, KPRIORITY;
 typedef unsigned long ULONG, *PULONG, ACCESS_MASK;
 typedef long long LONGLONG, *PLONGLONG, LONG64, LONG_PTR, *PLONG_PTR;
-typedef unsigned long long ULONGLONG, *PULONGLONG, ULONG64, *PULONG64, ULONG_PTR, *PULONG_PTR, SIZE_T, *PSIZE_T, KAFFINITY,
-    KSPIN_LOCK, *PKSPIN_LOCK, PHYSICAL_ADDRESS64;
+typedef unsigned long long ULONGLONG, *PULONGLONG, ULONG64, *PULONG64, ULONG_PTR, *PULONG_PTR, SIZE_T, *PSIZE_T,
+    KAFFINITY, KSPIN_LOCK, *PKSPIN_LOCK, PHYSICAL_ADDRESS64;
 typedef void *PVOID, *HANDLE, **PHANDLE;
 typedef CHAR KPROCESSOR_MODE;
 
@@ -36,7 +36,7 @@ typedef CHAR KPROCESSOR_MODE;
 #define PAGE_SHIFT 12
 #define UNREFERENCED_PARAMETER(Name) ((void)(Name))
 #define FIELD_OFFSET(Type, Field) (static_cast<LONG>(__builtin_offsetof(Type, Field)))
-#define CONTAINING_RECORD(Address, Type, Field)                                                                                \
+#define CONTAINING_RECORD(Address, Type, Field)                                                                        \
     (reinterpret_cast<Type*>(reinterpret_cast<ULONG_PTR>(Address) - __builtin_offsetof(Type, Field)))
 
 #define NT_SUCCESS(Status) (static_cast<NTSTATUS>(Status) >= 0)
@@ -77,10 +77,8 @@ typedef ULONG64 POOL_FLAGS;
 
 enum MODE { KernelMode, UserMode, MaximumMode };
 
-union LARGE_INTEGER
-{
-    struct
-    {
+union LARGE_INTEGER {
+    struct {
         ULONG LowPart;
         LONG HighPart;
     };
@@ -121,8 +119,9 @@ int memcmp(const VOID* First, const VOID* Second, SIZE_T Length);
 NTKERNELAPI ULONG DbgPrint(PCSTR Format, ...) __attribute__((format(printf, 1, 2)));
 NTKERNELAPI VOID DbgBreakPoint(VOID);
 NTKERNELAPI VOID DbgBreakPointWithStatus(ULONG Status);
-NTKERNELAPI DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
-                                                ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
+NTKERNELAPI DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
+                                                ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3,
+                                                ULONG_PTR BugCheckParameter4);
 
 // Interrupt request level and locks -----------------------------------------------------------------------------------
 NTKERNELAPI KIRQL KeGetCurrentIrql(VOID);
@@ -132,7 +131,8 @@ NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock);
 NTKERNELAPI VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql);
 NTKERNELAPI ULONG KeGetCurrentProcessorNumber(VOID);
 
-// Threads, timers, deferred procedure calls ----------------------------------------------------------------------------
+// Threads, timers, deferred procedure calls
+// ----------------------------------------------------------------------------
 NTKERNELAPI struct _KTHREAD* KeGetCurrentThread(VOID);
 NTKERNELAPI NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
 NTKERNELAPI VOID KeInitializeDpc(PKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext);
@@ -141,8 +141,9 @@ NTKERNELAPI VOID KeInitializeTimer(PKTIMER Timer);
 // A negative DueTime is relative, in units of 100 ns; Period is in milliseconds, 0 for a single shot.
 NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc);
 NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer);
-NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, PVOID ObjectAttributes, HANDLE ProcessHandle,
-                                          struct _CLIENT_ID* ClientId, PKSTART_ROUTINE StartRoutine, PVOID StartContext);
+NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, PVOID ObjectAttributes,
+                                          HANDLE ProcessHandle, struct _CLIENT_ID* ClientId,
+                                          PKSTART_ROUTINE StartRoutine, PVOID StartContext);
 NTKERNELAPI NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus);
 
 // Pool ----------------------------------------------------------------------------------------------------------------

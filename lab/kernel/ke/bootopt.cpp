@@ -7,8 +7,7 @@ LOADER_PARAMETER_BLOCK* KeLoaderBlock = &KiLoaderBlock;
 }
 
 // The text behind `Name=`, or null.
-static PCSTR KiFindBootOption(PCSTR Name)
-{
+static PCSTR KiFindBootOption(PCSTR Name) {
     PCSTR line = KiLoaderBlock.CommandLine;
     for (PCSTR word = line; *word != 0; word++) {
         if (word != line && word[-1] != ' ') {
@@ -25,8 +24,7 @@ static PCSTR KiFindBootOption(PCSTR Name)
     return nullptr;
 }
 
-extern "C" BOOLEAN KeGetBootOption(PCSTR Name, PCHAR Value, SIZE_T ValueSize)
-{
+extern "C" BOOLEAN KeGetBootOption(PCSTR Name, PCHAR Value, SIZE_T ValueSize) {
     PCSTR text = KiFindBootOption(Name);
     if (text == nullptr || ValueSize == 0) {
         return FALSE;
@@ -39,8 +37,7 @@ extern "C" BOOLEAN KeGetBootOption(PCSTR Name, PCHAR Value, SIZE_T ValueSize)
     return TRUE;
 }
 
-extern "C" BOOLEAN KeBootOptionIs(PCSTR Name, PCSTR Value, BOOLEAN Default)
-{
+extern "C" BOOLEAN KeBootOptionIs(PCSTR Name, PCSTR Value, BOOLEAN Default) {
     PCSTR text = KiFindBootOption(Name);
     if (text == nullptr) {
         return Default;

@@ -1,5 +1,5 @@
-// The end: what went wrong is kept in KiBugcheckData, printed to the debugger, and the debugger is called, for as long as
-// it likes.
+// The end: what went wrong is kept in KiBugcheckData, printed to the debugger, and the debugger is called, for as long
+// as it likes.
 #include "ke.h"
 
 extern "C" {
@@ -8,15 +8,14 @@ CONTEXT KiBugcheckContext;
 volatile LONG KiHardwareTrigger;
 }
 
-extern "C" NOINLINE VOID KiBugCheckDebugBreak(ULONG Status)
-{
+extern "C" NOINLINE VOID KiBugCheckDebugBreak(ULONG Status) {
     DbgBreakPointWithStatus(Status);
 }
 
 extern "C" NTKERNELAPI DECLSPEC_NORETURN NOINLINE VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
-                                                                    ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3,
-                                                                    ULONG_PTR BugCheckParameter4)
-{
+                                                                    ULONG_PTR BugCheckParameter2,
+                                                                    ULONG_PTR BugCheckParameter3,
+                                                                    ULONG_PTR BugCheckParameter4) {
     KeDisableInterrupts();
     RtlCaptureContext(&KiBugcheckContext);
     if (KeGetCurrentIrql() < HIGH_LEVEL) {

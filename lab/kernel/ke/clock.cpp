@@ -16,33 +16,28 @@ typedef struct _KSYSTEM_TIME KSYSTEM_TIME;
 static KUSER_SHARED_DATA* const SharedUserData = reinterpret_cast<KUSER_SHARED_DATA*>(LAB_SHARED_DATA);
 
 // Readers take the time when both upper halves agree, so these are written around the lower one.
-static VOID KiWriteTime(KSYSTEM_TIME* Time, LONGLONG Value)
-{
+static VOID KiWriteTime(KSYSTEM_TIME* Time, LONGLONG Value) {
     volatile KSYSTEM_TIME* time = Time;
     time->High2Time = static_cast<LONG>(Value >> 32);
     time->LowPart = static_cast<ULONG>(Value);
     time->High1Time = static_cast<LONG>(Value >> 32);
 }
 
-static VOID KiTimerExpireRoutine(PKDPC, PVOID, PVOID, PVOID)
-{
+static VOID KiTimerExpireRoutine(PKDPC, PVOID, PVOID, PVOID) {
     KiTimerExpiration();
 }
 
-extern "C" VOID KiInitializeSystemTime(VOID)
-{
+extern "C" VOID KiInitializeSystemTime(VOID) {
     KeInitializeDpc(&KiTimerExpireDpc, KiTimerExpireRoutine, nullptr);
     KeBootTime = HalQueryRealTimeClock();
     KiWriteTime(&SharedUserData->SystemTime, KeBootTime);
 }
 
-extern "C" LONGLONG KeQuerySystemTime(VOID)
-{
+extern "C" LONGLONG KeQuerySystemTime(VOID) {
     return KeBootTime + static_cast<LONGLONG>(KiInterruptTime);
 }
 
-extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame)
-{
+extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame) {
     PKPRCB prcb = KeGetCurrentPrcb();
     KeTickCount = KeTickCount + 1;
     KiInterruptTime = KiInterruptTime + KiClockIncrement;
@@ -67,8 +62,7 @@ extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame)
 }
 
 // Sorted by due time. Interrupts are off.
-static VOID KiInsertTimer(PKTIMER Timer)
-{
+static VOID KiInsertTimer(PKTIMER Timer) {
     PLIST_ENTRY entry = KiTimerListHead.Blink;
     while (entry != &KiTimerListHead &&
            CONTAINING_RECORD(entry, KTIMER, TimerListEntry)->DueTime.QuadPart > Timer->DueTime.QuadPart) {
@@ -78,8 +72,7 @@ static VOID KiInsertTimer(PKTIMER Timer)
     Timer->Inserted = TRUE;
 }
 
-static BOOLEAN KiRemoveTimer(PKTIMER Timer)
-{
+static BOOLEAN KiRemoveTimer(PKTIMER Timer) {
     if (!Timer->Inserted) {
         return FALSE;
     }
@@ -88,16 +81,14 @@ static BOOLEAN KiRemoveTimer(PKTIMER Timer)
     return TRUE;
 }
 
-extern "C" NTKERNELAPI VOID KeInitializeTimer(PKTIMER Timer)
-{
+extern "C" NTKERNELAPI VOID KeInitializeTimer(PKTIMER Timer) {
     constexpr UCHAR timer_notification_object = 8;
     memset(Timer, 0, sizeof(*Timer));
     Timer->Header.Type = timer_notification_object;
     InitializeListHead(&Timer->Header.WaitListHead);
 }
 
-extern "C" NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
-{
+extern "C" NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc) {
     BOOLEAN enabled = KeDisableInterrupts();
     BOOLEAN was_set = KiRemoveTimer(Timer);
     LONGLONG now = static_cast<LONGLONG>(KiInterruptTime);
@@ -110,8 +101,7 @@ extern "C" NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime
     return was_set;
 }
 
-extern "C" NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer)
-{
+extern "C" NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer) {
     BOOLEAN enabled = KeDisableInterrupts();
     BOOLEAN was_set = KiRemoveTimer(Timer);
     KeRestoreInterrupts(enabled);
@@ -120,12 +110,12 @@ extern "C" NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer)
 
 // Takes the timers off the list that are due: their deferred calls are queued and the threads that wait for them become
 // ready. At DISPATCH_LEVEL.
-extern "C" NOINLINE VOID KiTimerExpiration(VOID)
-{
+extern "C" NOINLINE VOID KiTimerExpiration(VOID) {
     constexpr LONGLONG Millisecond = 10'000;
     for (;;) {
         BOOLEAN enabled = KeDisableInterrupts();
-        PKTIMER timer = IsListEmpty(&KiTimerListHead) ? nullptr : CONTAINING_RECORD(KiTimerListHead.Flink, KTIMER, TimerListEntry);
+        PKTIMER timer =
+            IsListEmpty(&KiTimerListHead) ? nullptr : CONTAINING_RECORD(KiTimerListHead.Flink, KTIMER, TimerListEntry);
         if (timer == nullptr || timer->DueTime.QuadPart > static_cast<LONGLONG>(KiInterruptTime)) {
             KeRestoreInterrupts(enabled);
             return;

@@ -1,5 +1,5 @@
-// The way to the debugger: exceptions are reported with the processor's state saved, and int 2Dh carries prints and image
-// reports. The other end, with the protocol, is in kd/.
+// The way to the debugger: exceptions are reported with the processor's state saved, and int 2Dh carries prints and
+// image reports. The other end, with the protocol, is in kd/.
 #include "ke.h"
 
 extern "C" {
@@ -9,28 +9,25 @@ KSPIN_LOCK KdpDebuggerLock;
 constexpr ULONG FLG_STOP_ON_EXCEPTION = 1;
 
 // What a debugger must hear of at once; anything else only when nobody handled it.
-static BOOLEAN KdpIsDebuggerEvent(LONG Code)
-{
+static BOOLEAN KdpIsDebuggerEvent(LONG Code) {
     return Code == STATUS_BREAKPOINT || Code == STATUS_SINGLE_STEP || Code == STATUS_ASSERTION_FAILURE;
 }
 
 // int 2Dh: the service in rax, its arguments in rcx and rdx. Goes on behind the int3 that follows, unless the debugger
 // moved the instruction pointer.
-static BOOLEAN KdpServeDebugService(ULONG64 Service, PCONTEXT Context)
-{
+static BOOLEAN KdpServeDebugService(ULONG64 Service, PCONTEXT Context) {
     ULONG64 rip = Context->Rip;
     switch (Service) {
-    case BREAKPOINT_PRINT:
-        KdpPrint(reinterpret_cast<PCSTR>(Context->Rcx), static_cast<ULONG>(Context->Rdx));
-        break;
+    case BREAKPOINT_PRINT: KdpPrint(reinterpret_cast<PCSTR>(Context->Rcx), static_cast<ULONG>(Context->Rdx)); break;
     case BREAKPOINT_LOAD_SYMBOLS:
-        KdpReportLoad(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx), Context);
+        KdpReportLoad(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx),
+                      Context);
         break;
     case BREAKPOINT_UNLOAD_SYMBOLS:
-        KdpReportUnload(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx), Context);
+        KdpReportUnload(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx),
+                        Context);
         break;
-    default:
-        return FALSE;
+    default: return FALSE;
     }
     if (Context->Rip == rip) {
         Context->Rip++;
@@ -40,8 +37,7 @@ static BOOLEAN KdpServeDebugService(ULONG64 Service, PCONTEXT Context)
 
 // Asks the debugger about an exception. TRUE when it is dealt with; Context then holds what to resume with.
 extern "C" NOINLINE BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, PEXCEPTION_RECORD64 Record,
-                                   PCONTEXT Context, BOOLEAN FirstChance)
-{
+                                   PCONTEXT Context, BOOLEAN FirstChance) {
     UNREFERENCED_PARAMETER(TrapFrame);
     UNREFERENCED_PARAMETER(ExceptionFrame);
     if (FirstChance && !KdpIsDebuggerEvent(Record->ExceptionCode) && (NtGlobalFlag & FLG_STOP_ON_EXCEPTION) == 0) {
@@ -65,27 +61,23 @@ extern "C" NOINLINE BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME Exc
 }
 
 // From the clock interrupt.
-extern "C" NOINLINE VOID KdCheckForDebugBreak(VOID)
-{
+extern "C" NOINLINE VOID KdCheckForDebugBreak(VOID) {
     if (KdPollBreakIn()) {
         DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C);
     }
 }
 
-static KD_SYMBOLS_INFO KdpDescribeImage(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+static KD_SYMBOLS_INFO KdpDescribeImage(PKLDR_DATA_TABLE_ENTRY Entry) {
     constexpr ULONG64 system_process_id = 4;
     return {reinterpret_cast<ULONG64>(Entry->DllBase), system_process_id, Entry->CheckSum, Entry->SizeOfImage};
 }
 
-extern "C" NOINLINE VOID DbgLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry)
-{
+extern "C" NOINLINE VOID DbgLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry) {
     KD_SYMBOLS_INFO info = KdpDescribeImage(Entry);
     DebugService2(const_cast<PCHAR>(Path), reinterpret_cast<ULONG_PTR>(&info), BREAKPOINT_LOAD_SYMBOLS);
 }
 
-extern "C" NOINLINE VOID DbgUnLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry)
-{
+extern "C" NOINLINE VOID DbgUnLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry) {
     KD_SYMBOLS_INFO info = KdpDescribeImage(Entry);
     DebugService2(const_cast<PCHAR>(Path), reinterpret_cast<ULONG_PTR>(&info), BREAKPOINT_UNLOAD_SYMBOLS);
 }

@@ -6,8 +6,7 @@ constexpr UCHAR MediumImportance = 1;
 
 typedef struct _KDPC_DATA KDPC_DATA, *PKDPC_DATA;
 
-extern "C" NTKERNELAPI VOID KeInitializeDpc(PKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
-{
+extern "C" NTKERNELAPI VOID KeInitializeDpc(PKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext) {
     memset(Dpc, 0, sizeof(*Dpc));
     Dpc->Type = DpcObject;
     Dpc->Importance = MediumImportance;
@@ -15,8 +14,7 @@ extern "C" NTKERNELAPI VOID KeInitializeDpc(PKDPC Dpc, PKDEFERRED_ROUTINE Deferr
     Dpc->DeferredContext = DeferredContext;
 }
 
-extern "C" NTKERNELAPI BOOLEAN KeInsertQueueDpc(PKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2)
-{
+extern "C" NTKERNELAPI BOOLEAN KeInsertQueueDpc(PKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2) {
     BOOLEAN enabled = KeDisableInterrupts();
     PKDPC_DATA data = &KeGetCurrentPrcb()->DpcData[0];
     BOOLEAN insert = Dpc->DpcData == nullptr;
@@ -34,8 +32,7 @@ extern "C" NTKERNELAPI BOOLEAN KeInsertQueueDpc(PKDPC Dpc, PVOID SystemArgument1
 }
 
 // Runs what is queued, with interrupts on while a routine runs. At DISPATCH_LEVEL.
-extern "C" NOINLINE VOID KiRetireDpcList(PKPRCB Prcb)
-{
+extern "C" NOINLINE VOID KiRetireDpcList(PKPRCB Prcb) {
     PKDPC_DATA data = &Prcb->DpcData[0];
     for (;;) {
         BOOLEAN enabled = KeDisableInterrupts();
@@ -59,8 +56,7 @@ extern "C" NOINLINE VOID KiRetireDpcList(PKPRCB Prcb)
 
 // The software interrupt of DISPATCH_LEVEL: deferred calls, then the end of the running thread's quantum or a thread of
 // higher priority.
-extern "C" NOINLINE VOID KiDispatchInterrupt(VOID)
-{
+extern "C" NOINLINE VOID KiDispatchInterrupt(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     KiRetireDpcList(prcb);
     if (prcb->QuantumEnd || prcb->NextThread != nullptr) {

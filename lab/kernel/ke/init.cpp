@@ -6,8 +6,7 @@ extern "C" {
 ULONG NtGlobalFlag;
 }
 
-extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* LoaderBlock)
-{
+extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* LoaderBlock) {
     KiLoaderBlock = *LoaderBlock;
     KiInitializeBootProcessor();
     KiWriteCr8(DISPATCH_LEVEL);
@@ -25,8 +24,7 @@ extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* L
     HalInitializeProcessor();
 }
 
-static INIT_FUNCTION VOID KiStartScenario(VOID)
-{
+static INIT_FUNCTION VOID KiStartScenario(VOID) {
     CHAR scenario[32] = "idle";
     KeGetBootOption("scenario", scenario, sizeof(scenario));
     const PCSTR* drivers = CmScenarioDrivers(scenario);
@@ -43,8 +41,7 @@ static INIT_FUNCTION VOID KiStartScenario(VOID)
 }
 
 // Not in INIT, for it frees that section.
-extern "C" VOID Phase1Initialization(PVOID)
-{
+extern "C" VOID Phase1Initialization(PVOID) {
     PspStartBackground();
     KiStartScenario();
     MmFreeLoaderMemory();

@@ -2,51 +2,43 @@
 // the same, so that a debugger sees who holds it.
 #include "ke.h"
 
-extern "C" PKPCR KeGetPcr(VOID)
-{
+extern "C" PKPCR KeGetPcr(VOID) {
     PKPCR pcr;
     __asm__ volatile("movq %%gs:0x18, %0" : "=r"(pcr));
     return pcr;
 }
 
-extern "C" PKPRCB KeGetCurrentPrcb(VOID)
-{
+extern "C" PKPRCB KeGetCurrentPrcb(VOID) {
     return &KeGetPcr()->Prcb;
 }
 
-extern "C" NTKERNELAPI PKTHREAD KeGetCurrentThread(VOID)
-{
+extern "C" NTKERNELAPI PKTHREAD KeGetCurrentThread(VOID) {
     PKTHREAD thread;
     __asm__ volatile("movq %%gs:0x188, %0" : "=r"(thread));
     return thread;
 }
 
-extern "C" NTKERNELAPI ULONG KeGetCurrentProcessorNumber(VOID)
-{
+extern "C" NTKERNELAPI ULONG KeGetCurrentProcessorNumber(VOID) {
     return KeGetCurrentPrcb()->Number;
 }
 
-extern "C" BOOLEAN KeDisableInterrupts(VOID)
-{
+extern "C" BOOLEAN KeDisableInterrupts(VOID) {
     BOOLEAN enabled = (KiReadFlags() & EFLAGS_IF) != 0;
     __asm__ volatile("cli" : : : "memory");
     return enabled;
 }
 
-extern "C" VOID KeRestoreInterrupts(BOOLEAN Enable)
-{
+extern "C" VOID KeRestoreInterrupts(BOOLEAN Enable) {
     if (Enable) {
         KiEnableInterrupts();
     }
 }
 
-extern "C" NTKERNELAPI KIRQL KeGetCurrentIrql(VOID)
-{
+extern "C" NTKERNELAPI KIRQL KeGetCurrentIrql(VOID) {
     return static_cast<KIRQL>(KiReadCr8());
 }
 
-extern "C" NTKERNELAPI KIRQL KfRaiseIrql(KIRQL NewIrql)
-{
+extern "C" NTKERNELAPI KIRQL KfRaiseIrql(KIRQL NewIrql) {
     KIRQL old = static_cast<KIRQL>(KiReadCr8());
     if (NewIrql < old) {
         KeBugCheckEx(IRQL_NOT_GREATER_OR_EQUAL, old, NewIrql, 0, 0);
@@ -55,16 +47,14 @@ extern "C" NTKERNELAPI KIRQL KfRaiseIrql(KIRQL NewIrql)
     return old;
 }
 
-extern "C" NTKERNELAPI VOID KeLowerIrql(KIRQL NewIrql)
-{
+extern "C" NTKERNELAPI VOID KeLowerIrql(KIRQL NewIrql) {
     if (NewIrql > KiReadCr8()) {
         KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, KiReadCr8(), NewIrql, 0, 0);
     }
     KiWriteCr8(NewIrql);
 }
 
-extern "C" NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
-{
+extern "C" NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     if (*SpinLock != 0) {
         KeBugCheckEx(SPIN_LOCK_ALREADY_OWNED, reinterpret_cast<ULONG_PTR>(SpinLock), *SpinLock, 0, 0);
@@ -73,8 +63,7 @@ extern "C" NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
     return irql;
 }
 
-extern "C" NTKERNELAPI VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
-{
+extern "C" NTKERNELAPI VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql) {
     *SpinLock = 0;
     KeLowerIrql(NewIrql);
 }

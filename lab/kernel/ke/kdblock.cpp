@@ -1,6 +1,6 @@
-// The two blocks by which a debugger finds its way in the kernel: the answer to the protocol's GetVersion request, and the
-// data block (tag KDBG) with the addresses of variables and the offsets of members. Their layouts are those of the public
-// headers (DBGKD_GET_VERSION64, KDDEBUGGER_DATA64), whatever the layout seed.
+// The two blocks by which a debugger finds its way in the kernel: the answer to the protocol's GetVersion request, and
+// the data block (tag KDBG) with the addresses of variables and the offsets of members. Their layouts are those of the
+// public headers (DBGKD_GET_VERSION64, KDDEBUGGER_DATA64), whatever the layout seed.
 #include "ke.h"
 
 constexpr ULONG KdpDataBlockTag = 0x4742444B; // "KDBG"
@@ -15,8 +15,7 @@ constexpr UCHAR KdpStateChanges = 3;
 constexpr UCHAR KdpManipulateRequests = 0x31;
 constexpr USHORT KdpBuild = 19041;
 
-struct _DBGKD_GET_VERSION64
-{
+struct _DBGKD_GET_VERSION64 {
     USHORT MajorVersion;
     USHORT MinorVersion;
     UCHAR ProtocolVersion;
@@ -35,8 +34,7 @@ struct _DBGKD_GET_VERSION64
 static_assert(sizeof(_DBGKD_GET_VERSION64) == 40);
 
 // All 8-byte members are addresses of variables unless their name says otherwise.
-struct _KDDEBUGGER_DATA64
-{
+struct _KDDEBUGGER_DATA64 {
     LIST_ENTRY List;
     ULONG OwnerTag;
     ULONG Size;
@@ -52,23 +50,25 @@ struct _KDDEBUGGER_DATA64
         MmHighestPhysicalPage, MmNumberOfPhysicalPages, MmMaximumNonPagedPoolInBytes, MmNonPagedSystemStart,
         MmNonPagedPoolStart, MmNonPagedPoolEnd, MmPagedPoolStart, MmPagedPoolEnd, MmPagedPoolInformation;
     ULONG64 MmPageSize;
-    ULONG64 MmSizeOfPagedPoolInBytes, MmTotalCommitLimit, MmTotalCommittedPages, MmSharedCommit, MmDriverCommit, MmProcessCommit,
-        MmPagedPoolCommit, MmExtendedCommit, MmZeroedPageListHead, MmFreePageListHead, MmStandbyPageListHead,
-        MmModifiedPageListHead, MmModifiedNoWritePageListHead, MmAvailablePages, MmResidentAvailablePages, PoolTrackTable,
-        NonPagedPoolDescriptor, MmHighestUserAddress, MmSystemRangeStart, MmUserProbeAddress, KdPrintCircularBuffer,
-        KdPrintCircularBufferEnd, KdPrintWritePointer, KdPrintRolloverCount, MmLoadedUserImageList, NtBuildLab,
-        KiNormalSystemCall, KiProcessorBlock, MmUnloadedDrivers, MmLastUnloadedDriver, MmTriageActionTaken, MmSpecialPoolTag,
-        KernelVerifier, MmVerifierData, MmAllocatedNonPagedPool, MmPeakCommitment, MmTotalCommitLimitMaximum, CmNtCSDVersion,
-        MmPhysicalMemoryBlock, MmSessionBase, MmSessionSize, MmSystemParentTablePage, MmVirtualTranslationBase;
+    ULONG64 MmSizeOfPagedPoolInBytes, MmTotalCommitLimit, MmTotalCommittedPages, MmSharedCommit, MmDriverCommit,
+        MmProcessCommit, MmPagedPoolCommit, MmExtendedCommit, MmZeroedPageListHead, MmFreePageListHead,
+        MmStandbyPageListHead, MmModifiedPageListHead, MmModifiedNoWritePageListHead, MmAvailablePages,
+        MmResidentAvailablePages, PoolTrackTable, NonPagedPoolDescriptor, MmHighestUserAddress, MmSystemRangeStart,
+        MmUserProbeAddress, KdPrintCircularBuffer, KdPrintCircularBufferEnd, KdPrintWritePointer, KdPrintRolloverCount,
+        MmLoadedUserImageList, NtBuildLab, KiNormalSystemCall, KiProcessorBlock, MmUnloadedDrivers,
+        MmLastUnloadedDriver, MmTriageActionTaken, MmSpecialPoolTag, KernelVerifier, MmVerifierData,
+        MmAllocatedNonPagedPool, MmPeakCommitment, MmTotalCommitLimitMaximum, CmNtCSDVersion, MmPhysicalMemoryBlock,
+        MmSessionBase, MmSessionSize, MmSystemParentTablePage, MmVirtualTranslationBase;
     USHORT OffsetKThreadNextProcessor, OffsetKThreadTeb, OffsetKThreadKernelStack, OffsetKThreadInitialStack,
         OffsetKThreadApcProcess, OffsetKThreadState, OffsetKThreadBStore, OffsetKThreadBStoreLimit, SizeEProcess,
         OffsetEprocessPeb, OffsetEprocessParentCID, OffsetEprocessDirectoryTableBase, SizePrcb, OffsetPrcbDpcRoutine,
         OffsetPrcbCurrentThread, OffsetPrcbMhz, OffsetPrcbCpuType, OffsetPrcbVendorString, OffsetPrcbProcStateContext,
         OffsetPrcbNumber, SizeEThread;
     ULONG64 KdPrintCircularBufferPtr, KdPrintBufferSize, KeLoaderBlock;
-    USHORT SizePcr, OffsetPcrSelfPcr, OffsetPcrCurrentPrcb, OffsetPcrContainedPrcb, OffsetPcrInitialBStore, OffsetPcrBStoreLimit,
-        OffsetPcrInitialStack, OffsetPcrStackLimit, OffsetPrcbPcrPage, OffsetPrcbProcStateSpecialReg, GdtR0Code, GdtR0Data,
-        GdtR0Pcr, GdtR3Code, GdtR3Data, GdtR3Teb, GdtLdt, GdtTss, Gdt64R3CmCode, Gdt64R3CmTeb;
+    USHORT SizePcr, OffsetPcrSelfPcr, OffsetPcrCurrentPrcb, OffsetPcrContainedPrcb, OffsetPcrInitialBStore,
+        OffsetPcrBStoreLimit, OffsetPcrInitialStack, OffsetPcrStackLimit, OffsetPrcbPcrPage,
+        OffsetPrcbProcStateSpecialReg, GdtR0Code, GdtR0Data, GdtR0Pcr, GdtR3Code, GdtR3Data, GdtR3Teb, GdtLdt, GdtTss,
+        Gdt64R3CmCode, Gdt64R3CmTeb;
     ULONG64 IopNumTriageDumpDataBlocks, IopTriageDumpDataBlocks, VfCrashDataBlock, MmBadPagesDetected,
         MmZeroedPageSingleBitErrorsDetected, EtwpDebuggerData;
     USHORT OffsetPrcbContext, OffsetPrcbMaxBreakpoints, OffsetPrcbMaxWatchpoints;
@@ -115,13 +115,12 @@ extern PCHAR KdPrintCircularBuffer, KdPrintWritePointer;
 extern ULONG KdPrintBufferSize, KdPrintRolloverCount;
 }
 
-template <typename T> static ULONG64 KdpAddress(T& Variable)
-{
+template <typename T>
+static ULONG64 KdpAddress(T& Variable) {
     return reinterpret_cast<ULONG64>(&Variable);
 }
 
-static VOID KdpFillVariables(_KDDEBUGGER_DATA64* Block)
-{
+static VOID KdpFillVariables(_KDDEBUGGER_DATA64* Block) {
     Block->KernBase = KiLoaderBlock.KernelBase;
     Block->BreakpointWithStatus = reinterpret_cast<ULONG64>(DbgBreakPointWithStatus);
     Block->PsLoadedModuleList = KdpAddress(PsLoadedModuleList);
@@ -168,8 +167,7 @@ static VOID KdpFillVariables(_KDDEBUGGER_DATA64* Block)
 
 #define KDP_OFFSET(Type, Member) static_cast<USHORT>(__builtin_offsetof(Type, Member))
 
-static VOID KdpFillOffsets(_KDDEBUGGER_DATA64* Block)
-{
+static VOID KdpFillOffsets(_KDDEBUGGER_DATA64* Block) {
     Block->OffsetKThreadNextProcessor = KDP_OFFSET(KTHREAD, NextProcessor);
     Block->OffsetKThreadTeb = KDP_OFFSET(KTHREAD, Teb);
     Block->OffsetKThreadKernelStack = KDP_OFFSET(KTHREAD, KernelStack);
@@ -211,8 +209,7 @@ static VOID KdpFillOffsets(_KDDEBUGGER_DATA64* Block)
     Block->Gdt64R3CmTeb = 0x50;
 }
 
-extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID)
-{
+extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
     _KDDEBUGGER_DATA64* block = &KdDebuggerDataBlock;
     block->OwnerTag = KdpDataBlockTag;
     block->Size = sizeof(*block);

@@ -9,9 +9,9 @@
 
 #include "amd64/cpu.h"
 
-constexpr ULONG KiClockFrequency = 100; // ticks a second
+constexpr ULONG KiClockFrequency = 100;                             // ticks a second
 constexpr ULONG64 KiClockIncrement = 10'000'000 / KiClockFrequency; // in units of 100 ns
-constexpr SCHAR KiThreadQuantum = 3; // ticks
+constexpr SCHAR KiThreadQuantum = 3;                                // ticks
 constexpr KPRIORITY KiLowestPriority = 0;
 constexpr KPRIORITY KiNormalPriority = 8;
 constexpr KPRIORITY KiHighestPriority = 31;
@@ -20,37 +20,31 @@ constexpr USHORT KGDT64_R0_CODE = 0x10;
 
 constexpr ULONG KiCpuFamilyAmd64 = 15;
 
-inline VOID InitializeListHead(PLIST_ENTRY Head)
-{
+inline VOID InitializeListHead(PLIST_ENTRY Head) {
     Head->Flink = Head->Blink = Head;
 }
 
-inline BOOLEAN IsListEmpty(const LIST_ENTRY* Head)
-{
+inline BOOLEAN IsListEmpty(const LIST_ENTRY* Head) {
     return Head->Flink == Head;
 }
 
-inline VOID InsertTailList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
-{
+inline VOID InsertTailList(PLIST_ENTRY Head, PLIST_ENTRY Entry) {
     Entry->Flink = Head;
     Entry->Blink = Head->Blink;
     Head->Blink->Flink = Entry;
     Head->Blink = Entry;
 }
 
-inline VOID InsertHeadList(PLIST_ENTRY Head, PLIST_ENTRY Entry)
-{
+inline VOID InsertHeadList(PLIST_ENTRY Head, PLIST_ENTRY Entry) {
     InsertTailList(Head->Flink, Entry);
 }
 
-inline VOID RemoveEntryList(PLIST_ENTRY Entry)
-{
+inline VOID RemoveEntryList(PLIST_ENTRY Entry) {
     Entry->Blink->Flink = Entry->Flink;
     Entry->Flink->Blink = Entry->Blink;
 }
 
-inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY Head)
-{
+inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY Head) {
     PLIST_ENTRY entry = Head->Flink;
     RemoveEntryList(entry);
     return entry;
@@ -65,7 +59,8 @@ VOID HalEndSystemInterrupt(VOID);
 LONGLONG HalQueryRealTimeClock(VOID); // 100 ns since 1601
 VOID KiSwapContext(PKTHREAD OldThread, PKTHREAD NewThread);
 VOID KiStartSystemThread(VOID);
-VOID KiInitializeContextThread(PKTHREAD Thread, PVOID StackTop, PVOID SystemRoutine, PVOID StartRoutine, PVOID StartContext);
+VOID KiInitializeContextThread(PKTHREAD Thread, PVOID StackTop, PVOID SystemRoutine, PVOID StartRoutine,
+                               PVOID StartContext);
 VOID RtlCaptureContext(PCONTEXT ContextRecord);
 ULONG_PTR DebugService2(PVOID Argument1, ULONG_PTR Argument2, ULONG Service);
 extern UCHAR KiBootStack[];

@@ -7,8 +7,7 @@ extern "C" {
 PKTHREAD KiIdleThread;
 }
 
-extern "C" VOID KiInitializeScheduler(VOID)
-{
+extern "C" VOID KiInitializeScheduler(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     for (LIST_ENTRY& head : prcb->DispatcherReadyListHead) {
         InitializeListHead(&head);
@@ -18,8 +17,7 @@ extern "C" VOID KiInitializeScheduler(VOID)
     }
 }
 
-static VOID KiPrepareThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, PVOID StackLimit, KPRIORITY Priority)
-{
+static VOID KiPrepareThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, PVOID StackLimit, KPRIORITY Priority) {
     Thread->Header.Type = ThreadObject;
     InitializeListHead(&Thread->Header.WaitListHead);
     InitializeListHead(&Thread->ApcState.ApcListHead[0]);
@@ -41,8 +39,7 @@ static VOID KiPrepareThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, 
 // Prepares Thread so that its first switch enters SystemRoutine(StartRoutine, StartContext) at PASSIVE_LEVEL. Without a
 // routine it describes the code that runs now (the idle thread).
 extern "C" VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, PVOID StackLimit,
-                                   PVOID SystemRoutine, PVOID StartRoutine, PVOID StartContext, KPRIORITY Priority)
-{
+                                   PVOID SystemRoutine, PVOID StartRoutine, PVOID StartContext, KPRIORITY Priority) {
     KiPrepareThread(Thread, Process, StackTop, StackLimit, Priority);
     if (SystemRoutine == nullptr) {
         Thread->State = Running;
@@ -51,13 +48,11 @@ extern "C" VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID Sta
     KiInitializeContextThread(Thread, StackTop, SystemRoutine, StartRoutine, StartContext);
 }
 
-static PLIST_ENTRY KiReadyList(KPRIORITY Priority)
-{
+static PLIST_ENTRY KiReadyList(KPRIORITY Priority) {
     return &KeGetCurrentPrcb()->DispatcherReadyListHead[Priority];
 }
 
-static VOID KiInsertReady(PKTHREAD Thread)
-{
+static VOID KiInsertReady(PKTHREAD Thread) {
     Thread->State = Ready;
     Thread->ReadyTime = static_cast<ULONG>(KeTickCount);
     InsertTailList(KiReadyList(Thread->Priority), &Thread->WaitListEntry);
@@ -65,8 +60,7 @@ static VOID KiInsertReady(PKTHREAD Thread)
 }
 
 // The ready thread of highest priority, at least Lowest, taken off its list; null when there is none.
-static PKTHREAD KiSelectReadyThread(KPRIORITY Lowest)
-{
+static PKTHREAD KiSelectReadyThread(KPRIORITY Lowest) {
     PKPRCB prcb = KeGetCurrentPrcb();
     for (KPRIORITY priority = KiHighestPriority; priority >= Lowest; priority--) {
         PLIST_ENTRY head = KiReadyList(priority);
@@ -83,8 +77,7 @@ static PKTHREAD KiSelectReadyThread(KPRIORITY Lowest)
 }
 
 // From the current thread, whose new state is set, to Thread. Returns when the former runs again.
-static VOID KiSwapThread(PKTHREAD Thread)
-{
+static VOID KiSwapThread(PKTHREAD Thread) {
     PKPRCB prcb = KeGetCurrentPrcb();
     PKTHREAD old = KeGetCurrentThread();
     prcb->NextThread = nullptr;
@@ -97,8 +90,7 @@ static VOID KiSwapThread(PKTHREAD Thread)
     }
 }
 
-extern "C" VOID KiReadyThread(PKTHREAD Thread)
-{
+extern "C" VOID KiReadyThread(PKTHREAD Thread) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     PKPRCB prcb = KeGetCurrentPrcb();
     KiInsertReady(Thread);
@@ -111,8 +103,7 @@ extern "C" VOID KiReadyThread(PKTHREAD Thread)
 }
 
 // Gives way to a ready thread of the same or higher priority, if there is one.
-extern "C" NOINLINE VOID KiQuantumEnd(VOID)
-{
+extern "C" NOINLINE VOID KiQuantumEnd(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     PKTHREAD current = KeGetCurrentThread();
     prcb->NextThread = nullptr;
@@ -128,22 +119,19 @@ extern "C" NOINLINE VOID KiQuantumEnd(VOID)
 }
 
 // The current thread, which is waiting or dead, gives the processor up. At DISPATCH_LEVEL.
-static NOINLINE VOID KiCommitThreadWait(VOID)
-{
+static NOINLINE VOID KiCommitThreadWait(VOID) {
     PKTHREAD next = KiSelectReadyThread(KiLowestPriority);
     KiSwapThread(next != nullptr ? next : KiIdleThread);
 }
 
-extern "C" VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus)
-{
+extern "C" VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus) {
     if (Thread->State == Waiting) {
         Thread->WaitStatus = WaitStatus;
         KiReadyThread(Thread);
     }
 }
 
-extern "C" NTKERNELAPI NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN, PLARGE_INTEGER Interval)
-{
+extern "C" NTKERNELAPI NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN, PLARGE_INTEGER Interval) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     PKTHREAD thread = KeGetCurrentThread();
     thread->State = Waiting;
@@ -158,8 +146,7 @@ extern "C" NTKERNELAPI NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode,
     return STATUS_SUCCESS;
 }
 
-extern "C" VOID KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
-{
+extern "C" VOID KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     Thread->Priority = static_cast<CHAR>(Priority);
     KeGetCurrentPrcb()->QuantumEnd = TRUE;
@@ -167,8 +154,7 @@ extern "C" VOID KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
     KeLowerIrql(irql);
 }
 
-extern "C" DECLSPEC_NORETURN VOID KeTerminateThread(VOID)
-{
+extern "C" DECLSPEC_NORETURN VOID KeTerminateThread(VOID) {
     KfRaiseIrql(DISPATCH_LEVEL);
     PKTHREAD thread = KeGetCurrentThread();
     thread->State = Terminated;
@@ -179,8 +165,7 @@ extern "C" DECLSPEC_NORETURN VOID KeTerminateThread(VOID)
 }
 
 // What runs when nothing else can, at DISPATCH_LEVEL on the boot stack.
-extern "C" NOINLINE DECLSPEC_NORETURN VOID KiIdleLoop(VOID)
-{
+extern "C" NOINLINE DECLSPEC_NORETURN VOID KiIdleLoop(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     for (;;) {
         KiEnableInterrupts();

@@ -1,15 +1,13 @@
 // Memory for the debugger. Everything is looked up in the page tables first, so nothing here can fault.
 #include "mm.h"
 
-extern "C" BOOLEAN MmIsAddressValidForDebugger(ULONG64 Address)
-{
+extern "C" BOOLEAN MmIsAddressValidForDebugger(ULONG64 Address) {
     MMPTE pte;
     ULONG64 physical;
     return MiTranslate(Address, &pte, &physical);
 }
 
-extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress)
-{
+extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress) {
     if (!MiIsMemory(PhysicalAddress)) {
         return nullptr;
     }
@@ -19,10 +17,9 @@ extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress)
     return static_cast<PUCHAR>(MiDebugWindow) + (PhysicalAddress & (PAGE_SIZE - 1));
 }
 
-// Where the debugger may touch the page of Address; null when it may not. Device memory is refused: reading it can change
-// the machine.
-static PVOID MiOpenForDebugger(ULONG64 Address, ULONG Flags)
-{
+// Where the debugger may touch the page of Address; null when it may not. Device memory is refused: reading it can
+// change the machine.
+static PVOID MiOpenForDebugger(ULONG64 Address, ULONG Flags) {
     ULONG64 physical = Address;
     if ((Flags & MMDBG_COPY_PHYSICAL) == 0) {
         MMPTE pte;
@@ -36,8 +33,7 @@ static PVOID MiOpenForDebugger(ULONG64 Address, ULONG Flags)
     return MiMapPhysicalForDebugger(physical);
 }
 
-extern "C" SIZE_T MmDbgCopyMemory(ULONG64 Address, PVOID Buffer, SIZE_T Length, ULONG Flags)
-{
+extern "C" SIZE_T MmDbgCopyMemory(ULONG64 Address, PVOID Buffer, SIZE_T Length, ULONG Flags) {
     PUCHAR buffer = static_cast<PUCHAR>(Buffer);
     SIZE_T done = 0;
     while (done < Length) {

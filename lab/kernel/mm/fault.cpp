@@ -10,8 +10,7 @@ static PFN_NUMBER MiPageFile[MiPageFileSlots]; // slot 0 is never used: an offse
 static ULONG MiTrimHint;
 
 // The frame behind an absent page, taken out of where it was; 0 when Pte describes none.
-static PFN_NUMBER MiResolveAbsentPage(const MMPTE* Pte, BOOLEAN* Zero)
-{
+static PFN_NUMBER MiResolveAbsentPage(const MMPTE* Pte, BOOLEAN* Zero) {
     *Zero = FALSE;
     if (Pte->u.Soft.Prototype) {
         return 0;
@@ -32,8 +31,7 @@ static PFN_NUMBER MiResolveAbsentPage(const MMPTE* Pte, BOOLEAN* Zero)
     return 0;
 }
 
-static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address)
-{
+static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address) {
     PVOID page = reinterpret_cast<PVOID>(Address & ~ULONG_PTR(PAGE_SIZE - 1));
     PMMPTE pte = MiFindPte(Address);
     if (pte == nullptr || (pte->u.Long & MM_PTE_VALID) != 0) {
@@ -54,8 +52,7 @@ static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address)
 
 // STATUS_SUCCESS when the access can be tried again, else a status to raise. Faults on system addresses that nothing
 // explains stop the machine here. Unlike NT this resolves paged pool at DISPATCH_LEVEL too: nothing needs a disk.
-extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, PKTRAP_FRAME TrapFrame)
-{
+extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, PKTRAP_FRAME TrapFrame) {
     KeGetCurrentPrcb()->PageFaultCount++;
     if (KeGetCurrentIrql() <= DISPATCH_LEVEL && MiIsPagedPoolAddress(Address)) {
         KIRQL irql = MiLock();
@@ -77,8 +74,7 @@ extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, P
 }
 
 // Writes a page out to the next free slot of the page file; FALSE when all are taken.
-static BOOLEAN MiPageOut(PMMPTE Pte, PFN_NUMBER Frame)
-{
+static BOOLEAN MiPageOut(PMMPTE Pte, PFN_NUMBER Frame) {
     for (ULONG slot = 1; slot < MiPageFileSlots; slot++) {
         if (MiPageFile[slot] == 0) {
             MiPageFile[slot] = Frame;
@@ -93,8 +89,7 @@ static BOOLEAN MiPageOut(PMMPTE Pte, PFN_NUMBER Frame)
     return FALSE;
 }
 
-extern "C" VOID MmTrimPagedPool(ULONG Pages)
-{
+extern "C" VOID MmTrimPagedPool(ULONG Pages) {
     ULONG region_pages = static_cast<ULONG>(MmSizeOfPagedPoolInBytes / PAGE_SIZE);
     KIRQL irql = MiLock();
     for (ULONG seen = 0; seen < region_pages && Pages != 0; seen++) {

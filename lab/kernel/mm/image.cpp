@@ -1,5 +1,5 @@
-// Loading of driver images from the boot files: lay out, relocate, bind imports, protect, enter in the module list. What
-// is wrong with an image ends in a status, with nothing left behind.
+// Loading of driver images from the boot files: lay out, relocate, bind imports, protect, enter in the module list.
+// What is wrong with an image ends in a status, with nothing left behind.
 #include "mm.h"
 #include "pe.h"
 
@@ -12,8 +12,7 @@ VOID MiReportModule(PKLDR_DATA_TABLE_ENTRY Entry, BOOLEAN Load);
 
 constexpr ULONG MiMaximumImage = 16u << 20;
 
-static const LOADER_FILE* MiFindBootFile(PCSTR FileName)
-{
+static const LOADER_FILE* MiFindBootFile(PCSTR FileName) {
     for (ULONG i = 0; i < KiLoaderBlock.FileCount; i++) {
         PCSTR name = KiLoaderBlock.Files[i].Name;
         SIZE_T at = 0;
@@ -28,8 +27,7 @@ static const LOADER_FILE* MiFindBootFile(PCSTR FileName)
 }
 
 // A view of a boot file. Release with MiCloseFile.
-static MI_IMAGE MiOpenFile(const LOADER_FILE* File)
-{
+static MI_IMAGE MiOpenFile(const LOADER_FILE* File) {
     SIZE_T offset = File->Address & (PAGE_SIZE - 1);
     SIZE_T pages = MiPagesFor(offset + File->Size);
     PUCHAR base = static_cast<PUCHAR>(MiReserveSystemPtes(pages));
@@ -43,16 +41,14 @@ static MI_IMAGE MiOpenFile(const LOADER_FILE* File)
     return base == nullptr ? MI_IMAGE{nullptr, 0} : MI_IMAGE{base + offset, File->Size};
 }
 
-static VOID MiCloseFile(const MI_IMAGE& View)
-{
+static VOID MiCloseFile(const MI_IMAGE& View) {
     PUCHAR base = reinterpret_cast<PUCHAR>(reinterpret_cast<ULONG_PTR>(View.Base) & ~ULONG_PTR(PAGE_SIZE - 1));
     MiUnmapPages(base, MiPagesFor(static_cast<SIZE_T>(View.Base - base) + View.Size), FALSE);
     MiReleaseSystemPtes(base);
 }
 
 // Copies headers and sections; Image is mapped writable and cleared.
-static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* Nt, const MI_IMAGE& Image)
-{
+static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* Nt, const MI_IMAGE& Image) {
     const IMAGE_SECTION_HEADER* sections = File.Sections(Nt);
     if (sections == nullptr || File.At<UCHAR>(0, Nt->SizeOfHeaders) == nullptr || Nt->SizeOfHeaders > Image.Size) {
         return FALSE;
@@ -71,8 +67,7 @@ static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* Nt, cons
     return TRUE;
 }
 
-static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS64* Nt)
-{
+static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS64* Nt) {
     ULONG64 delta = reinterpret_cast<ULONG64>(Image.Base) - Nt->ImageBase;
     const IMAGE_DATA_DIRECTORY& directory = Nt->Directories[IMAGE_DIRECTORY_ENTRY_BASERELOC];
     SIZE_T at = directory.VirtualAddress;
@@ -96,8 +91,7 @@ static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS64* Nt)
     return TRUE;
 }
 
-static BOOLEAN MiSameName(PCSTR First, PCSTR Second)
-{
+static BOOLEAN MiSameName(PCSTR First, PCSTR Second) {
     while (*First != 0 && *First == *Second) {
         First++, Second++;
     }
@@ -105,12 +99,12 @@ static BOOLEAN MiSameName(PCSTR First, PCSTR Second)
 }
 
 // The address that a module exports under Name, or null.
-static PVOID MiFindExport(PKLDR_DATA_TABLE_ENTRY Module, PCSTR Name)
-{
+static PVOID MiFindExport(PKLDR_DATA_TABLE_ENTRY Module, PCSTR Name) {
     MI_IMAGE image = {static_cast<PUCHAR>(Module->DllBase), Module->SizeOfImage};
     const IMAGE_NT_HEADERS64* nt = image.Headers();
     const IMAGE_EXPORT_DIRECTORY* exports =
-        nt == nullptr ? nullptr : image.At<IMAGE_EXPORT_DIRECTORY>(nt->Directories[IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress);
+        nt == nullptr ? nullptr
+                      : image.At<IMAGE_EXPORT_DIRECTORY>(nt->Directories[IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress);
     if (exports == nullptr) {
         return nullptr;
     }
@@ -129,8 +123,7 @@ static PVOID MiFindExport(PKLDR_DATA_TABLE_ENTRY Module, PCSTR Name)
     return nullptr;
 }
 
-static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt)
-{
+static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt) {
     SIZE_T at = Nt->Directories[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress;
     for (; at != 0; at += sizeof(IMAGE_IMPORT_DESCRIPTOR)) {
         const IMAGE_IMPORT_DESCRIPTOR* descriptor = Image.At<IMAGE_IMPORT_DESCRIPTOR>(at);
@@ -166,8 +159,7 @@ static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* N
     return STATUS_SUCCESS;
 }
 
-static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt)
-{
+static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt) {
     MiProtectPages(Image.Base, MiPagesFor(Nt->SizeOfHeaders), MM_READONLY);
     const IMAGE_SECTION_HEADER* sections = Image.Sections(Nt);
     for (ULONG i = 0; i < Nt->NumberOfSections; i++) {
@@ -180,8 +172,7 @@ static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* N
     }
 }
 
-static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* FileHeaders, const MI_IMAGE& Image)
-{
+static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* FileHeaders, const MI_IMAGE& Image) {
     memset(Image.Base, 0, Image.Size);
     if (!MiLayOut(File, FileHeaders, Image)) {
         return STATUS_INVALID_IMAGE_FORMAT;
@@ -197,8 +188,7 @@ static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* F
     return status;
 }
 
-static NTSTATUS MiLoadFile(const MI_IMAGE& File, PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry)
-{
+static NTSTATUS MiLoadFile(const MI_IMAGE& File, PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry) {
     const IMAGE_NT_HEADERS64* nt = File.Headers();
     if (nt == nullptr || nt->SizeOfImage == 0 || nt->SizeOfImage > MiMaximumImage) {
         return STATUS_INVALID_IMAGE_FORMAT;
@@ -221,8 +211,7 @@ static NTSTATUS MiLoadFile(const MI_IMAGE& File, PCSTR FileName, PKLDR_DATA_TABL
     return NT_SUCCESS(status) ? STATUS_INSUFFICIENT_RESOURCES : status;
 }
 
-extern "C" NTSTATUS MmLoadSystemImage(PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry)
-{
+extern "C" NTSTATUS MmLoadSystemImage(PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry) {
     const LOADER_FILE* boot_file = MiFindBootFile(FileName);
     if (boot_file == nullptr) {
         return STATUS_OBJECT_NAME_NOT_FOUND;
@@ -239,8 +228,7 @@ extern "C" NTSTATUS MmLoadSystemImage(PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* En
     return status;
 }
 
-extern "C" NTSTATUS MmUnloadSystemImage(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+extern "C" NTSTATUS MmUnloadSystemImage(PKLDR_DATA_TABLE_ENTRY Entry) {
     MiReportModule(Entry, FALSE);
     PVOID base = Entry->DllBase;
     SIZE_T pages = MiPagesFor(Entry->SizeOfImage);
@@ -250,8 +238,7 @@ extern "C" NTSTATUS MmUnloadSystemImage(PKLDR_DATA_TABLE_ENTRY Entry)
     return STATUS_SUCCESS;
 }
 
-extern "C" VOID MiFreeDiscardableSections(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+extern "C" VOID MiFreeDiscardableSections(PKLDR_DATA_TABLE_ENTRY Entry) {
     MI_IMAGE image = {static_cast<PUCHAR>(Entry->DllBase), Entry->SizeOfImage};
     const IMAGE_NT_HEADERS64* nt = image.Headers();
     const IMAGE_SECTION_HEADER* sections = nt == nullptr ? nullptr : image.Sections(nt);

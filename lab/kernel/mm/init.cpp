@@ -11,19 +11,16 @@ PVOID MiScratchWindow;
 
 typedef struct _KUSER_SHARED_DATA KUSER_SHARED_DATA;
 
-KIRQL MiLock(VOID)
-{
+KIRQL MiLock(VOID) {
     KIRQL irql = KeGetCurrentIrql();
     return irql < DISPATCH_LEVEL ? KfRaiseIrql(DISPATCH_LEVEL) : irql;
 }
 
-VOID MiUnlock(KIRQL Irql)
-{
+VOID MiUnlock(KIRQL Irql) {
     KeLowerIrql(Irql);
 }
 
-static INIT_FUNCTION VOID MiFindMemory(VOID)
-{
+static INIT_FUNCTION VOID MiFindMemory(VOID) {
     const LOADER_PARAMETER_BLOCK& loader = KiLoaderBlock;
     for (ULONG i = 0; i < loader.RunCount; i++) {
         ULONG64 first = MiPagesFor(loader.Runs[i].Base);
@@ -40,8 +37,7 @@ static INIT_FUNCTION VOID MiFindMemory(VOID)
 }
 
 // The page of system data that every program sees, at its one address in system space.
-extern "C" INIT_FUNCTION VOID MmInitializeSharedData(VOID)
-{
+extern "C" INIT_FUNCTION VOID MmInitializeSharedData(VOID) {
     KUSER_SHARED_DATA* data = reinterpret_cast<KUSER_SHARED_DATA*>(LAB_SHARED_DATA);
     if (!MiMapNewPages(data, 1, MM_READWRITE)) {
         KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 0);
@@ -64,15 +60,13 @@ extern "C" INIT_FUNCTION VOID MmInitializeSharedData(VOID)
 }
 
 // The way of the loader into the kernel: a mapping of low memory at its physical address. Windows has no such map.
-static INIT_FUNCTION VOID MiRemoveLowMapping(VOID)
-{
+static INIT_FUNCTION VOID MiRemoveLowMapping(VOID) {
     PMMPTE pxe = MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(ULONG_PTR(0)))));
     pxe->u.Long = 0;
     KiWriteCr3(KiReadCr3());
 }
 
-extern "C" INIT_FUNCTION VOID MmInitSystem(VOID)
-{
+extern "C" INIT_FUNCTION VOID MmInitSystem(VOID) {
     MmPteBase = MiCanonical(static_cast<ULONG_PTR>(LAB_SELFMAP_INDEX) << 39);
     MiFindMemory();
     MiRemoveLowMapping();
@@ -81,13 +75,13 @@ extern "C" INIT_FUNCTION VOID MmInitSystem(VOID)
     MiInitializeSystemRegions();
     MiDebugWindow = MiReserveSystemPtes(1);
     MiScratchWindow = MiReserveSystemPtes(1);
-    if (MiDebugWindow == nullptr || MiScratchWindow == nullptr || !MiMakeTables(MiDebugWindow) || !MiMakeTables(MiScratchWindow)) {
+    if (MiDebugWindow == nullptr || MiScratchWindow == nullptr || !MiMakeTables(MiDebugWindow) ||
+        !MiMakeTables(MiScratchWindow)) {
         KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 1);
     }
     MmInitializeSharedData();
 }
 
-extern "C" VOID MmFreeLoaderMemory(VOID)
-{
+extern "C" VOID MmFreeLoaderMemory(VOID) {
     MiFreeDiscardableSections(CONTAINING_RECORD(PsLoadedModuleList.Flink, KLDR_DATA_TABLE_ENTRY, InLoadOrderLinks));
 }

@@ -13,16 +13,22 @@ typedef struct _MMPFNLIST MMPFNLIST;
 typedef struct _RTL_BITMAP RTL_BITMAP;
 
 // Where a page is (_MMPFN.u3.e1.PageLocation).
-enum { ZeroedPageList, FreePageList, StandbyPageList, ModifiedPageList, ModifiedNoWritePageList, BadPageList, ActiveAndValid };
+enum {
+    ZeroedPageList,
+    FreePageList,
+    StandbyPageList,
+    ModifiedPageList,
+    ModifiedNoWritePageList,
+    BadPageList,
+    ActiveAndValid
+};
 
-inline SIZE_T MiPagesFor(SIZE_T Bytes)
-{
+inline SIZE_T MiPagesFor(SIZE_T Bytes) {
     return (Bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 // Address space handed out in pages. Allocation has a bit for each page in use, EndOfAllocation one for each last page.
-struct MI_REGION
-{
+struct MI_REGION {
     ULONG_PTR Base;
     ULONG Pages;
     ULONG Hint; // where the next search begins
@@ -62,11 +68,13 @@ VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free);
 VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection);
 // The last-level entry of Address, or null when a table is missing or a large page maps it.
 PMMPTE MiFindPte(ULONG_PTR Address);
-// The physical address of Address and the entry that says how it may be used; FALSE when it is not mapped. Cannot fault.
+// The physical address of Address and the entry that says how it may be used; FALSE when it is not mapped. Cannot
+// fault.
 BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical);
 
 // region.cpp
-VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End, PULONG Bits);
+VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End,
+                        PULONG Bits);
 PVOID MiAllocateRegion(MI_REGION* Region, SIZE_T Pages);
 SIZE_T MiFreeRegion(MI_REGION* Region, PVOID Base); // returns the pages of the allocation, 0 when there is none
 

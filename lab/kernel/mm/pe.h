@@ -19,14 +19,12 @@ enum {
     IMAGE_DIRECTORIES = 16
 };
 
-struct IMAGE_DATA_DIRECTORY
-{
+struct IMAGE_DATA_DIRECTORY {
     ULONG VirtualAddress;
     ULONG Size;
 };
 
-struct IMAGE_NT_HEADERS64
-{
+struct IMAGE_NT_HEADERS64 {
     ULONG Signature;
     // file header
     USHORT Machine;
@@ -51,53 +49,48 @@ struct IMAGE_NT_HEADERS64
 };
 static_assert(__builtin_offsetof(IMAGE_NT_HEADERS64, Directories) == 136);
 
-struct IMAGE_SECTION_HEADER
-{
+struct IMAGE_SECTION_HEADER {
     CHAR Name[8];
     ULONG VirtualSize, VirtualAddress, SizeOfRawData, PointerToRawData, PointerToRelocations, PointerToLinenumbers;
     USHORT NumberOfRelocations, NumberOfLinenumbers;
     ULONG Characteristics;
 };
 
-struct IMAGE_IMPORT_DESCRIPTOR
-{
+struct IMAGE_IMPORT_DESCRIPTOR {
     ULONG OriginalFirstThunk, TimeDateStamp, ForwarderChain, Name, FirstThunk;
 };
 
-struct IMAGE_EXPORT_DIRECTORY
-{
-    ULONG Characteristics, TimeDateStamp, Version, Name, Base, NumberOfFunctions, NumberOfNames, AddressOfFunctions, AddressOfNames,
-        AddressOfNameOrdinals;
+struct IMAGE_EXPORT_DIRECTORY {
+    ULONG Characteristics, TimeDateStamp, Version, Name, Base, NumberOfFunctions, NumberOfNames, AddressOfFunctions,
+        AddressOfNames, AddressOfNameOrdinals;
 };
 
 // An image in memory, as it is laid out or as a file.
-struct MI_IMAGE
-{
+struct MI_IMAGE {
     PUCHAR Base;
     SIZE_T Size;
 
-    template <typename T> T* At(SIZE_T Offset, SIZE_T Count = 1) const
-    {
+    template <typename T>
+    T* At(SIZE_T Offset, SIZE_T Count = 1) const {
         return Offset <= Size && Count * sizeof(T) <= Size - Offset ? reinterpret_cast<T*>(Base + Offset) : nullptr;
     }
 
-    IMAGE_NT_HEADERS64* Headers() const
-    {
+    IMAGE_NT_HEADERS64* Headers() const {
         USHORT* signature = At<USHORT>(0);
         ULONG* offset = At<ULONG>(0x3C);
         if (signature == nullptr || offset == nullptr || *signature != IMAGE_DOS_SIGNATURE) {
             return nullptr;
         }
         IMAGE_NT_HEADERS64* headers = At<IMAGE_NT_HEADERS64>(*offset);
-        if (headers == nullptr || headers->Signature != IMAGE_NT_SIGNATURE || headers->Machine != IMAGE_FILE_MACHINE_AMD64) {
+        if (headers == nullptr || headers->Signature != IMAGE_NT_SIGNATURE ||
+            headers->Machine != IMAGE_FILE_MACHINE_AMD64) {
             return nullptr;
         }
         return headers;
     }
 
     // The section headers; null when they do not fit.
-    IMAGE_SECTION_HEADER* Sections(const IMAGE_NT_HEADERS64* Nt) const
-    {
+    IMAGE_SECTION_HEADER* Sections(const IMAGE_NT_HEADERS64* Nt) const {
         SIZE_T offset = reinterpret_cast<const UCHAR*>(Nt) - Base + 24u + Nt->SizeOfOptionalHeader;
         return At<IMAGE_SECTION_HEADER>(offset, Nt->NumberOfSections);
     }

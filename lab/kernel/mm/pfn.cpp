@@ -12,8 +12,7 @@ ULONG64 MmAvailablePages;
 
 static PFN_NUMBER MiNextEarlyPage; // until the database exists
 
-BOOLEAN MiIsMemory(ULONG64 PhysicalAddress)
-{
+BOOLEAN MiIsMemory(ULONG64 PhysicalAddress) {
     ULONG64 page = PhysicalAddress >> PAGE_SHIFT;
     for (ULONG i = 0; i < MmPhysicalMemoryBlock->NumberOfRuns; i++) {
         const auto& run = MmPhysicalMemoryBlock->Run[i];
@@ -24,16 +23,14 @@ BOOLEAN MiIsMemory(ULONG64 PhysicalAddress)
     return FALSE;
 }
 
-static VOID MiSetActive(PFN_NUMBER Frame)
-{
+static VOID MiSetActive(PFN_NUMBER Frame) {
     PMMPFN pfn = &MmPfnDatabase[Frame];
     pfn->u3.ReferenceCount = 1;
     pfn->u3.e1.PageLocation = ActiveAndValid;
     pfn->u2.ShareCount = 1;
 }
 
-VOID MiInsertPageInFreeList(PFN_NUMBER Frame)
-{
+VOID MiInsertPageInFreeList(PFN_NUMBER Frame) {
     KIRQL irql = MiLock();
     PMMPFN pfn = &MmPfnDatabase[Frame];
     memset(pfn, 0, sizeof(*pfn));
@@ -51,8 +48,7 @@ VOID MiInsertPageInFreeList(PFN_NUMBER Frame)
     MiUnlock(irql);
 }
 
-PFN_NUMBER MiRemoveAnyPage(VOID)
-{
+PFN_NUMBER MiRemoveAnyPage(VOID) {
     if (MmPfnDatabase == nullptr) {
         return MiNextEarlyPage++;
     }
@@ -77,8 +73,7 @@ PFN_NUMBER MiRemoveAnyPage(VOID)
 }
 
 // Everything below FirstFree is taken: the machine's low memory, the loader, the boot files, the kernel.
-INIT_FUNCTION VOID MiInitializePfnDatabase(PFN_NUMBER FirstFree)
-{
+INIT_FUNCTION VOID MiInitializePfnDatabase(PFN_NUMBER FirstFree) {
     MiNextEarlyPage = FirstFree;
     PMMPFN database = reinterpret_cast<PMMPFN>(LAB_PFN_DATABASE);
     SIZE_T pages = MiPagesFor((MmHighestPhysicalPage + 1) * sizeof(MMPFN));

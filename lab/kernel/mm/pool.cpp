@@ -26,9 +26,9 @@ static RTL_BITMAP MiNonPagedEnds;
 static ULONG MiNonPagedBits[MiBitmapUlongs];
 static ULONG MiPagedBits[MiBitmapUlongs];
 
-INIT_FUNCTION VOID MiInitializePoolRegions(VOID)
-{
-    MiInitializeRegion(&MiNonPagedRegion, LAB_NONPAGED_POOL_BASE, MiPoolRegionPages, &MiNonPagedMap, &MiNonPagedEnds, MiNonPagedBits);
+INIT_FUNCTION VOID MiInitializePoolRegions(VOID) {
+    MiInitializeRegion(&MiNonPagedRegion, LAB_NONPAGED_POOL_BASE, MiPoolRegionPages, &MiNonPagedMap, &MiNonPagedEnds,
+                       MiNonPagedBits);
     MiInitializeRegion(&MiPagedRegion, LAB_PAGED_POOL_BASE, MiPoolRegionPages, &MmPagedPoolInfo.PagedPoolAllocationMap,
                        &MmPagedPoolInfo.EndOfPagedPoolBitmap, MiPagedBits);
     MmNonPagedPoolStart = reinterpret_cast<PVOID>(LAB_NONPAGED_POOL_BASE);
@@ -43,14 +43,12 @@ INIT_FUNCTION VOID MiInitializePoolRegions(VOID)
     }
 }
 
-BOOLEAN MiIsPagedPoolAddress(ULONG_PTR Address)
-{
+BOOLEAN MiIsPagedPoolAddress(ULONG_PTR Address) {
     return Address - LAB_PAGED_POOL_BASE < MmSizeOfPagedPoolInBytes;
 }
 
 // The first page is mapped, the others get entries that say "zeroes, when touched".
-static BOOLEAN MiPreparePagedPages(PUCHAR Address, SIZE_T Pages)
-{
+static BOOLEAN MiPreparePagedPages(PUCHAR Address, SIZE_T Pages) {
     for (SIZE_T i = 1; i < Pages; i++) {
         if (!MiMakeTables(Address + i * PAGE_SIZE)) {
             MiUnmapPages(Address, i, TRUE);
@@ -63,8 +61,7 @@ static BOOLEAN MiPreparePagedPages(PUCHAR Address, SIZE_T Pages)
     return MiMapNewPages(Address, 1, MM_READWRITE);
 }
 
-extern "C" PVOID MiAllocatePoolPages(BOOLEAN Paged, SIZE_T Pages)
-{
+extern "C" PVOID MiAllocatePoolPages(BOOLEAN Paged, SIZE_T Pages) {
     KIRQL irql = MiLock();
     MI_REGION* region = Paged ? &MiPagedRegion : &MiNonPagedRegion;
     PVOID address = nullptr;
@@ -72,7 +69,8 @@ extern "C" PVOID MiAllocatePoolPages(BOOLEAN Paged, SIZE_T Pages)
         address = MiAllocateRegion(region, Pages);
     }
     if (address != nullptr) {
-        BOOLEAN mapped = Paged ? MiPreparePagedPages(static_cast<PUCHAR>(address), Pages) : MiMapNewPages(address, Pages, MM_READWRITE);
+        BOOLEAN mapped = Paged ? MiPreparePagedPages(static_cast<PUCHAR>(address), Pages)
+                               : MiMapNewPages(address, Pages, MM_READWRITE);
         if (!mapped) {
             MiFreeRegion(region, address);
             address = nullptr;
@@ -89,8 +87,7 @@ extern "C" PVOID MiAllocatePoolPages(BOOLEAN Paged, SIZE_T Pages)
     return address;
 }
 
-extern "C" SIZE_T MiFreePoolPages(PVOID Base)
-{
+extern "C" SIZE_T MiFreePoolPages(PVOID Base) {
     KIRQL irql = MiLock();
     BOOLEAN paged = MiIsPagedPoolAddress(reinterpret_cast<ULONG_PTR>(Base));
     SIZE_T pages = MiFreeRegion(paged ? &MiPagedRegion : &MiNonPagedRegion, Base);

@@ -3,23 +3,20 @@
 
 constexpr ULONG BitsPerUlong = 32;
 
-static BOOLEAN MiTestBit(const RTL_BITMAP* Map, SIZE_T Bit)
-{
+static BOOLEAN MiTestBit(const RTL_BITMAP* Map, SIZE_T Bit) {
     return (Map->Buffer[Bit / BitsPerUlong] >> (Bit % BitsPerUlong) & 1) != 0;
 }
 
-static VOID MiSetBit(RTL_BITMAP* Map, SIZE_T Bit)
-{
+static VOID MiSetBit(RTL_BITMAP* Map, SIZE_T Bit) {
     Map->Buffer[Bit / BitsPerUlong] |= 1u << (Bit % BitsPerUlong);
 }
 
-static VOID MiClearBit(RTL_BITMAP* Map, SIZE_T Bit)
-{
+static VOID MiClearBit(RTL_BITMAP* Map, SIZE_T Bit) {
     Map->Buffer[Bit / BitsPerUlong] &= ~(1u << (Bit % BitsPerUlong));
 }
 
-VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End, PULONG Bits)
-{
+VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITMAP* Allocation, RTL_BITMAP* End,
+                        PULONG Bits) {
     Region->Base = Base;
     Region->Pages = Pages;
     Region->Hint = 0;
@@ -31,8 +28,7 @@ VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITM
 }
 
 // The first of Pages free pages in a row between First and Last; Last when there are none.
-static SIZE_T MiFindFreeRun(const MI_REGION* Region, SIZE_T First, SIZE_T Last, SIZE_T Pages)
-{
+static SIZE_T MiFindFreeRun(const MI_REGION* Region, SIZE_T First, SIZE_T Last, SIZE_T Pages) {
     SIZE_T run = 0;
     for (SIZE_T page = First; page < Last;) {
         if (page % BitsPerUlong == 0 && Region->Allocation->Buffer[page / BitsPerUlong] == ~0u) {
@@ -49,8 +45,7 @@ static SIZE_T MiFindFreeRun(const MI_REGION* Region, SIZE_T First, SIZE_T Last, 
     return Last;
 }
 
-PVOID MiAllocateRegion(MI_REGION* Region, SIZE_T Pages)
-{
+PVOID MiAllocateRegion(MI_REGION* Region, SIZE_T Pages) {
     if (Pages == 0 || Pages > Region->Pages) {
         return nullptr;
     }
@@ -72,13 +67,13 @@ PVOID MiAllocateRegion(MI_REGION* Region, SIZE_T Pages)
     return address;
 }
 
-SIZE_T MiFreeRegion(MI_REGION* Region, PVOID Base)
-{
+SIZE_T MiFreeRegion(MI_REGION* Region, PVOID Base) {
     SIZE_T first = (reinterpret_cast<ULONG_PTR>(Base) - Region->Base) / PAGE_SIZE;
     KIRQL irql = MiLock();
     SIZE_T count = 0;
-    BOOLEAN starts = first < Region->Pages && MiTestBit(Region->Allocation, first) &&
-                     (first == 0 || !MiTestBit(Region->Allocation, first - 1) || MiTestBit(Region->EndOfAllocation, first - 1));
+    BOOLEAN starts =
+        first < Region->Pages && MiTestBit(Region->Allocation, first) &&
+        (first == 0 || !MiTestBit(Region->Allocation, first - 1) || MiTestBit(Region->EndOfAllocation, first - 1));
     while (starts && first + count < Region->Pages) {
         SIZE_T page = first + count++;
         MiClearBit(Region->Allocation, page);

@@ -20,11 +20,11 @@ static ULONG MiDriverBits[MiDriverPages / 32 * 2];
 static PFN_NUMBER MiContiguousNext;
 static PFN_NUMBER MiContiguousEnd;
 
-INIT_FUNCTION VOID MiInitializeSystemRegions(VOID)
-{
-    MiInitializeRegion(&MiSystemPteRegion, LAB_SYSTEM_PTE_BASE, MiSystemPtePages, &MiSystemPteMap, &MiSystemPteEnds, MiSystemPteBits);
-    MiInitializeRegion(&MiDriverRegion, LAB_DRIVER_BASE + KiLoaderBlock.DriverSlide, MiDriverPages, &MiDriverMap, &MiDriverEnds,
-                       MiDriverBits);
+INIT_FUNCTION VOID MiInitializeSystemRegions(VOID) {
+    MiInitializeRegion(&MiSystemPteRegion, LAB_SYSTEM_PTE_BASE, MiSystemPtePages, &MiSystemPteMap, &MiSystemPteEnds,
+                       MiSystemPteBits);
+    MiInitializeRegion(&MiDriverRegion, LAB_DRIVER_BASE + KiLoaderBlock.DriverSlide, MiDriverPages, &MiDriverMap,
+                       &MiDriverEnds, MiDriverBits);
     MmSystemPtesStart = reinterpret_cast<PVOID>(MiSystemPteRegion.Base);
     MmSystemPtesEnd = reinterpret_cast<PVOID>(MiSystemPteRegion.Base + SIZE_T(MiSystemPtePages) * PAGE_SIZE - 1);
     // The lowest pages of the free list are still in order: take a run of them for devices.
@@ -37,19 +37,16 @@ INIT_FUNCTION VOID MiInitializeSystemRegions(VOID)
     }
 }
 
-extern "C" PVOID MiReserveSystemPtes(SIZE_T Pages)
-{
+extern "C" PVOID MiReserveSystemPtes(SIZE_T Pages) {
     return MiAllocateRegion(&MiSystemPteRegion, Pages);
 }
 
-extern "C" VOID MiReleaseSystemPtes(PVOID Base)
-{
+extern "C" VOID MiReleaseSystemPtes(PVOID Base) {
     MiFreeRegion(&MiSystemPteRegion, Base);
 }
 
 // A stack with a page below it that is never mapped, so that an overflow faults.
-extern "C" PVOID MmCreateKernelStack(PVOID* StackLimit)
-{
+extern "C" PVOID MmCreateKernelStack(PVOID* StackLimit) {
     PUCHAR base = static_cast<PUCHAR>(MiReserveSystemPtes(MiStackPages + MiGuardPages));
     if (base == nullptr) {
         return nullptr;
@@ -64,15 +61,13 @@ extern "C" PVOID MmCreateKernelStack(PVOID* StackLimit)
     return limit + MiStackPages * PAGE_SIZE;
 }
 
-extern "C" VOID MmDeleteKernelStack(PVOID StackTop)
-{
+extern "C" VOID MmDeleteKernelStack(PVOID StackTop) {
     PUCHAR limit = static_cast<PUCHAR>(StackTop) - MiStackPages * PAGE_SIZE;
     MiUnmapPages(limit, MiStackPages, TRUE);
     MiReleaseSystemPtes(limit - MiGuardPages * PAGE_SIZE);
 }
 
-extern "C" PVOID MmMapIoSpace(ULONG64 PhysicalAddress, SIZE_T Bytes)
-{
+extern "C" PVOID MmMapIoSpace(ULONG64 PhysicalAddress, SIZE_T Bytes) {
     SIZE_T offset = PhysicalAddress & (PAGE_SIZE - 1);
     SIZE_T pages = MiPagesFor(offset + Bytes);
     PUCHAR base = static_cast<PUCHAR>(MiReserveSystemPtes(pages));
@@ -87,8 +82,7 @@ extern "C" PVOID MmMapIoSpace(ULONG64 PhysicalAddress, SIZE_T Bytes)
     return base + offset;
 }
 
-extern "C" PVOID MmAllocateContiguousMemory(SIZE_T Bytes)
-{
+extern "C" PVOID MmAllocateContiguousMemory(SIZE_T Bytes) {
     SIZE_T pages = MiPagesFor(Bytes);
     if (pages > MiContiguousEnd - MiContiguousNext) {
         return nullptr;

@@ -1,6 +1,6 @@
 // What a running system has besides its drivers: two processes, threads that do housekeeping, a timer with a deferred
-// call. On request (boot options) a driver that comes and goes (`late=on`), threads that never wait (`spin=on`), and paged
-// pool that is made absent (`trim=on`).
+// call. On request (boot options) a driver that comes and goes (`late=on`), threads that never wait (`spin=on`), and
+// paged pool that is made absent (`trim=on`).
 #include "psp.h"
 
 constexpr LONGLONG PspMillisecond = -10'000;
@@ -16,35 +16,30 @@ volatile ULONG64 ExpSpinCount[ExpSpinThreads];
 VOID MmTrimPagedPool(ULONG Pages);
 }
 
-static VOID PspSleep(LONGLONG Milliseconds)
-{
+static VOID PspSleep(LONGLONG Milliseconds) {
     LARGE_INTEGER interval = {};
     interval.QuadPart = Milliseconds * PspMillisecond;
     KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }
 
-extern "C" NOINLINE VOID ExpTimeRefreshDpcRoutine(PKDPC, PVOID, PVOID, PVOID)
-{
+extern "C" NOINLINE VOID ExpTimeRefreshDpcRoutine(PKDPC, PVOID, PVOID, PVOID) {
     ExpTimeRefreshCount = ExpTimeRefreshCount + 1;
 }
 
-extern "C" NOINLINE VOID ExpWorkerThread(PVOID)
-{
+extern "C" NOINLINE VOID ExpWorkerThread(PVOID) {
     for (;;) {
         PspSleep(100);
     }
 }
 
-extern "C" NOINLINE VOID ExpSpinThread(PVOID Counter)
-{
+extern "C" NOINLINE VOID ExpSpinThread(PVOID Counter) {
     volatile ULONG64* counter = static_cast<volatile ULONG64*>(Counter);
     for (;;) {
         *counter = *counter + 1;
     }
 }
 
-extern "C" NOINLINE VOID KeBalanceSetManager(PVOID)
-{
+extern "C" NOINLINE VOID KeBalanceSetManager(PVOID) {
     BOOLEAN trim = KeBootOptionIs("trim", "on", FALSE);
     for (;;) {
         PspSleep(200);
@@ -55,15 +50,13 @@ extern "C" NOINLINE VOID KeBalanceSetManager(PVOID)
 }
 
 // The first thread of a process. Programs are beyond this kernel: it waits.
-extern "C" NOINLINE VOID PspUserThreadStartup(PVOID)
-{
+extern "C" NOINLINE VOID PspUserThreadStartup(PVOID) {
     for (;;) {
         PspSleep(1000);
     }
 }
 
-extern "C" NOINLINE VOID IopLateDriverThread(PVOID)
-{
+extern "C" NOINLINE VOID IopLateDriverThread(PVOID) {
     PspSleep(1000);
     NTSTATUS status = IopLoadDriver("late.sys");
     if (NT_SUCCESS(status)) {
@@ -75,8 +68,7 @@ extern "C" NOINLINE VOID IopLateDriverThread(PVOID)
     }
 }
 
-static VOID PspStartProcess(PCSTR ImageFileName, PEPROCESS* Parent)
-{
+static VOID PspStartProcess(PCSTR ImageFileName, PEPROCESS* Parent) {
     PEPROCESS process = PspCreateProcess(ImageFileName, *Parent);
     if (process == nullptr || PspCreateThread(process, PspUserThreadStartup, nullptr, KiNormalPriority) == nullptr) {
         DbgPrint("PS: no memory for %s\n", ImageFileName);
@@ -85,8 +77,7 @@ static VOID PspStartProcess(PCSTR ImageFileName, PEPROCESS* Parent)
     *Parent = process;
 }
 
-extern "C" VOID PspStartBackground(VOID)
-{
+extern "C" VOID PspStartBackground(VOID) {
     PEPROCESS parent = PsInitialSystemProcess;
     PspStartProcess("smss.exe", &parent);
     PspStartProcess("csrss.exe", &parent);
@@ -97,7 +88,8 @@ extern "C" VOID PspStartBackground(VOID)
         PspCreateThread(PsInitialSystemProcess, IopLateDriverThread, nullptr, KiNormalPriority);
     }
     for (ULONG i = 0; i < ExpSpinThreads && KeBootOptionIs("spin", "on", FALSE); i++) {
-        PspCreateThread(PsInitialSystemProcess, ExpSpinThread, const_cast<ULONG64*>(&ExpSpinCount[i]), KiNormalPriority);
+        PspCreateThread(PsInitialSystemProcess, ExpSpinThread, const_cast<ULONG64*>(&ExpSpinCount[i]),
+                        KiNormalPriority);
     }
     KeInitializeTimer(&ExpTimeRefreshTimer);
     KeInitializeDpc(&ExpTimeRefreshDpc, ExpTimeRefreshDpcRoutine, nullptr);

@@ -11,8 +11,7 @@ VOID MiFreeDiscardableSections(PKLDR_DATA_TABLE_ENTRY Entry);
 }
 
 // A free slot, or that of the driver whose image is Section.
-static PDRIVER_OBJECT* IopFindDriver(PVOID Section)
-{
+static PDRIVER_OBJECT* IopFindDriver(PVOID Section) {
     for (PDRIVER_OBJECT& driver : IopDriverObjects) {
         if (driver == nullptr ? Section == nullptr : driver->DriverSection == Section) {
             return &driver;
@@ -21,12 +20,12 @@ static PDRIVER_OBJECT* IopFindDriver(PVOID Section)
     return nullptr;
 }
 
-static PDRIVER_OBJECT IopCreateDriverObject(PKLDR_DATA_TABLE_ENTRY Image)
-{
+static PDRIVER_OBJECT IopCreateDriverObject(PKLDR_DATA_TABLE_ENTRY Image) {
     PDRIVER_OBJECT* slot = IopFindDriver(nullptr);
     PDRIVER_OBJECT driver =
-        slot == nullptr ? nullptr
-                        : static_cast<PDRIVER_OBJECT>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(DRIVER_OBJECT), IopTagDriver));
+        slot == nullptr
+            ? nullptr
+            : static_cast<PDRIVER_OBJECT>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(DRIVER_OBJECT), IopTagDriver));
     if (driver == nullptr) {
         return nullptr;
     }
@@ -42,16 +41,14 @@ static PDRIVER_OBJECT IopCreateDriverObject(PKLDR_DATA_TABLE_ENTRY Image)
     return driver;
 }
 
-static VOID IopDeleteDriverObject(PDRIVER_OBJECT Driver)
-{
+static VOID IopDeleteDriverObject(PDRIVER_OBJECT Driver) {
     if (PDRIVER_OBJECT* slot = IopFindDriver(Driver->DriverSection)) {
         *slot = nullptr;
     }
     ExFreePoolWithTag(Driver, IopTagDriver);
 }
 
-extern "C" NOINLINE NTSTATUS IopLoadDriver(PCSTR FileName)
-{
+extern "C" NOINLINE NTSTATUS IopLoadDriver(PCSTR FileName) {
     PKLDR_DATA_TABLE_ENTRY image = nullptr;
     NTSTATUS status = MmLoadSystemImage(FileName, &image);
     if (!NT_SUCCESS(status)) {
@@ -74,8 +71,7 @@ extern "C" NOINLINE NTSTATUS IopLoadDriver(PCSTR FileName)
     return status;
 }
 
-extern "C" NOINLINE NTSTATUS IopUnloadDriver(PCSTR FileName)
-{
+extern "C" NOINLINE NTSTATUS IopUnloadDriver(PCSTR FileName) {
     PKLDR_DATA_TABLE_ENTRY image = MiFindModule(FileName);
     PDRIVER_OBJECT* slot = image == nullptr ? nullptr : IopFindDriver(image);
     if (slot == nullptr || (*slot)->DriverUnload == nullptr) {

@@ -3,8 +3,8 @@
 #include "../mm/pe.h"
 
 constexpr ULONG MiUnloadedDriverSlots = 50;
-constexpr ULONG MiTagModule = 'dLmM';  // MmLd
-constexpr ULONG MiTagUnloaded = 'TDmM'; // MmDT
+constexpr ULONG MiTagModule = 'dLmM';                               // MmLd
+constexpr ULONG MiTagUnloaded = 'TDmM';                             // MmDT
 constexpr ULONG LDRP_SYSTEM_MODULE_FLAGS = 0x00004000 | 0x00000004; // loaded, image
 
 extern "C" {
@@ -16,8 +16,7 @@ KLDR_DATA_TABLE_ENTRY MiKernelModuleEntry;
 }
 
 // Folder and name as text and as the wide string that an entry holds; the latter comes from the pool.
-static BOOLEAN MiMakeName(PUNICODE_STRING Name, PCSTR Folder, PCSTR FileName)
-{
+static BOOLEAN MiMakeName(PUNICODE_STRING Name, PCSTR Folder, PCSTR FileName) {
     SIZE_T folder_length = strlen(Folder);
     SIZE_T length = folder_length + strlen(FileName);
     PWSTR buffer = static_cast<PWSTR>(ExAllocatePoolWithTag(NonPagedPoolNx, (length + 1) * sizeof(WCHAR), MiTagModule));
@@ -34,8 +33,7 @@ static BOOLEAN MiMakeName(PUNICODE_STRING Name, PCSTR Folder, PCSTR FileName)
     return TRUE;
 }
 
-static BOOLEAN MiFillEntry(PKLDR_DATA_TABLE_ENTRY Entry, PCSTR Folder, PCSTR FileName, PVOID Base, SIZE_T Size)
-{
+static BOOLEAN MiFillEntry(PKLDR_DATA_TABLE_ENTRY Entry, PCSTR Folder, PCSTR FileName, PVOID Base, SIZE_T Size) {
     MI_IMAGE image = {static_cast<PUCHAR>(Base), Size};
     const IMAGE_NT_HEADERS64* nt = image.Headers();
     if (nt == nullptr || !MiMakeName(&Entry->FullDllName, Folder, FileName)) {
@@ -59,15 +57,13 @@ static BOOLEAN MiFillEntry(PKLDR_DATA_TABLE_ENTRY Entry, PCSTR Folder, PCSTR Fil
     return TRUE;
 }
 
-static VOID MiInsertEntry(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+static VOID MiInsertEntry(PKLDR_DATA_TABLE_ENTRY Entry) {
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&PsLoadedModuleSpinLock);
     InsertTailList(&PsLoadedModuleList, &Entry->InLoadOrderLinks);
     KeReleaseSpinLock(&PsLoadedModuleSpinLock, irql);
 }
 
-extern "C" INIT_FUNCTION VOID MmInitializeLoadedModuleList(VOID)
-{
+extern "C" INIT_FUNCTION VOID MmInitializeLoadedModuleList(VOID) {
     if (!MiFillEntry(&MiKernelModuleEntry, "\\SystemRoot\\system32\\", "ntoskrnl.exe",
                      reinterpret_cast<PVOID>(KiLoaderBlock.KernelBase), KiLoaderBlock.KernelSize)) {
         KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 5);
@@ -80,10 +76,9 @@ extern "C" INIT_FUNCTION VOID MmInitializeLoadedModuleList(VOID)
     }
 }
 
-extern "C" PKLDR_DATA_TABLE_ENTRY MiCreateModuleEntry(PCSTR FileName, PVOID Base, SIZE_T Size)
-{
-    PKLDR_DATA_TABLE_ENTRY entry =
-        static_cast<PKLDR_DATA_TABLE_ENTRY>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(KLDR_DATA_TABLE_ENTRY), MiTagModule));
+extern "C" PKLDR_DATA_TABLE_ENTRY MiCreateModuleEntry(PCSTR FileName, PVOID Base, SIZE_T Size) {
+    PKLDR_DATA_TABLE_ENTRY entry = static_cast<PKLDR_DATA_TABLE_ENTRY>(
+        ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(KLDR_DATA_TABLE_ENTRY), MiTagModule));
     if (entry == nullptr) {
         return nullptr;
     }
@@ -97,8 +92,7 @@ extern "C" PKLDR_DATA_TABLE_ENTRY MiCreateModuleEntry(PCSTR FileName, PVOID Base
 }
 
 // Keeps the name and the range, for return addresses found later. The name's buffer passes to the slot.
-static VOID MiRememberUnloadedDriver(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+static VOID MiRememberUnloadedDriver(PKLDR_DATA_TABLE_ENTRY Entry) {
     if (MmUnloadedDrivers == nullptr) {
         ExFreePoolWithTag(Entry->BaseDllName.Buffer, MiTagModule);
         return;
@@ -114,18 +108,16 @@ static VOID MiRememberUnloadedDriver(PKLDR_DATA_TABLE_ENTRY Entry)
     MmLastUnloadedDriver = (MmLastUnloadedDriver + 1) % MiUnloadedDriverSlots;
 }
 
-extern "C" VOID MiRemoveModuleEntry(PKLDR_DATA_TABLE_ENTRY Entry)
-{
+extern "C" VOID MiRemoveModuleEntry(PKLDR_DATA_TABLE_ENTRY Entry) {
+    MiRememberUnloadedDriver(Entry); // first, so that the range is never in neither place
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&PsLoadedModuleSpinLock);
     RemoveEntryList(&Entry->InLoadOrderLinks);
     KeReleaseSpinLock(&PsLoadedModuleSpinLock, irql);
-    MiRememberUnloadedDriver(Entry);
     ExFreePoolWithTag(Entry->FullDllName.Buffer, MiTagModule);
     ExFreePoolWithTag(Entry, MiTagModule);
 }
 
-extern "C" PKLDR_DATA_TABLE_ENTRY MiFindModule(PCSTR FileName)
-{
+extern "C" PKLDR_DATA_TABLE_ENTRY MiFindModule(PCSTR FileName) {
     SIZE_T length = strlen(FileName);
     for (PLIST_ENTRY link = PsLoadedModuleList.Flink; link != &PsLoadedModuleList; link = link->Flink) {
         PKLDR_DATA_TABLE_ENTRY entry = CONTAINING_RECORD(link, KLDR_DATA_TABLE_ENTRY, InLoadOrderLinks);
@@ -141,8 +133,7 @@ extern "C" PKLDR_DATA_TABLE_ENTRY MiFindModule(PCSTR FileName)
     return nullptr;
 }
 
-extern "C" VOID MiReportModule(PKLDR_DATA_TABLE_ENTRY Entry, BOOLEAN Load)
-{
+extern "C" VOID MiReportModule(PKLDR_DATA_TABLE_ENTRY Entry, BOOLEAN Load) {
     CHAR path[128];
     SIZE_T length = Entry->FullDllName.Length / sizeof(WCHAR);
     if (length >= sizeof(path)) {

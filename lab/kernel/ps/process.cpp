@@ -21,15 +21,13 @@ NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase);
 
 static ULONG_PTR PspNextId = PspFirstFreeId;
 
-extern "C" PVOID PspAllocateId(VOID)
-{
+extern "C" PVOID PspAllocateId(VOID) {
     ULONG_PTR id = PspNextId;
     PspNextId += PspIdStep;
     return reinterpret_cast<PVOID>(id);
 }
 
-extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULONG_PTR Id, ULONG64 DirectoryTableBase)
-{
+extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULONG_PTR Id, ULONG64 DirectoryTableBase) {
     memset(Process, 0, sizeof(*Process));
     Process->Pcb.Header.Type = ProcessObject;
     InitializeListHead(&Process->Pcb.Header.WaitListHead);
@@ -47,8 +45,7 @@ extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULO
     }
 }
 
-extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent)
-{
+extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent) {
     PEPROCESS process = static_cast<PEPROCESS>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(EPROCESS), PspTagProcess));
     ULONG64 directory = 0;
     if (process == nullptr) {
@@ -69,13 +66,12 @@ extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent)
 }
 
 // The code that runs now becomes the idle thread; System gets its first thread, which goes on with the start.
-extern "C" INIT_FUNCTION VOID PsInitSystem(VOID)
-{
+extern "C" INIT_FUNCTION VOID PsInitSystem(VOID) {
     ULONG64 directory = KiReadCr3();
     PspInitializeProcess(&KiInitialProcess, "Idle", 0, directory);
     PsIdleProcess = &KiInitialProcess;
-    KeInitializeThread(&KiInitialThread.Tcb, &KiInitialProcess.Pcb, KiBootStackTop, KiBootStack, nullptr, nullptr, nullptr,
-                       KiLowestPriority);
+    KeInitializeThread(&KiInitialThread.Tcb, &KiInitialProcess.Pcb, KiBootStackTop, KiBootStack, nullptr, nullptr,
+                       nullptr, KiLowestPriority);
     KiIdleThread = &KiInitialThread.Tcb;
     PKPRCB prcb = KeGetCurrentPrcb();
     prcb->CurrentThread = prcb->IdleThread = KiIdleThread;

@@ -11,8 +11,7 @@ VOID MmDeleteKernelStack(PVOID StackTop);
 // Threads that ended. A thread cannot free the stack on which it runs, so the next creation does.
 static PETHREAD PspDeadThreads;
 
-static VOID PspReapThreads(VOID)
-{
+static VOID PspReapThreads(VOID) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     PETHREAD dead = PspDeadThreads;
     PspDeadThreads = nullptr;
@@ -26,14 +25,14 @@ static VOID PspReapThreads(VOID)
 }
 
 // Where every thread begins, so that its stack shows who it is.
-extern "C" NOINLINE __attribute__((disable_tail_calls)) VOID PspSystemThreadStartup(PVOID StartRoutine, PVOID StartContext)
-{
+extern "C" NOINLINE __attribute__((disable_tail_calls)) VOID PspSystemThreadStartup(PVOID StartRoutine,
+                                                                                    PVOID StartContext) {
     reinterpret_cast<PKSTART_ROUTINE>(StartRoutine)(StartContext);
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
-extern "C" PETHREAD PspCreateThread(PEPROCESS Process, PKSTART_ROUTINE StartRoutine, PVOID StartContext, KPRIORITY Priority)
-{
+extern "C" PETHREAD PspCreateThread(PEPROCESS Process, PKSTART_ROUTINE StartRoutine, PVOID StartContext,
+                                    KPRIORITY Priority) {
     PspReapThreads();
     PETHREAD thread = static_cast<PETHREAD>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(ETHREAD), PspTagThread));
     PVOID limit = nullptr;
@@ -62,8 +61,7 @@ extern "C" PETHREAD PspCreateThread(PEPROCESS Process, PKSTART_ROUTINE StartRout
 }
 
 extern "C" NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG, PVOID, HANDLE, PCLIENT_ID ClientId,
-                                                     PKSTART_ROUTINE StartRoutine, PVOID StartContext)
-{
+                                                     PKSTART_ROUTINE StartRoutine, PVOID StartContext) {
     PETHREAD thread = PspCreateThread(PsInitialSystemProcess, StartRoutine, StartContext, KiNormalPriority);
     if (thread == nullptr) {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -77,8 +75,7 @@ extern "C" NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG
     return STATUS_SUCCESS;
 }
 
-extern "C" NTKERNELAPI NOINLINE NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
-{
+extern "C" NTKERNELAPI NOINLINE NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus) {
     PETHREAD thread = CONTAINING_RECORD(KeGetCurrentThread(), ETHREAD, Tcb);
     KfRaiseIrql(DISPATCH_LEVEL);
     PEPROCESS process = CONTAINING_RECORD(thread->Tcb.Process, EPROCESS, Pcb);

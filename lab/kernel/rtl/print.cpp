@@ -13,21 +13,18 @@ ULONG KdPrintBufferSize = KdpPrintBufferBytes;
 ULONG KdPrintRolloverCount;
 }
 
-struct RTL_TEXT
-{
+struct RTL_TEXT {
     PCHAR Next;
     PCHAR End;
 };
 
-static VOID RtlpPut(RTL_TEXT* Text, CHAR Character)
-{
+static VOID RtlpPut(RTL_TEXT* Text, CHAR Character) {
     if (Text->Next < Text->End) {
         *Text->Next++ = Character;
     }
 }
 
-static VOID RtlpPutNumber(RTL_TEXT* Text, ULONG64 Value, ULONG Base, ULONG Width, CHAR Fill, BOOLEAN Upper)
-{
+static VOID RtlpPutNumber(RTL_TEXT* Text, ULONG64 Value, ULONG Base, ULONG Width, CHAR Fill, BOOLEAN Upper) {
     CHAR digits[24];
     ULONG count = 0;
     do {
@@ -43,16 +40,14 @@ static VOID RtlpPutNumber(RTL_TEXT* Text, ULONG64 Value, ULONG Base, ULONG Width
     }
 }
 
-static VOID RtlpPutString(RTL_TEXT* Text, PCSTR String)
-{
+static VOID RtlpPutString(RTL_TEXT* Text, PCSTR String) {
     for (PCSTR p = String != nullptr ? String : "(null)"; *p != 0; p++) {
         RtlpPut(Text, *p);
     }
 }
 
 // Formats one directive, whose `%` is passed; returns what follows it.
-static PCSTR RtlpFormatDirective(RTL_TEXT* Text, PCSTR Format, __builtin_va_list& Arguments)
-{
+static PCSTR RtlpFormatDirective(RTL_TEXT* Text, PCSTR Format, __builtin_va_list& Arguments) {
     CHAR fill = ' ';
     ULONG width = 0;
     if (*Format == '0') {
@@ -71,22 +66,17 @@ static PCSTR RtlpFormatDirective(RTL_TEXT* Text, PCSTR Format, __builtin_va_list
     }
     CHAR kind = *Format;
     switch (kind) {
-    case 'c':
-        RtlpPut(Text, static_cast<CHAR>(__builtin_va_arg(Arguments, int)));
-        break;
-    case 's':
-        RtlpPutString(Text, __builtin_va_arg(Arguments, PCSTR));
-        break;
-    case 'p':
-        RtlpPutNumber(Text, __builtin_va_arg(Arguments, ULONG64), 16, 2 * sizeof(PVOID), '0', TRUE);
-        break;
+    case 'c': RtlpPut(Text, static_cast<CHAR>(__builtin_va_arg(Arguments, int))); break;
+    case 's': RtlpPutString(Text, __builtin_va_arg(Arguments, PCSTR)); break;
+    case 'p': RtlpPutNumber(Text, __builtin_va_arg(Arguments, ULONG64), 16, 2 * sizeof(PVOID), '0', TRUE); break;
     case 'd':
     case 'i': {
         LONGLONG value = wide ? __builtin_va_arg(Arguments, LONGLONG) : __builtin_va_arg(Arguments, LONG);
         if (value < 0) {
             RtlpPut(Text, '-');
         }
-        RtlpPutNumber(Text, value < 0 ? 0 - static_cast<ULONG64>(value) : static_cast<ULONG64>(value), 10, width, fill, FALSE);
+        RtlpPutNumber(Text, value < 0 ? 0 - static_cast<ULONG64>(value) : static_cast<ULONG64>(value), 10, width, fill,
+                      FALSE);
         break;
     }
     case 'u':
@@ -96,16 +86,13 @@ static PCSTR RtlpFormatDirective(RTL_TEXT* Text, PCSTR Format, __builtin_va_list
         RtlpPutNumber(Text, value, kind == 'u' ? 10 : 16, width, fill, kind == 'X');
         break;
     }
-    case 0:
-        return Format;
-    default:
-        RtlpPut(Text, kind);
+    case 0: return Format;
+    default: RtlpPut(Text, kind);
     }
     return Format + 1;
 }
 
-static VOID KdpKeepPrint(PCSTR Text, ULONG Length)
-{
+static VOID KdpKeepPrint(PCSTR Text, ULONG Length) {
     for (ULONG i = 0; i < Length; i++) {
         *KdPrintWritePointer++ = Text[i];
         if (KdPrintWritePointer == KdPrintCircularBuffer + KdPrintBufferSize) {
@@ -115,8 +102,7 @@ static VOID KdpKeepPrint(PCSTR Text, ULONG Length)
     }
 }
 
-extern "C" NTKERNELAPI NOINLINE ULONG DbgPrint(PCSTR Format, ...)
-{
+extern "C" NTKERNELAPI NOINLINE ULONG DbgPrint(PCSTR Format, ...) {
     CHAR buffer[RtlMaximumPrint];
     RTL_TEXT text = {buffer, buffer + sizeof(buffer)};
     __builtin_va_list arguments;

@@ -1,7 +1,6 @@
 #include "../ke/ke.h"
 
-extern "C" NTKERNELAPI VOID RtlInitUnicodeString(PUNICODE_STRING Destination, PCWSTR Source)
-{
+extern "C" NTKERNELAPI VOID RtlInitUnicodeString(PUNICODE_STRING Destination, PCWSTR Source) {
     SIZE_T length = 0;
     while (Source != nullptr && Source[length] != 0) {
         length++;

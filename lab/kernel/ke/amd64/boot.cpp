@@ -9,8 +9,7 @@ alignas(PAGE_SIZE) KPCR KiBootPcr;
 PKPRCB KiProcessorBlock[MAXIMUM_PROCESSORS];
 ULONG KeNumberProcessors = 1;
 
-struct KI_DESCRIPTOR_REGISTER
-{
+struct KI_DESCRIPTOR_REGISTER {
     USHORT Pad[3];
     USHORT Limit;
     ULONG64 Base;
@@ -60,8 +59,7 @@ ULONG64 KiGdt[KiGdtEntries];
 alignas(16) KTSS64 KiTss;
 alignas(16) UCHAR KiExceptionStacks[3][KiExceptionStackSize];
 
-struct KI_GATE
-{
+struct KI_GATE {
     VOID (*Entry)(VOID);
     UCHAR Vector;
     UCHAR Stack;
@@ -70,34 +68,21 @@ struct KI_GATE
 
 // The table is data with pointers, so the image has relocations even though its code has none.
 const KI_GATE KiGates[] = {
-    {KiDivideErrorFault, 0x00, NoStack, 0},
-    {KiDebugTrapOrFault, 0x01, NoStack, 0},
-    {KiNmiInterrupt, 0x02, NmiStack, 0},
-    {KiBreakpointTrap, 0x03, NoStack, 3},
-    {KiOverflowTrap, 0x04, NoStack, 3},
-    {KiBoundFault, 0x05, NoStack, 0},
-    {KiInvalidOpcodeFault, 0x06, NoStack, 0},
-    {KiNpxNotAvailableFault, 0x07, NoStack, 0},
-    {KiDoubleFaultAbort, 0x08, PanicStack, 0},
-    {KiNpxSegmentOverrunAbort, 0x09, NoStack, 0},
-    {KiInvalidTssFault, 0x0A, NoStack, 0},
-    {KiSegmentNotPresentFault, 0x0B, NoStack, 0},
-    {KiStackFault, 0x0C, NoStack, 0},
-    {KiGeneralProtectionFault, 0x0D, NoStack, 0},
-    {KiPageFault, 0x0E, NoStack, 0},
-    {KiFloatingErrorFault, 0x10, NoStack, 0},
-    {KiAlignmentFault, 0x11, NoStack, 0},
-    {KiMcheckAbort, 0x12, MachineCheckStack, 0},
-    {KiXmmException, 0x13, NoStack, 0},
-    {KiApcInterrupt, 0x1F, NoStack, 0},
-    {KiRaiseAssertion, 0x2C, NoStack, 3},
-    {KiDebugServiceTrap, 0x2D, NoStack, 3},
-    {KiDpcInterrupt, 0x2F, NoStack, 0},
-    {KiInterruptDispatch, 0xD1, NoStack, 0},
+    {KiDivideErrorFault, 0x00, NoStack, 0},    {KiDebugTrapOrFault, 0x01, NoStack, 0},
+    {KiNmiInterrupt, 0x02, NmiStack, 0},       {KiBreakpointTrap, 0x03, NoStack, 3},
+    {KiOverflowTrap, 0x04, NoStack, 3},        {KiBoundFault, 0x05, NoStack, 0},
+    {KiInvalidOpcodeFault, 0x06, NoStack, 0},  {KiNpxNotAvailableFault, 0x07, NoStack, 0},
+    {KiDoubleFaultAbort, 0x08, PanicStack, 0}, {KiNpxSegmentOverrunAbort, 0x09, NoStack, 0},
+    {KiInvalidTssFault, 0x0A, NoStack, 0},     {KiSegmentNotPresentFault, 0x0B, NoStack, 0},
+    {KiStackFault, 0x0C, NoStack, 0},          {KiGeneralProtectionFault, 0x0D, NoStack, 0},
+    {KiPageFault, 0x0E, NoStack, 0},           {KiFloatingErrorFault, 0x10, NoStack, 0},
+    {KiAlignmentFault, 0x11, NoStack, 0},      {KiMcheckAbort, 0x12, MachineCheckStack, 0},
+    {KiXmmException, 0x13, NoStack, 0},        {KiApcInterrupt, 0x1F, NoStack, 0},
+    {KiRaiseAssertion, 0x2C, NoStack, 3},      {KiDebugServiceTrap, 0x2D, NoStack, 3},
+    {KiDpcInterrupt, 0x2F, NoStack, 0},        {KiInterruptDispatch, 0xD1, NoStack, 0},
 };
 
-VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level)
-{
+VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level) {
     ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Entry);
     KIDTENTRY64* gate = &KiIdt[Vector];
     gate->OffsetLow = static_cast<USHORT>(address);
@@ -110,8 +95,7 @@ VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level)
     gate->Present = 1;
 }
 
-VOID KiInitializeTss(VOID)
-{
+VOID KiInitializeTss(VOID) {
     memset(&KiTss, 0, sizeof(KiTss));
     for (ULONG i = 0; i < 3; i++) {
         ULONG64 top = reinterpret_cast<ULONG64>(&KiExceptionStacks[i][KiExceptionStackSize]);
@@ -121,25 +105,22 @@ VOID KiInitializeTss(VOID)
     KiTss.IoMapBase = sizeof(KiTss); // no port map
 }
 
-VOID KiInitializeGdt(VOID)
-{
-    KiGdt[0x10 / 8] = 0x00209B0000000000;  // kernel code
-    KiGdt[0x18 / 8] = 0x00CF93000000FFFF;  // kernel data, stack
-    KiGdt[0x20 / 8] = 0x00CFFB000000FFFF;  // 32-bit user code
-    KiGdt[0x28 / 8] = 0x00CFF3000000FFFF;  // user data
-    KiGdt[0x30 / 8] = 0x0020FB0000000000;  // user code
-    KiGdt[0x50 / 8] = 0x0040F30000003C00;  // 32-bit thread block
+VOID KiInitializeGdt(VOID) {
+    KiGdt[0x10 / 8] = 0x00209B0000000000; // kernel code
+    KiGdt[0x18 / 8] = 0x00CF93000000FFFF; // kernel data, stack
+    KiGdt[0x20 / 8] = 0x00CFFB000000FFFF; // 32-bit user code
+    KiGdt[0x28 / 8] = 0x00CFF3000000FFFF; // user data
+    KiGdt[0x30 / 8] = 0x0020FB0000000000; // user code
+    KiGdt[0x50 / 8] = 0x0040F30000003C00; // 32-bit thread block
     ULONG64 base = reinterpret_cast<ULONG64>(&KiTss);
     ULONG64 limit = sizeof(KiTss) - 1;
-    KiGdt[KiTssSelector / 8] =
-        limit | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
+    KiGdt[KiTssSelector / 8] = limit | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
     KiGdt[KiTssSelector / 8 + 1] = base >> 32;
 }
 
 } // namespace
 
-extern "C" VOID KiInitializeBootProcessor(VOID)
-{
+extern "C" VOID KiInitializeBootProcessor(VOID) {
     KiInitializeTss();
     KiInitializeGdt();
     for (ULONG vector = 0; vector < KiIdtEntries; vector++) {

@@ -8,15 +8,16 @@ constexpr USHORT UserTebSelector = 0x53;
 constexpr ULONG KiInitialMxCsr = 0x1F80;
 constexpr ULONG64 EflagsSanitize = 0x3F7FD5; // bits that a debugger may set
 
-#define KI_COPY_VOLATILE(To, From)                                                                                             \
-    (To)->Rax = (From)->Rax, (To)->Rcx = (From)->Rcx, (To)->Rdx = (From)->Rdx, (To)->R8 = (From)->R8, (To)->R9 = (From)->R9,   \
-    (To)->R10 = (From)->R10, (To)->R11 = (From)->R11, (To)->Rbp = (From)->Rbp, (To)->Rsp = (From)->Rsp, (To)->Rip = (From)->Rip
-#define KI_COPY_NONVOLATILE(To, From)                                                                                          \
-    (To)->Rbx = (From)->Rbx, (To)->Rdi = (From)->Rdi, (To)->Rsi = (From)->Rsi, (To)->R12 = (From)->R12,                        \
+#define KI_COPY_VOLATILE(To, From)                                                                                     \
+    (To)->Rax = (From)->Rax, (To)->Rcx = (From)->Rcx, (To)->Rdx = (From)->Rdx, (To)->R8 = (From)->R8,                  \
+    (To)->R9 = (From)->R9, (To)->R10 = (From)->R10, (To)->R11 = (From)->R11, (To)->Rbp = (From)->Rbp,                  \
+    (To)->Rsp = (From)->Rsp, (To)->Rip = (From)->Rip
+#define KI_COPY_NONVOLATILE(To, From)                                                                                  \
+    (To)->Rbx = (From)->Rbx, (To)->Rdi = (From)->Rdi, (To)->Rsi = (From)->Rsi, (To)->R12 = (From)->R12,                \
     (To)->R13 = (From)->R13, (To)->R14 = (From)->R14, (To)->R15 = (From)->R15
 
-extern "C" VOID KeContextFromKframes(const KTRAP_FRAME* TrapFrame, const KEXCEPTION_FRAME* ExceptionFrame, PCONTEXT Context)
-{
+extern "C" VOID KeContextFromKframes(const KTRAP_FRAME* TrapFrame, const KEXCEPTION_FRAME* ExceptionFrame,
+                                     PCONTEXT Context) {
     memset(Context, 0, sizeof(*Context));
     Context->ContextFlags = ContextFull;
     KI_COPY_VOLATILE(Context, TrapFrame);
@@ -30,8 +31,7 @@ extern "C" VOID KeContextFromKframes(const KTRAP_FRAME* TrapFrame, const KEXCEPT
     Context->FltSave.MxCsr = KiInitialMxCsr;
 }
 
-extern "C" VOID KeContextToKframes(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, const CONTEXT* Context)
-{
+extern "C" VOID KeContextToKframes(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, const CONTEXT* Context) {
     KI_COPY_VOLATILE(TrapFrame, Context);
     KI_COPY_NONVOLATILE(ExceptionFrame, Context);
     TrapFrame->EFlags = static_cast<ULONG>(Context->EFlags & EflagsSanitize);
@@ -39,8 +39,7 @@ extern "C" VOID KeContextToKframes(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME Exc
     TrapFrame->SegSs = KernelDataSelector;
 }
 
-extern "C" VOID KiSaveSpecial(PKSPECIAL_REGISTERS Special)
-{
+extern "C" VOID KiSaveSpecial(PKSPECIAL_REGISTERS Special) {
     Special->Cr0 = KiReadCr0();
     Special->Cr2 = KiReadCr2();
     Special->Cr3 = KiReadCr3();
@@ -67,8 +66,7 @@ extern "C" VOID KiSaveSpecial(PKSPECIAL_REGISTERS Special)
     Special->MsrSyscallMask = KiReadMsr(MSR_SYSCALL_MASK);
 }
 
-extern "C" VOID KiRestoreSpecial(const KSPECIAL_REGISTERS* Special)
-{
+extern "C" VOID KiRestoreSpecial(const KSPECIAL_REGISTERS* Special) {
     if (KiReadCr3() != Special->Cr3) {
         KiWriteCr3(Special->Cr3);
     }

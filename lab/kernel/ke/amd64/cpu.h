@@ -12,28 +12,24 @@ constexpr ULONG MSR_GS_BASE = 0xC0000101;
 constexpr ULONG MSR_GS_SWAP = 0xC0000102;
 constexpr ULONG64 EFLAGS_IF = 0x200;
 
-inline ULONG64 KiReadMsr(ULONG Register)
-{
+inline ULONG64 KiReadMsr(ULONG Register) {
     ULONG low, high;
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(Register));
     return static_cast<ULONG64>(high) << 32 | low;
 }
 
-inline VOID KiWriteMsr(ULONG Register, ULONG64 Value)
-{
+inline VOID KiWriteMsr(ULONG Register, ULONG64 Value) {
     __asm__ volatile("wrmsr" : : "c"(Register), "a"(static_cast<ULONG>(Value)), "d"(static_cast<ULONG>(Value >> 32)));
 }
 
-#define KI_SYSTEM_REGISTER(Name, Spelling)                                                                                     \
-    inline ULONG64 KiRead##Name(VOID)                                                                                          \
-    {                                                                                                                          \
-        ULONG64 value;                                                                                                         \
-        __asm__ volatile("movq %%" Spelling ", %0" : "=r"(value) : : "memory");                                                \
-        return value;                                                                                                          \
-    }                                                                                                                          \
-    inline VOID KiWrite##Name(ULONG64 Value)                                                                                   \
-    {                                                                                                                          \
-        __asm__ volatile("movq %0, %%" Spelling : : "r"(Value) : "memory");                                                    \
+#define KI_SYSTEM_REGISTER(Name, Spelling)                                                                             \
+    inline ULONG64 KiRead##Name(VOID) {                                                                                \
+        ULONG64 value;                                                                                                 \
+        __asm__ volatile("movq %%" Spelling ", %0" : "=r"(value) : : "memory");                                        \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    inline VOID KiWrite##Name(ULONG64 Value) {                                                                         \
+        __asm__ volatile("movq %0, %%" Spelling : : "r"(Value) : "memory");                                            \
     }
 
 KI_SYSTEM_REGISTER(Cr0, "cr0")
@@ -48,38 +44,32 @@ KI_SYSTEM_REGISTER(Dr3, "dr3")
 KI_SYSTEM_REGISTER(Dr6, "dr6")
 KI_SYSTEM_REGISTER(Dr7, "dr7")
 
-inline ULONG64 KiReadFlags(VOID)
-{
+inline ULONG64 KiReadFlags(VOID) {
     ULONG64 flags;
     __asm__ volatile("pushfq; popq %0" : "=r"(flags));
     return flags;
 }
 
-inline VOID KiEnableInterrupts(VOID)
-{
+inline VOID KiEnableInterrupts(VOID) {
     __asm__ volatile("sti" : : : "memory");
 }
 
-inline UCHAR KiReadPort(USHORT Port)
-{
+inline UCHAR KiReadPort(USHORT Port) {
     UCHAR value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port));
     return value;
 }
 
-inline VOID KiWritePort(USHORT Port, UCHAR Value)
-{
+inline VOID KiWritePort(USHORT Port, UCHAR Value) {
     __asm__ volatile("outb %0, %1" : : "a"(Value), "Nd"(Port));
 }
 
-inline ULONG64 KiReadTimeStamp(VOID)
-{
+inline ULONG64 KiReadTimeStamp(VOID) {
     ULONG low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     return static_cast<ULONG64>(high) << 32 | low;
 }
 
-inline VOID KiFlushPage(const VOID* Address)
-{
+inline VOID KiFlushPage(const VOID* Address) {
     __asm__ volatile("invlpg (%0)" : : "r"(Address) : "memory");
 }

@@ -41,31 +41,26 @@ constexpr USHORT PostDelayPort = 0x80;
 volatile ULONG* HalpLocalApic;
 volatile ULONG* HalpIoApic;
 
-VOID HalpWriteLocal(ULONG Register, ULONG Value)
-{
+VOID HalpWriteLocal(ULONG Register, ULONG Value) {
     HalpLocalApic[Register / sizeof(ULONG)] = Value;
 }
 
-VOID HalpWriteIo(ULONG Register, ULONG Value)
-{
+VOID HalpWriteIo(ULONG Register, ULONG Value) {
     HalpIoApic[IoApicSelect / sizeof(ULONG)] = Register;
     HalpIoApic[IoApicWindow / sizeof(ULONG)] = Value;
 }
 
-ULONG HalpReadClock(UCHAR Register)
-{
+ULONG HalpReadClock(UCHAR Register) {
     KiWritePort(ClockIndex, Register);
     return KiReadPort(ClockData);
 }
 
-ULONG HalpFromBcd(ULONG Value)
-{
+ULONG HalpFromBcd(ULONG Value) {
     return (Value >> 4) * 10 + (Value & 15);
 }
 
 // Days from 1601-01-01 to a date of the Gregorian calendar.
-LONGLONG HalpDays(LONGLONG Year, LONGLONG Month, LONGLONG Day)
-{
+LONGLONG HalpDays(LONGLONG Year, LONGLONG Month, LONGLONG Day) {
     static const USHORT before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     LONGLONG years = Year - 1601;
     BOOLEAN leap = (Year % 4 == 0 && Year % 100 != 0) || Year % 400 == 0;
@@ -75,8 +70,7 @@ LONGLONG HalpDays(LONGLONG Year, LONGLONG Month, LONGLONG Day)
 
 } // namespace
 
-extern "C" VOID HalInitializeProcessor(VOID)
-{
+extern "C" VOID HalInitializeProcessor(VOID) {
     KiWritePort(PicMasterData, 0xFF); // everything comes through the I/O APIC
     KiWritePort(PicSlaveData, 0xFF);
     HalpLocalApic = static_cast<volatile ULONG*>(MmMapIoSpace(LocalApicPhysical, PAGE_SIZE));
@@ -92,13 +86,11 @@ extern "C" VOID HalInitializeProcessor(VOID)
     HalpWriteIo(IoApicRedirection + 2 * IoApicClockPin, ClockVector);
 }
 
-extern "C" VOID HalEndSystemInterrupt(VOID)
-{
+extern "C" VOID HalEndSystemInterrupt(VOID) {
     HalpWriteLocal(LocalApicEoi, 0);
 }
 
-extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql)
-{
+extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql) {
     if (HalpLocalApic != nullptr) {
         HalpWriteLocal(LocalApicCommandHigh, 0);
         HalpWriteLocal(LocalApicCommand, LocalApicToSelf | static_cast<ULONG>(Irql << 4 | 0x0F));
@@ -106,33 +98,28 @@ extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql)
 }
 
 // The clock's interrupt service routine, reached from the trap entry through a dispatcher as device routines are.
-extern "C" NOINLINE VOID HalpTimerClockInterrupt(PKTRAP_FRAME TrapFrame)
-{
+extern "C" NOINLINE VOID HalpTimerClockInterrupt(PKTRAP_FRAME TrapFrame) {
     HalEndSystemInterrupt();
     KeClockInterruptNotify(TrapFrame);
 }
 
-extern "C" NOINLINE VOID KiCallInterruptServiceRoutine(PKTRAP_FRAME TrapFrame)
-{
+extern "C" NOINLINE VOID KiCallInterruptServiceRoutine(PKTRAP_FRAME TrapFrame) {
     KeGetCurrentPrcb()->InterruptCount++;
     HalpTimerClockInterrupt(TrapFrame);
 }
 
-extern "C" VOID KiAcknowledgeInterrupt(PKTRAP_FRAME)
-{
+extern "C" VOID KiAcknowledgeInterrupt(PKTRAP_FRAME) {
     HalEndSystemInterrupt();
 }
 
-extern "C" NOINLINE VOID KiDpcInterruptService(PKTRAP_FRAME)
-{
+extern "C" NOINLINE VOID KiDpcInterruptService(PKTRAP_FRAME) {
     HalEndSystemInterrupt();
     KiEnableInterrupts();
     KiDispatchInterrupt();
     KeDisableInterrupts();
 }
 
-extern "C" LONGLONG HalQueryRealTimeClock(VOID)
-{
+extern "C" LONGLONG HalQueryRealTimeClock(VOID) {
     ULONG second = HalpFromBcd(HalpReadClock(0)), minute = HalpFromBcd(HalpReadClock(2));
     ULONG hour = HalpFromBcd(HalpReadClock(4)), day = HalpFromBcd(HalpReadClock(7));
     ULONG month = HalpFromBcd(HalpReadClock(8)), year = 2000 + HalpFromBcd(HalpReadClock(9));
@@ -140,8 +127,7 @@ extern "C" LONGLONG HalQueryRealTimeClock(VOID)
     return (((days * 24 + hour) * 60 + minute) * 60 + second) * 10'000'000;
 }
 
-extern "C" DECLSPEC_NORETURN VOID HalReturnToFirmware(VOID)
-{
+extern "C" DECLSPEC_NORETURN VOID HalReturnToFirmware(VOID) {
     KeDisableInterrupts();
     KiWritePort(ResetPort, ResetHard);
     for (;;) {
@@ -149,16 +135,14 @@ extern "C" DECLSPEC_NORETURN VOID HalReturnToFirmware(VOID)
     }
 }
 
-extern "C" VOID HalpDebugPuts(PCSTR Text)
-{
+extern "C" VOID HalpDebugPuts(PCSTR Text) {
     for (; *Text != 0; Text++) {
         KiWritePort(DebugConsole, static_cast<UCHAR>(*Text));
     }
 }
 
 // A write to the diagnostic port takes about a microsecond on the bus of a PC.
-extern "C" VOID KeStallExecutionProcessor(ULONG Microseconds)
-{
+extern "C" VOID KeStallExecutionProcessor(ULONG Microseconds) {
     for (ULONG i = 0; i < Microseconds; i++) {
         KiWritePort(PostDelayPort, 0);
     }

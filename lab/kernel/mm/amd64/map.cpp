@@ -5,8 +5,7 @@
 constexpr int MiLevels = 4;
 
 // The entries that map Address, from the top table's down to the last.
-static VOID MiGetEntries(ULONG_PTR Address, PMMPTE (&Entries)[MiLevels])
-{
+static VOID MiGetEntries(ULONG_PTR Address, PMMPTE (&Entries)[MiLevels]) {
     PMMPTE entry = MiGetPteAddress(Address);
     for (int level = MiLevels - 1; level >= 0; level--) {
         Entries[level] = entry;
@@ -14,8 +13,7 @@ static VOID MiGetEntries(ULONG_PTR Address, PMMPTE (&Entries)[MiLevels])
     }
 }
 
-PMMPTE MiFindPte(ULONG_PTR Address)
-{
+PMMPTE MiFindPte(ULONG_PTR Address) {
     if (MiCanonical(Address) != Address) {
         return nullptr;
     }
@@ -29,8 +27,7 @@ PMMPTE MiFindPte(ULONG_PTR Address)
     return entries[MiLevels - 1];
 }
 
-BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical)
-{
+BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical) {
     ULONG_PTR address = static_cast<ULONG_PTR>(Address);
     if (MiCanonical(address) != address) {
         return FALSE;
@@ -53,8 +50,7 @@ BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical)
     return FALSE;
 }
 
-BOOLEAN MiMakeTables(PVOID Address)
-{
+BOOLEAN MiMakeTables(PVOID Address) {
     PMMPTE entries[MiLevels];
     MiGetEntries(reinterpret_cast<ULONG_PTR>(Address), entries);
     for (int level = 0; level < MiLevels - 1; level++) {
@@ -66,7 +62,8 @@ BOOLEAN MiMakeTables(PVOID Address)
             return FALSE;
         }
         entries[level]->u.Long = frame << PAGE_SHIFT | MM_TABLE;
-        PVOID table = reinterpret_cast<PVOID>(reinterpret_cast<ULONG_PTR>(entries[level + 1]) & ~ULONG_PTR(PAGE_SIZE - 1));
+        PVOID table =
+            reinterpret_cast<PVOID>(reinterpret_cast<ULONG_PTR>(entries[level + 1]) & ~ULONG_PTR(PAGE_SIZE - 1));
         KiFlushPage(table);
         memset(table, 0, PAGE_SIZE);
         if (MmPfnDatabase != nullptr) {
@@ -76,8 +73,7 @@ BOOLEAN MiMakeTables(PVOID Address)
     return TRUE;
 }
 
-BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection)
-{
+BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection) {
     if (!MiMakeTables(Address)) {
         return FALSE;
     }
@@ -90,8 +86,7 @@ BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection)
     return TRUE;
 }
 
-BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
-{
+BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection) {
     PUCHAR address = static_cast<PUCHAR>(Address);
     for (SIZE_T i = 0; i < Pages; i++) {
         PFN_NUMBER frame = MiRemoveAnyPage();
@@ -106,8 +101,7 @@ BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
     return TRUE;
 }
 
-VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free)
-{
+VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free) {
     PUCHAR address = static_cast<PUCHAR>(Address);
     for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
         PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));
@@ -123,8 +117,7 @@ VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free)
     }
 }
 
-VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
-{
+VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection) {
     PUCHAR address = static_cast<PUCHAR>(Address);
     for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
         PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));
@@ -135,8 +128,7 @@ VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection)
     }
 }
 
-extern "C" ULONG64 MmGetPhysicalAddress(const VOID* Address)
-{
+extern "C" ULONG64 MmGetPhysicalAddress(const VOID* Address) {
     ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Address);
     PMMPTE pte = MiFindPte(address);
     if (pte == nullptr || (pte->u.Long & MM_PTE_VALID) == 0) {

@@ -26,28 +26,23 @@ constexpr ULONG64 MM_NOCACHE = MM_PTE_CACHE_DISABLE | MM_PTE_WRITE_THROUGH;
 // Protection field of an entry that is not valid: read and write.
 constexpr ULONG MM_SOFT_READWRITE = 4;
 
-inline ULONG_PTR MiCanonical(ULONG_PTR Address)
-{
+inline ULONG_PTR MiCanonical(ULONG_PTR Address) {
     return static_cast<ULONG_PTR>(static_cast<LONG_PTR>(Address << 16) >> 16);
 }
 
 // The entry that maps Address, as the self map shows it; applied again, the entry that maps that entry.
-inline PMMPTE MiGetPteAddress(ULONG_PTR Address)
-{
+inline PMMPTE MiGetPteAddress(ULONG_PTR Address) {
     return reinterpret_cast<PMMPTE>(MmPteBase + ((Address >> 9) & 0x7FFFFFFFF8));
 }
 
-inline PMMPTE MiGetPteAddress(const volatile VOID* Address)
-{
+inline PMMPTE MiGetPteAddress(const volatile VOID* Address) {
     return MiGetPteAddress(reinterpret_cast<ULONG_PTR>(Address));
 }
 
-inline PVOID MiGetVirtualAddressMappedByPte(const MMPTE* Pte)
-{
+inline PVOID MiGetVirtualAddressMappedByPte(const MMPTE* Pte) {
     return reinterpret_cast<PVOID>(MiCanonical((reinterpret_cast<ULONG_PTR>(Pte) - MmPteBase) << 9));
 }
 
-inline PFN_NUMBER MiFrameOf(const MMPTE* Pte)
-{
+inline PFN_NUMBER MiFrameOf(const MMPTE* Pte) {
     return (Pte->u.Long & MM_PTE_FRAME) >> PAGE_SHIFT;
 }

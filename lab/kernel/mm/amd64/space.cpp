@@ -6,15 +6,13 @@ constexpr ULONG MiFirstSystemEntry = MiEntriesPerTable / 2;
 constexpr ULONG_PTR MiUserSharedData = 0x7FFE0000;
 
 // A page of another address space at the scratch window. The caller holds the lock.
-static PMMPTE MiOpenFrame(PFN_NUMBER Frame)
-{
+static PMMPTE MiOpenFrame(PFN_NUMBER Frame) {
     MiGetPteAddress(MiScratchWindow)->u.Long = Frame << PAGE_SHIFT | MM_READWRITE;
     KiFlushPage(MiScratchWindow);
     return static_cast<PMMPTE>(MiScratchWindow);
 }
 
-extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase)
-{
+extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase) {
     PFN_NUMBER root = MiRemoveAnyPage();
     if (root == 0) {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -34,8 +32,7 @@ extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase)
 }
 
 // Maps Frame for user mode in an address space that is not the current one.
-static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_NUMBER Frame, ULONG64 Protection)
-{
+static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_NUMBER Frame, ULONG64 Protection) {
     PFN_NUMBER table_frame = DirectoryTableBase >> PAGE_SHIFT;
     KIRQL irql = MiLock();
     for (ULONG shift = 39; shift > PAGE_SHIFT; shift -= 9) {
@@ -59,8 +56,8 @@ static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_
     return STATUS_SUCCESS;
 }
 
-extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes, SIZE_T Length)
-{
+extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes,
+                                       SIZE_T Length) {
     PFN_NUMBER frame = MiRemoveAnyPage();
     if (frame == 0 || Length > PAGE_SIZE) {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -73,8 +70,7 @@ extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Add
     return MiMapInSpace(DirectoryTableBase, Address, frame, MM_READWRITE);
 }
 
-extern "C" NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase)
-{
+extern "C" NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase) {
     PFN_NUMBER frame = MmGetPhysicalAddress(reinterpret_cast<PVOID>(LAB_SHARED_DATA)) >> PAGE_SHIFT;
     return MiMapInSpace(DirectoryTableBase, MiUserSharedData, frame, MM_READONLY);
 }
