@@ -90,6 +90,8 @@ TEST_F(ListingTest, BackwardsAcrossFunctions) {
 
 TEST_F(ListingTest, BackwardsWithoutAnyModule) {
     VirtAddr there{0xffffa00000001000};
+    for (std::uint64_t i = 1; i <= 128; ++i)
+        machine.memory().put(there - i, {0xcc}); // what linkers fill gaps with
     machine.memory().put(there, {0x48, 0x83, 0xec, 0x28, 0x41, 0xb8, 0x5a, 0x74, 0x61, 0x20, 0xba, 0xb0, 0x03,
                                  0x00, 0x00, 0xb9, 0x00, 0x02, 0x00, 0x00, 0xff, 0x15, 0x45, 0x2e, 0x00, 0x00});
     auto answer = disassemble_before(machine.kernel(), there + 26, 4);

@@ -99,7 +99,7 @@ TEST(CodeRender, RowsHaveKdsColumns) {
     code::Instruction mov;
     mov.address = VirtAddr(0xfffff8047e3c21b4);
     mov.length = 6;
-    for (std::size_t i = 0; unsigned byte : {0x41, 0xb8, 0x5a, 0x74, 0x61, 0x20})
+    for (std::size_t i = 0; unsigned byte : {0x41u, 0xb8u, 0x5au, 0x74u, 0x61u, 0x20u})
         mov.raw[i++] = static_cast<std::byte>(byte);
     mov.mnemonic = "mov";
     mov.operands = "r8d,2061745Ah";
