@@ -113,15 +113,20 @@ class GdbStub:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
         self.socket.connect(path)
+        self.data = b""
+        self.ask("?")
 
     def ask(self, text):
         packet = text.encode()
         self.socket.sendall(b"$%s#%02x" % (packet, sum(packet) & 0xFF))
-        data = b""
-        while b"#" not in data or len(data) < data.index(b"#") + 3:
-            data += self.socket.recv(65536)
-        self.socket.sendall(b"+")
-        return data[data.index(b"$") + 1:data.index(b"#")].decode()
+        while True:
+            while not (found := re.search(rb"\$([^#]*)#..", self.data)):
+                self.data += self.socket.recv(65536)
+            self.data = self.data[found.end():]
+            self.socket.sendall(b"+")
+            answer = found[1].decode()
+            if text == "?" or not answer.startswith("T"):  # a stop is told whenever it happens
+                return answer
 
     def memory(self, address, size):
         data = b""

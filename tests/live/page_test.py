@@ -31,15 +31,15 @@ class Page(LiveTest):
     def test_every_layout_seed_without_kaslr(self):
         for seed in range(5):
             with self.subTest(seed=seed):
-                self.check_table("--lab-seed", str(seed))
+                self.check_table(f"--lab-seed={seed}")
 
     def test_every_layout_seed_with_kaslr(self):
         for seed in range(5):
             with self.subTest(seed=seed):
-                self.check_table("--lab-seed", str(seed), "--lab-kaslr")
+                self.check_table(f"--lab-seed={seed}", "--lab-kaslr")
 
     def test_com1(self):
-        self.check_table("--lab-pipe", "com1")
+        self.check_table("--lab-pipe=com1")
 
     def test_stops_name_the_three_call_sites(self):
         for options in ([], ["--seed", "3", "--kaslr"], ["--pipe", "com1"]):

@@ -1,0 +1,107 @@
+#include "support/session_fixture.h"
+
+namespace poolkd {
+namespace {
+
+/// The registers of the example in commands.md section 7.
+class RegisterCommands : public testing::SessionFixture {
+  protected:
+    RegisterCommands() {
+        auto& r = target->edit_registers();
+        for (auto [name, value] :
+             std::initializer_list<std::pair<std::string_view, std::uint64_t>>{{"rax", 0xffffa50e41b7c010},
+                                                                               {"rcx", 0x200},
+                                                                               {"rdx", 0x3b0},
+                                                                               {"rsi", 0xffffa50e3f20d050},
+                                                                               {"rip", 0xfffff8040000208d},
+                                                                               {"rsp", 0xffffd10cb2e176f0},
+                                                                               {"rbp", 1},
+                                                                               {"r8", 0x2061745a},
+                                                                               {"r11", 0xffffd10cb2e17750},
+                                                                               {"r14", 0xffffa50e3ee41d80},
+                                                                               {"cs", 0x10},
+                                                                               {"ss", 0x18},
+                                                                               {"ds", 0x2b},
+                                                                               {"es", 0x2b},
+                                                                               {"fs", 0x53},
+                                                                               {"gs", 0x2b},
+                                                                               {"efl", 0x206}})
+            r.set(name, value);
+        symbols->add("ExAllocatePoolWithTag", 0x2000, true);
+        memory().put(VirtAddr(0xfffff8040000208d), {0xcc});
+    }
+};
+
+TEST_F(RegisterCommands, AllOfThem) {
+    EXPECT_EQ(run("r"), "rax=ffffa50e41b7c010 rbx=0000000000000000 rcx=0000000000000200\n"
+                        "rdx=00000000000003b0 rsi=ffffa50e3f20d050 rdi=0000000000000000\n"
+                        "rip=fffff8040000208d rsp=ffffd10cb2e176f0 rbp=0000000000000001\n"
+                        " r8=000000002061745a  r9=0000000000000000 r10=0000000000000000\n"
+                        "r11=ffffd10cb2e17750 r12=0000000000000000 r13=0000000000000000\n"
+                        "r14=ffffa50e3ee41d80 r15=0000000000000000\n"
+                        "iopl=0         nv up ei pl nz na pe nc\n"
+                        "cs=0010  ss=0018  ds=002b  es=002b  fs=0053  gs=002b             efl=00000206\n"
+                        "nt!ExAllocatePoolWithTag+0x8d:\n"
+                        "fffff804`0000208d cc              int     3\n");
+}
+
+TEST_F(RegisterCommands, SingleOnes) {
+    EXPECT_EQ(run("r rax"), "rax=ffffa50e41b7c010\n");
+    EXPECT_EQ(run("r rcx, rdx"), "rcx=0000000000000200 rdx=00000000000003b0\n");
+    EXPECT_EQ(run("r @r8d"), "r8d=2061745a\n");
+    EXPECT_EQ(run("r AL"), "al=10\n");
+    EXPECT_EQ(run("r zf"), "zf=0\n");
+    EXPECT_EQ(run("r efl"), "efl=00000206\n");
+    EXPECT_EQ(run("r $ip"), "$ip=fffff8040000208d\n");
+    EXPECT_EQ(run("reax"), "eax=41b7c010\n") << "the blank is optional";
+    EXPECT_EQ(run("r nosuch"), "      ^ Bad register error in 'r nosuch'\n");
+    EXPECT_TRUE(failed);
+}
+
+TEST_F(RegisterCommands, Setting) {
+    EXPECT_EQ(run("r rax=1"), "");
+    EXPECT_EQ(target->edit_registers().get("rax"), 1u);
+    EXPECT_EQ(run("r rbx = @rax + 4; r rbx"), "rbx=0000000000000005\n");
+    EXPECT_EQ(run("r eax=ffffffff"), "");
+    EXPECT_EQ(target->edit_registers().get("rax"), 0xffffffffu);
+    EXPECT_EQ(run("r $ip=1234"), "");
+    EXPECT_EQ(target->edit_registers().ip(), VirtAddr(0x1234));
+    EXPECT_NE(run("r $proc=1").find("Bad register error"), std::string::npos);
+    target->set_writable(false);
+    run("r rax=2");
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(target->edit_registers().get("rax"), 0xffffffffu);
+}
+
+TEST_F(RegisterCommands, UserVariables) {
+    EXPECT_EQ(run("r $t0 = 5; r $t19=@$t0*2; r $t19"), "$t19=000000000000000a\n");
+    EXPECT_EQ(run("? @$t0"), "Evaluate expression: 5 = 00000000`00000005\n");
+    EXPECT_NE(run("r $t20=1").find("Bad register error"), std::string::npos);
+}
+
+TEST_F(RegisterCommands, AnotherProcessor) {
+    target->set_processors(2);
+    target->edit_registers(1).set("rcx", 0x77);
+    EXPECT_EQ(run("1r rcx"), "rcx=0000000000000077\n");
+    EXPECT_EQ(run("r rcx"), "rcx=0000000000000200\n");
+    EXPECT_NE(run("1r rcx=1").find("read-only"), std::string::npos);
+    EXPECT_EQ(run("7r rcx"), "7 is not a valid processor number\n");
+    EXPECT_EQ(session.prompt(), "0: kd> ");
+}
+
+TEST_F(RegisterCommands, BytesThatAreNoInstruction) {
+    memory().put(VirtAddr(0xfffff8040000208d), {0x06});
+    EXPECT_TRUE(run("r").ends_with("fffff804`0000208d 06              ???\n"));
+    target->edit_registers().set_ip(VirtAddr(0x10));
+    EXPECT_TRUE(run("r").ends_with("00000000`00000010 ??              ???\n"));
+}
+
+TEST_F(RegisterCommands, ARunningTargetHasNone) {
+    target->set_running(true);
+    EXPECT_NE(run("r").find("running"), std::string::npos);
+    EXPECT_TRUE(failed);
+    target->set_running(false);
+}
+
+} // namespace
+} // namespace poolkd

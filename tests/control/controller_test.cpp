@@ -1,0 +1,192 @@
+#include "control/controller.h"
+#include "support/fake_pool.h"
+
+#include <gtest/gtest.h>
+
+namespace poolkd::control {
+namespace {
+
+using testing::FakePoolKernel;
+using testing::FakeTarget;
+
+constexpr std::uint32_t status_breakpoint = 0x80000003, status_single_step = 0x80000004;
+constexpr VirtAddr code(FakePoolKernel::base + 0x400);
+
+target::Stop stop_at(FakeTarget& fake, VirtAddr ip, std::uint32_t exception, std::byte first_byte) {
+    fake.edit_registers().set_ip(ip);
+    target::Stop stop;
+    stop.ip = ip;
+    stop.dr7 = 0x400;
+    stop.instruction_stream = ByteVector(16, std::byte{0x90});
+    stop.instruction_stream[0] = first_byte;
+    stop.reason = target::ExceptionStop{.code = exception, .flags = 0, .address = ip, .parameters = {}};
+    return stop;
+}
+
+struct Machine {
+    Machine() : journal(*fake.kernel, {}), controller(*fake.kernel, journal) {
+        fake.target.virtual_memory().put(code, Bytes(ByteVector(64, std::byte{0x90})));
+        fake.target.edit_stop() = stop_at(fake.target, code, status_breakpoint, std::byte{0xcc});
+        EXPECT_TRUE(controller.adopt_stop());
+    }
+    void add_breakpoint(VirtAddr address, std::uint32_t passes = 1) {
+        Breakpoint breakpoint;
+        breakpoint.address = address;
+        breakpoint.passes = breakpoint.passes_left = passes;
+        ASSERT_TRUE(controller.breakpoints().add(breakpoint, std::nullopt));
+    }
+    FakePoolKernel fake;
+    Journal journal;
+    Controller controller;
+    Work work;
+};
+
+TEST(Controller, GoStepsPastAnInt3CompiledIntoTheTarget) {
+    Machine m;
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.edit_registers().ip(), code + 1);
+        return stop_at(self, code + 8, status_breakpoint, std::byte{0xcc});
+    });
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::hard_breakpoint);
+    EXPECT_EQ(report->stop.ip, code + 8);
+}
+
+TEST(Controller, TheInstructionPointerIsLeftAloneWhereTheUserMovedIt) {
+    Machine m;
+    m.fake.target.edit_registers().set_ip(code + 32);
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.edit_registers().ip(), code + 32);
+        return stop_at(self, code + 8, status_breakpoint, std::byte{0xcc});
+    });
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+}
+
+TEST(Controller, ABreakpointHitIsToldAndLeavesNoTrace) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.slots().size(), 1u);
+        return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+    });
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->kind, StopKind::breakpoint);
+    EXPECT_EQ(report->breakpoint_id, 0u);
+}
+
+TEST(Controller, GoFromABreakpointStepsOverItFirst) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+    });
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    // The rip must not be moved here: the byte under it is the original one.
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_TRUE(how.trace);
+        EXPECT_EQ(self.edit_registers().ip(), code + 0x20);
+        return stop_at(self, code + 0x21, status_single_step, std::byte{0x90});
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_FALSE(how.trace);
+        bool planted = false;
+        for (auto& [handle, address] : self.slots())
+            planted = planted || address == code + 0x20;
+        EXPECT_TRUE(planted);
+        return stop_at(self, code + 0x30, status_breakpoint, std::byte{0xcc});
+    });
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::hard_breakpoint);
+}
+
+TEST(Controller, PassCountsAreCountedInSilence) {
+    Machine m;
+    m.add_breakpoint(code + 0x20, 3);
+    for (int i = 0; i < 2; ++i) {
+        m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+            return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+        });
+        m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+            return stop_at(self, code + 0x21, status_single_step, std::byte{0x90});
+        });
+    }
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+    });
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::breakpoint);
+    EXPECT_EQ(m.fake.target.resumes().size(), 5u);
+}
+
+TEST(Controller, ModuleEventsPassByAndAreNoticed) {
+    Machine m;
+    std::string seen;
+    m.controller.on_module_event([&](const target::ModuleChange& change) { seen = change.path; });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        // At a module event the byte under rip is CC, and rip must not be moved.
+        target::Stop stop = stop_at(self, code + 0x10, 0, std::byte{0xcc});
+        stop.reason = target::ModuleChange{
+            .loaded = true, .path = "\\drivers\\late.sys", .base = VirtAddr(0xfffff80000100000), .size = 0x1000};
+        return stop;
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.edit_registers().ip(), code + 0x10);
+        return stop_at(self, code + 0x30, status_breakpoint, std::byte{0xcc});
+    });
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(seen, "\\drivers\\late.sys");
+    EXPECT_TRUE(m.controller.modules_changed());
+}
+
+TEST(Controller, AStopRequestBreaksIn) {
+    Machine m;
+    ASSERT_TRUE(m.controller.go());
+    m.work.request_stop();
+    auto report = m.controller.wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_FALSE(m.work.stop_requested());
+}
+
+TEST(Controller, StepOverACallRunsToItsEnd) {
+    Machine m;
+    m.fake.target.virtual_memory().put(code + 0x20, {0xe8, 0x10, 0x00, 0x00, 0x00}); // call +0x10
+    m.fake.target.edit_stop() = stop_at(m.fake.target, code + 0x20, status_single_step, std::byte{0xe8});
+    m.fake.target.edit_registers().set("rsp", 0xffffd00000001000);
+    ASSERT_TRUE(m.controller.adopt_stop());
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_FALSE(how.trace);
+        // A deeper activation comes by first, with a lower stack.
+        self.edit_registers().set("rsp", 0xffffd00000000800);
+        return stop_at(self, code + 0x25, status_breakpoint, std::byte{0x90});
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_TRUE(how.trace);
+        return stop_at(self, code + 0x26, status_single_step, std::byte{0x90});
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        self.edit_registers().set("rsp", 0xffffd00000001000);
+        return stop_at(self, code + 0x25, status_breakpoint, std::byte{0x90});
+    });
+    auto report = m.controller.step(Step::over, m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::step_done);
+    EXPECT_EQ(report->stop.ip, code + 0x25);
+    EXPECT_TRUE(m.fake.target.slots().empty());
+    EXPECT_TRUE(m.controller.breakpoints().all().empty());
+}
+
+TEST(Controller, DetachLeavesNothingBehindAndRuns) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    ASSERT_TRUE(m.controller.detach());
+    EXPECT_TRUE(m.controller.running());
+    EXPECT_TRUE(m.fake.target.slots().empty());
+}
+
+} // namespace
+} // namespace poolkd::control

@@ -1,0 +1,135 @@
+#include "control/journal.h"
+#include "support/fake_pool.h"
+#include "support/temporary_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace poolkd::control {
+namespace {
+
+using testing::FakePoolKernel;
+
+constexpr VirtAddr place(FakePoolKernel::base + 0x1800);
+
+std::uint32_t value_at(FakePoolKernel& fake, VirtAddr address) {
+    return fake.target.virtual_memory().value<std::uint32_t>(address).value_or(0xdeaddead);
+}
+
+ByteVector bytes_of(std::uint32_t value) {
+    ByteVector bytes(4);
+    store(MutableBytes(bytes), 0, value);
+    return bytes;
+}
+
+TEST(Journal, WritesAndUndoes) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    fake.target.virtual_memory().put_value(place, 0x11111111u);
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_TRUE(journal.attach());
+    ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "ed"));
+    EXPECT_EQ(value_at(fake, place), 0x22222222u);
+    ASSERT_EQ(journal.open_writes().size(), 1u);
+    EXPECT_EQ(journal.entries()[0].note, "ed");
+    ASSERT_TRUE(journal.undo(journal.open_writes()[0]));
+    EXPECT_EQ(value_at(fake, place), 0x11111111u);
+    EXPECT_TRUE(journal.open_writes().empty());
+}
+
+TEST(Journal, ALaterDebuggerFindsWhatAKilledOneLeft) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    fake.target.virtual_memory().put_value(place, 0x11111111u);
+    fake.target.virtual_memory().put_value(place + 8, 0x33333333u);
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "first"));
+        ASSERT_TRUE(journal.write(place + 8, bytes_of(0x44444444), "second"));
+        ASSERT_TRUE(journal.undo(2));
+    }
+    Journal journal(*fake.kernel, folder.path());
+    auto left = journal.attach();
+    ASSERT_TRUE(left);
+    ASSERT_EQ(*left, 1u);
+    EXPECT_TRUE(journal.entries()[0].inherited);
+    ASSERT_TRUE(journal.undo(journal.entries()[0].id));
+    EXPECT_EQ(value_at(fake, place), 0x11111111u);
+    // Ids go on where they were, so that a line of the file names one write only.
+    ASSERT_TRUE(journal.write(place, bytes_of(1), "third"));
+    EXPECT_EQ(journal.entries().back().id, 3u);
+}
+
+TEST(Journal, BytesThatSomebodyElseChangedAreLeftAlone) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "ed"));
+        fake.target.virtual_memory().put_value(place, 0x55555555u);
+        auto undone = journal.undo(1);
+        ASSERT_FALSE(undone);
+        EXPECT_EQ(undone.error().kind, ErrorKind::refused);
+        EXPECT_EQ(value_at(fake, place), 0x55555555u);
+    }
+    Journal journal(*fake.kernel, folder.path());
+    EXPECT_EQ(journal.attach().value_or(99), 0u); // after a restart nothing of ours is in memory
+}
+
+TEST(Journal, TwoWritesToOnePlaceAreBothTakenOver) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    fake.target.virtual_memory().put_value(place, 0x11111111u);
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "a"));
+        ASSERT_TRUE(journal.write(place, bytes_of(0x33333333), "b"));
+    }
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_EQ(journal.attach().value_or(0), 2u);
+    ASSERT_TRUE(journal.undo(2));
+    ASSERT_TRUE(journal.undo(1));
+    EXPECT_EQ(value_at(fake, place), 0x11111111u);
+}
+
+TEST(Journal, ADamagedFileCostsOnlyTheDamagedLines) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    std::filesystem::path file;
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "ed"));
+        file = journal.file();
+    }
+    std::ofstream(file, std::ios::app)
+        << "{\"id\": \"seven\"}\nnot "
+           "json\n{\"id\":9,\"address\":1,\"before\":\"zz\",\"after\":\"00\"}\n{\"id\":10,\"addr";
+    Journal journal(*fake.kernel, folder.path());
+    auto left = journal.attach();
+    ASSERT_TRUE(left) << left.error().message;
+    EXPECT_EQ(*left, 1u);
+}
+
+TEST(Journal, NothingIsWrittenThatCannotBeUndone) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_TRUE(journal.attach());
+    auto unreadable = journal.write(VirtAddr(0x1000), bytes_of(1), "ed");
+    ASSERT_FALSE(unreadable);
+    EXPECT_EQ(unreadable.error().kind, ErrorKind::unreadable);
+    EXPECT_TRUE(fake.target.writes().empty());
+    // A folder that cannot be made: the write is refused as well.
+    Journal blocked(*fake.kernel, "/proc/none/poolkd");
+    ASSERT_TRUE(blocked.attach());
+    EXPECT_FALSE(blocked.write(place, bytes_of(1), "ed"));
+    EXPECT_TRUE(fake.target.writes().empty());
+}
+
+} // namespace
+} // namespace poolkd::control
