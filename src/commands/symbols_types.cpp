@@ -74,8 +74,7 @@ std::string value_text(Session& session, const symbols::Field& field, Bytes reco
     }
     if (type.kind == symbols::TypeKind::pointer) {
         if (*unit == 0) return "(null)";
-        std::string text = fmt::format("{:#018x}", *unit);
-        if (session.pointer_size() == 4) text = fmt::format("{:#010x}", *unit);
+        const std::string text = "0x" + format_address(*unit, session.pointer_size());
         return type.element && !type.element->name.empty() ? text + " " + type.element->name : text;
     }
     if (type.kind == symbols::TypeKind::enumeration) {
