@@ -4,6 +4,7 @@
 #include "symbols/names.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace poolkd::symbols {
 
@@ -30,7 +31,8 @@ Result<std::shared_ptr<ExportSymbols>> ExportSymbols::read(const pe::Image& imag
             {std::move(symbol), entry.name, static_cast<std::size_t>(section - symbols->sections_.begin())});
     }
     if (symbols->by_address_.empty()) return fail(ErrorKind::not_found, "The image exports nothing by name");
-    std::ranges::stable_sort(symbols->by_address_, {}, [](const Entry& e) { return e.symbol.rva; });
+    std::ranges::sort(symbols->by_address_, {},
+                      [](const Entry& e) { return std::pair(e.symbol.rva, std::string_view(e.stored)); });
     return symbols;
 }
 
@@ -45,7 +47,7 @@ std::vector<Symbol> ExportSymbols::find_all(std::string_view name) {
     for (const Entry& entry : by_address_)
         if (equals_ignore_case(entry.symbol.name, name) || equals_ignore_case(entry.stored, name))
             found.push_back(entry.symbol);
-    std::ranges::stable_partition(found, [&](const Symbol& s) { return s.name == name; });
+    std::ranges::sort(found, {}, [&](const Symbol& s) { return std::pair(s.name != name, s.rva); });
     return found;
 }
 

@@ -94,7 +94,8 @@ std::string undecorate(std::string_view name) {
     std::string_view bare = name;
     const bool decorated = name.front() == '_' || name.front() == '@';
     if (decorated) bare.remove_prefix(1);
-    if (std::size_t at = bare.rfind('@'); at != std::string_view::npos && at > 0 && is_parameter_bytes(bare.substr(at + 1))) {
+    if (std::size_t at = bare.rfind('@');
+        at != std::string_view::npos && at > 0 && is_parameter_bytes(bare.substr(at + 1))) {
         const bool vectorcall = bare[at - 1] == '@';
         if (decorated || vectorcall) bare = bare.substr(0, vectorcall ? at - 1 : at);
     }

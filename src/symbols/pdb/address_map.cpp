@@ -28,7 +28,7 @@ std::vector<AddressMap::Move> parse_moves(Bytes table) {
     for (std::size_t at = 0; at + 8 <= table.size(); at += 8)
         moves.push_back({load_or<std::uint32_t>(table, at), load_or<std::uint32_t>(table, at + 4)});
     if (!std::ranges::is_sorted(moves, {}, &AddressMap::Move::from))
-        std::ranges::stable_sort(moves, {}, &AddressMap::Move::from);
+        std::ranges::sort(moves, {}, &AddressMap::Move::from);
     return moves;
 }
 

@@ -13,9 +13,7 @@ namespace {
 /// Public and private symbols describe the same places: the private one stays, since it knows more.
 void drop_duplicates(std::vector<PdbSymbol>& symbols) {
     auto key = [](const PdbSymbol& s) { return std::tuple(s.place, to_lower(s.name)); };
-    std::ranges::stable_sort(symbols, [&](const PdbSymbol& a, const PdbSymbol& b) {
-        return std::tuple(key(a), !a.is_private) < std::tuple(key(b), !b.is_private);
-    });
+    std::ranges::sort(symbols, {}, [&](const PdbSymbol& s) { return std::tuple(key(s), !s.is_private, s.name); });
     auto same = [&](const PdbSymbol& a, const PdbSymbol& b) { return key(a) == key(b); };
     symbols.erase(std::unique(symbols.begin(), symbols.end(), same), symbols.end());
 }
@@ -59,7 +57,7 @@ std::vector<PdbSymbol> PdbSymbols::find_pdb(std::string_view name) {
     for (PdbSymbol& symbol : publics_.find(name))
         found.push_back(std::move(symbol));
     drop_duplicates(found);
-    std::ranges::stable_partition(found, [&](const PdbSymbol& s) { return s.name == name; });
+    std::ranges::sort(found, {}, [&](const PdbSymbol& s) { return std::tuple(s.name != name, s.place); });
     return found;
 }
 
@@ -118,7 +116,7 @@ std::vector<Symbol> PdbSymbols::match(std::string_view pattern, std::size_t limi
         if (symbols.size() == limit) break;
         if (auto with_rva = to_symbol(symbol)) symbols.push_back(std::move(*with_rva));
     }
-    if (dbi_.addresses().moved()) std::ranges::stable_sort(symbols, {}, &Symbol::rva);
+    if (dbi_.addresses().moved()) std::ranges::sort(symbols, {}, &Symbol::rva);
     return symbols;
 }
 

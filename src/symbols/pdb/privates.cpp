@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace poolkd::symbols {
 
@@ -105,7 +106,7 @@ const std::vector<Privates::Entry>& Privates::entries(std::uint16_t compiland) {
             list.push_back({{symbol->segment, symbol->offset}, offset, symbol->is_function});
         offset += static_cast<std::uint32_t>(record.size());
     }
-    std::ranges::stable_sort(list, {}, &Entry::place);
+    std::ranges::sort(list, {}, [](const Entry& e) { return std::pair(e.place, e.record); });
     return list;
 }
 

@@ -48,7 +48,7 @@ void Publics::scan() {
         }
         offset += record.size();
     }
-    std::ranges::stable_sort(places, {}, [](const auto& p) { return p.first; });
+    std::ranges::sort(places);
     std::ranges::sort(scanned_, {}, &Hashed::hash);
     for (const auto& place : places)
         by_address_.push_back(place.second);

@@ -5,6 +5,7 @@
 #include "symbols/pdb/publics.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace poolkd::symbols {
 
@@ -93,7 +94,7 @@ void TypeTable::build() {
         offsets_.push_back(offset);
         offset += static_cast<std::uint32_t>(record.size());
     }
-    std::ranges::stable_sort(names_, {}, &Named::hash);
+    std::ranges::sort(names_, {}, [](const Named& n) { return std::pair(n.hash, n.index); });
     names_.shrink_to_fit();
 }
 
