@@ -166,6 +166,7 @@ void add_lab_commands(CLI::App& program, int& exit_code) {
         ->check(CLI::Range(64u, 2048u))
         ->capture_default_str();
     start_command->add_flag("--no-tagging", words->no_tagging, "boot without pool tagging, as old kernels do");
+    start_command->add_option("--boot", words->options.extra_boot_words, "further boot options (lab/README.md)");
     start_command->add_flag("--json", words->json, "describe it in JSON");
     start_command->callback([words, report] {
         words->options.tagging = !words->no_tagging;

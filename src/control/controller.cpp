@@ -105,8 +105,14 @@ Result<void> Controller::trace_once(Work& work, std::optional<target::Stop>& sto
     return {};
 }
 
-void Controller::note_module_change() {
+void Controller::note_module_change(bool loaded) {
     modules_changed_ = true;
+    // A breakpoint on a name must be there before the new module runs. One that leaves is still in the kernel's list at
+    // its event: the list is read again at the next stop that the user sees.
+    if (loaded) refresh_modules();
+}
+
+void Controller::refresh_modules() {
     (void)kernel_.modules().refresh();
     if (resolver_) breakpoints_.resolve(resolver_);
 }
@@ -125,7 +131,7 @@ Result<std::optional<StopReport>> Controller::classify(target::Stop stop) {
     report.target_restarted = restarted_;
     if (const auto* change = std::get_if<target::ModuleChange>(&stop.reason)) {
         if (module_notice_) module_notice_(*change);
-        if (!stop.after_restart) note_module_change();
+        if (!stop.after_restart) note_module_change(change->loaded);
         if (!(change->loaded ? stop_on_load_ : stop_on_unload_)) return std::optional<StopReport>{};
         report.kind = change->loaded ? StopKind::module_load : StopKind::module_unload;
     } else if (std::holds_alternative<target::CommandStop>(stop.reason)) {
@@ -165,6 +171,8 @@ Result<std::optional<StopReport>> Controller::take(target::Stop stop) {
         return std::optional<StopReport>{};
     }
     last_ = *report;
+    if (modules_changed_) refresh_modules();
+    modules_changed_ = false;
     // While the user looks, the target's code is as it was built: `u` and searches see no int 3 of ours, and a
     // debugger that dies here leaves none behind.
     POOLKD_CHECK(breakpoints_.lift());

@@ -76,8 +76,6 @@ class Controller {
     }
     void stop_on_load(bool on) { stop_on_load_ = on; }
     void stop_on_unload(bool on) { stop_on_unload_ = on; }
-    /// True when a module came or went since `refresh_modules`.
-    [[nodiscard]] bool modules_changed() const { return modules_changed_; }
 
     static constexpr std::chrono::milliseconds break_in_limit{5000};
 
@@ -89,7 +87,8 @@ class Controller {
     Result<void> resume(bool trace, bool handled);
     [[nodiscard]] bool at_hard_breakpoint(const target::Stop& stop) const;
     Result<target::RunControl*> run_control();
-    void note_module_change();
+    void note_module_change(bool loaded);
+    void refresh_modules();
 
     nt::Kernel& kernel_;
     Journal& journal_;
@@ -100,7 +99,7 @@ class Controller {
     std::optional<target::Stop> pending_; ///< a stop that came while stepping over a breakpoint
     bool stop_on_load_ = false;
     bool stop_on_unload_ = false;
-    bool modules_changed_ = false;
+    bool modules_changed_ = false; ///< since the user saw a stop
     bool restarted_ = false;
     bool break_in_sent_ = false;
     std::chrono::steady_clock::time_point break_in_time_{};

@@ -23,7 +23,8 @@ Result<VirtAddr> Kernel::address_of(std::string_view name) {
                     nt.symbol_note);
     auto symbol = source->find(name);
     if (!symbol)
-        return fail(ErrorKind::not_found, "The kernel's symbols ({}) have no {}", to_words(source->provenance()), name);
+        return fail(ErrorKind::not_found, "The kernel's symbols ({}) have no {}.{}{}", to_words(source->provenance()),
+                    name, nt.symbol_note.empty() ? "" : " ", nt.symbol_note);
     return nt.base + symbol->rva;
 }
 
