@@ -185,6 +185,9 @@ bool Engine::answers_pending(Bytes reply) const {
 }
 
 void Engine::on_reply(Frame frame, Time now) {
+    // A reply that nobody here asked for, at first contact: the target stands, and repeats what it told a debugger that
+    // is gone. A RESET makes it tell where.
+    if (!pending_ && !synchronized_ && !reset_) start_reset(now, options_.recoveries + 1);
     if (!pending_ || pending_->expect != Expect::reply || reset_) return; // an orphan
     if (!answers_pending(frame.payload)) {
         if (++pending_->strange_replies > most_strange_replies) fail_pending(Failure::no_answer);

@@ -78,6 +78,22 @@ TEST_F(LiveTargetTest, AttachesAgainToAStoppedTargetWithAnyIdPhase) {
     EXPECT_EQ(target->registers(0)->get("rax"), 7u);
 }
 
+TEST_F(LiveTargetTest, ATargetInTheMiddleOfAReplyIsFoundAtOnce) {
+    boot_stopped();
+    connect();
+    target.reset();
+    // A debugger that asked once more and died before the reply came.
+    ByteVector request;
+    kd::append_data_packet(request, kd::PacketType::manipulate, kd::initial_id | 1,
+                           kd::manipulate_request(Api::get_version, 0));
+    model.receive(request, Clock::now());
+    EXPECT_THAT(model.served, ElementsAre(Api::get_version));
+    const auto began = Clock::now();
+    connect();
+    EXPECT_LT(Clock::now() - began, 1s); // rather than after a break-in in vain
+    EXPECT_TRUE(target->was_already_stopped());
+}
+
 TEST_F(LiveTargetTest, ReadsNothingTwiceWhileTheTargetStands) {
     boot_stopped();
     connect();
