@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "code/function.h"
 #include "code/listing.h"
+#include "code/namer.h"
 #include "debugger/session.h"
 #include "render/code.h"
 
@@ -106,7 +107,7 @@ Result<void> unassemble_function(Session& session, Arguments& arguments) {
     }
     if (count_only) session.print("{} instructions scanned\n\n", function.value.instructions);
     if (calls_only)
-        session.write(render::function_calls_text(function, session.symbol_text(function.value.entry)));
+        session.write(render::function_calls_text(function, code::namer_of(session.kernel())));
     else
         session.write(render::function_text(function));
     if (function.coverage.stopped()) return fail(ErrorKind::stopped, "Stopped by the user");

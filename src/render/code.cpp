@@ -89,8 +89,13 @@ std::string function_text(const Answer<code::FunctionListing>& answer) {
     return out;
 }
 
-std::string function_calls_text(const Answer<code::FunctionListing>& answer, std::string_view entry_name) {
-    std::string out = fmt::format("{} ({})\n", entry_name, format_address(answer.value.entry.value));
+std::string function_calls_text(const Answer<code::FunctionListing>& answer, const code::AddressNamer& name) {
+    auto named = [&](VirtAddr address) {
+        std::string text = name(address);
+        std::string bare = format_address(address.value);
+        return text.empty() ? bare : fmt::format("{} ({})", text, bare);
+    };
+    std::string out = named(answer.value.entry) + "\n";
     for (const code::Block& block : answer.value.blocks)
         for (const code::Instruction& instruction : block.instructions) {
             if (instruction.kind != code::InstructionKind::call) continue;

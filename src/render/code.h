@@ -21,7 +21,7 @@ nlohmann::json listing_json(const Answer<code::Listing>& answer);
 /// `uf`: blocks with an empty line between them.
 std::string function_text(const Answer<code::FunctionListing>& answer);
 /// `uf /c`: only the calls.
-std::string function_calls_text(const Answer<code::FunctionListing>& answer, std::string_view entry_name);
+std::string function_calls_text(const Answer<code::FunctionListing>& answer, const code::AddressNamer& name);
 nlohmann::json function_json(const Answer<code::FunctionListing>& answer);
 
 } // namespace poolkd::render

@@ -19,7 +19,7 @@ namespace {
 using poolkd::testing::CodeMachine;
 
 constexpr const char* source = R"(
-extern int sink(void*, int, int, int, int);
+__attribute__((noinline)) int sink(void*, int, int, int, int);
 int leaf(int x) { return x + 1; }
 int small_frame(int x) { char b[16]; return sink(b, x, 1, 2, 3) + x; }
 int large_frame(int x) { char b[3000]; return sink(b, x, 1, 2, 3) + x; }
@@ -28,7 +28,7 @@ int dynamic_frame(int x) { char* b = __builtin_alloca(x); return sink(b, x, 1, 2
 double vectors(double a, double b, double c) { sink(0, 1, 2, 3, 4); return a * b + c * sink(0, 0, 0, 0, 0); }
 void __chkstk(void) {}
 int _fltused;
-int sink(void* a, int b, int c, int d, int e) { return *(volatile int*)a + b + c + d + e; }
+__attribute__((noinline)) int sink(void* a, int b, int c, int d, int e) { return *(volatile int*)a + b + c + d + e; }
 int entry(int x) { return small_frame(x) + large_frame(x) + huge_frame(x) + dynamic_frame(x) + (int)vectors(x, x, x); }
 )";
 
