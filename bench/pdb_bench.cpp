@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -45,6 +46,7 @@ double anonymous_megabytes() {
 /// Each round opens the file anew and asks one question; `ask` returns whether the answer was right.
 template <class Ask>
 void first_question(benchmark::State& state, Ask ask) {
+    double peak = 0; // with the tables that the question made
     for (auto _ : state) {
         auto pdb = open(state);
         if (!pdb) return;
@@ -52,8 +54,9 @@ void first_question(benchmark::State& state, Ask ask) {
             state.SkipWithError("wrong answer");
             return;
         }
+        peak = std::max(peak, anonymous_megabytes());
     }
-    state.counters["anonymous_MB"] = anonymous_megabytes();
+    state.counters["anonymous_MB"] = peak;
 }
 
 void first_by_name(benchmark::State& state) {

@@ -69,6 +69,30 @@ bool is_parameter_bytes(std::string_view text) {
     return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// The longest run of characters that every match of the pattern holds as they are, in lower case.
+std::string longest_literal(std::string_view pattern) {
+    std::string longest;
+    std::string run;
+    auto end_run = [&] {
+        if (run.size() > longest.size()) longest = run;
+        run.clear();
+    };
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        const char c = pattern[i];
+        if (std::string_view("*?]#+[\\").find(c) == std::string_view::npos) {
+            run += to_lower(c);
+            continue;
+        }
+        // What stands before `#` or `+` may repeat or be missing.
+        if ((c == '#' || c == '+') && !run.empty()) run.pop_back();
+        end_run();
+        if (c == '\\') ++i;
+        if (c == '[' && pattern.find(']', i) != std::string_view::npos) i = pattern.find(']', i);
+    }
+    end_run();
+    return longest;
+}
+
 } // namespace
 
 bool is_string_literal(std::string_view name) {
@@ -120,11 +144,14 @@ SymbolPattern::SymbolPattern(std::string_view pattern)
     // What stands before `#` or `+` may repeat or be missing.
     if (plain < pattern_.size() && (pattern_[plain] == '#' || pattern_[plain] == '+') && plain > 0) --plain;
     prefix_ = pattern_.substr(0, plain);
+    needle_ = longest_literal(pattern_);
 }
 
 bool SymbolPattern::matches(std::string_view name) const {
     if (any_underscores_) name.remove_prefix(std::min(name.find_first_not_of('_'), name.size()));
     if (name.size() < prefix_.size() || !equals_ignore_case(name.substr(0, prefix_.size()), prefix_)) return false;
+    if (std::ranges::search(name, needle_, {}, [](char c) { return to_lower(c); }).empty() && !needle_.empty())
+        return false;
     return wildcard_match(pattern_, name);
 }
 

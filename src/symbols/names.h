@@ -34,7 +34,8 @@ class SymbolPattern {
   private:
     bool any_underscores_;
     std::string pattern_;
-    std::string prefix_; ///< what every match starts with: saves most of the matching
+    std::string prefix_; ///< what every match starts with
+    std::string needle_; ///< lower case; what every match holds somewhere. Both save most of the matching
 };
 
 } // namespace poolkd::symbols

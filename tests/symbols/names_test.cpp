@@ -62,6 +62,11 @@ TEST(SymbolPattern, OneLeadingUnderscoreStandsForAnyNumber) {
     EXPECT_TRUE(SymbolPattern("pob#l").matches("pol"));
     EXPECT_FALSE(SymbolPattern("pool").matches("poo"));
     EXPECT_TRUE(SymbolPattern("*").matches(""));
+    EXPECT_TRUE(SymbolPattern("*h[a-i]t#TAG?").matches("PoolHiTags"));
+    EXPECT_FALSE(SymbolPattern("*h[a-i]t#TAG?").matches("PoolHiTog"));
+    EXPECT_TRUE(SymbolPattern("*x#tag+").matches("tagg"));
+    EXPECT_TRUE(SymbolPattern("*a\\*b*").matches("1a*b2"));
+    EXPECT_FALSE(SymbolPattern("*a\\*b*").matches("1a-b2"));
 }
 
 } // namespace
