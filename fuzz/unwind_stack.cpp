@@ -18,11 +18,10 @@ constexpr std::uint32_t image_size = 0x4000, stack_size = 0x4000;
 class FuzzMemory final : public memory::AddressSpace {
   public:
     FuzzMemory(Bytes image, Bytes stack) : image_(image_size), stack_(stack_size) {
-        std::ranges::copy(image.first(std::min<std::size_t>(image.size(), image_size)), image_.begin());
+        // The table comes first, so that short inputs reach it; records and code follow in the same bytes.
+        constexpr std::uint32_t table = 0x200, count = 4;
+        std::ranges::copy(image.first(std::min<std::size_t>(image.size(), image_size - table)), image_.begin() + table);
         std::ranges::copy(stack.first(std::min<std::size_t>(stack.size(), stack_size)), stack_.begin());
-        auto table = load_or<std::uint32_t>(image_, 0x400) % image_size;
-        auto count = load_or<std::uint32_t>(image_, 0x404) % 64;
-        std::fill_n(image_.begin(), 0x200, std::byte{});
         store(image_, 0, std::uint16_t{0x5a4d});
         store(image_, 0x3c, std::uint32_t{0x80});
         store(image_, 0x80, std::uint32_t{0x4550});
