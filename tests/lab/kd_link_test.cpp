@@ -299,5 +299,88 @@ TEST_F(KdLink, PromptWaitsForItsAnswerAndIsRepeatedOnReset) {
     EXPECT_STREQ(response, "ib");
 }
 
+// Sleeping in silence. A poll is a millisecond, a sleep one to five.
+
+class KdLinkIdle : public KdLink {
+  protected:
+    KdLinkIdle() { start_link(true); }
+};
+
+TEST_F(KdLinkIdle, SleepsOnlyAfterTwentyMillisecondsOfSilence) {
+    TargetRun run([] { stop_machine(); });
+    Host host(run);
+    host.receive();
+    run.pass(19);
+    EXPECT_EQ(run.idles(), 0u);
+    host.request(request(KdApiGetVersion));
+    run.pass(19);
+    EXPECT_EQ(run.idles(), 0u) << "each exchange starts the silence anew";
+    run.pass(1000);
+    EXPECT_GE(run.idles(), 200u) << "and time-outs do not";
+    EXPECT_LE(run.idles(), 300u) << "the sleeps become longer";
+}
+
+TEST_F(KdLinkIdle, ARequestAfterASleepIsServedAndFollowedByPolling) {
+    TargetRun run([] { stop_machine(); });
+    Host host(run);
+    host.receive();
+    run.pass(5000);
+    host.request(request(KdApiGetVersion));
+    unsigned before = run.idles();
+    EXPECT_GT(before, 0u);
+    for (int i = 0; i < 10; i++) {
+        run.pass(15);
+        EXPECT_EQ(KdGet16(&host.request(request(KdApiGetVersion))[24]), 0x8664);
+    }
+    EXPECT_EQ(run.idles(), before);
+    host.go_on();
+    EXPECT_TRUE(run.finished());
+}
+
+TEST_F(KdLinkIdle, AStopThatNobodyHearsIsRepeatedAsOftenAsWithoutSleep) {
+    TargetRun run([] { stop_machine(); });
+    run.pass(60 * KdpAckTimeout);
+    std::size_t sent = run.take().size();
+    EXPECT_GE(sent, 55u); // a time-out ends with the sleep in which it falls: at most 65 for 60 ms
+    EXPECT_LE(sent, 61u);
+    EXPECT_GE(run.idles(), 700u) << "repeating does not end the silence";
+}
+
+TEST_F(KdLinkIdle, UnansweredPrintIsGivenUpAfterTwentySends) {
+    TargetRun run([] {
+        print("one");
+        stop_machine();
+    });
+    run.pass(20 * (KdpAckTimeout + 10));
+    std::vector<Packet> packets = run.take();
+    ASSERT_GE(packets.size(), 21u);
+    EXPECT_EQ(packets[19].type, KdTypeDebugIo);
+    EXPECT_EQ(packets[20].type, KdTypeStateChange64);
+}
+
+TEST_F(KdLinkIdle, NeverSleepsWithinAPacket) {
+    TargetRun run([] { stop_machine(); });
+    Host host(run);
+    host.receive();
+    run.pass(5000);
+    Bytes frame = data_frame(KdTypeStateManipulate, 0x80800000, request(KdApiGetVersion));
+    run.feed(std::span(frame).first(20));
+    unsigned before = run.idles();
+    run.pass(KdpByteTimeout - 10);
+    EXPECT_EQ(run.idles(), before);
+    run.feed(std::span(frame).subspan(20));
+    std::vector<Packet> packets = run.take();
+    ASSERT_FALSE(packets.empty());
+    EXPECT_EQ(packets.back().type, KdTypeStateManipulate);
+}
+
+TEST_F(KdLinkIdle, AMachineThatCannotSleepPolls) {
+    static const KD_PIPE sleepless = {KdpPipe->Get, KdpPipe->Put, 1, [](std::uint32_t) { return false; }};
+    KdpStartLink(&sleepless);
+    TargetRun run([] { stop_machine(); });
+    run.pass(10 * (KdpAckTimeout + 1));
+    EXPECT_EQ(run.take().size(), 11u);
+}
+
 } // namespace
 } // namespace lab

@@ -114,9 +114,17 @@ void TargetRun::put(const std::uint8_t* bytes, std::uint32_t size) {
     current->output_.insert(current->output_.end(), bytes, bytes + size);
 }
 
-void start_link() {
-    static const KD_PIPE pipe = {TargetRun::get, TargetRun::put, 1};
-    KdpStartLink(&pipe);
+// The last of the milliseconds is the poll that follows.
+bool TargetRun::idle(std::uint32_t milliseconds) {
+    current->idles_++;
+    current->idle_polls_ -= std::min(current->idle_polls_, milliseconds - 1);
+    return true;
+}
+
+void start_link(bool may_idle) {
+    static const KD_PIPE plain = {TargetRun::get, TargetRun::put, 1};
+    static const KD_PIPE idling = {TargetRun::get, TargetRun::put, 1, TargetRun::idle};
+    KdpStartLink(may_idle ? &idling : &plain);
 }
 
 TargetRun::TargetRun(std::function<void()> body) {

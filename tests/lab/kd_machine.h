@@ -71,6 +71,8 @@ class TargetRun {
     Bytes take_output();
     std::vector<Packet> take();
     bool finished() const { return finished_; }
+    // How often the target has slept.
+    unsigned idles() const { return idles_; }
 
   private:
     void resume();
@@ -81,16 +83,19 @@ class TargetRun {
     bool finished_ = false;
     bool abandoned_ = false;
     unsigned idle_polls_ = 0;
+    unsigned idles_ = 0;
     std::deque<std::uint8_t> input_;
     Bytes output_;
     std::thread thread_;
 
     static std::uint32_t get(std::uint8_t* bytes, std::uint32_t size);
     static void put(const std::uint8_t* bytes, std::uint32_t size);
-    friend void start_link();
+    static bool idle(std::uint32_t milliseconds);
+    friend void start_link(bool);
 };
 
-void start_link();
+// With may_idle the pipe has an Idle.
+void start_link(bool may_idle = false);
 
 // A debugger that obeys the rules and loses nothing.
 class Host {

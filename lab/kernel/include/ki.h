@@ -141,7 +141,11 @@ extern BOOLEAN KdDebuggerNotPresent;
 // The version block of KD's GetVersion request; owned by ke/kdblock.cpp, 40 bytes as the protocol has them.
 extern struct _DBGKD_GET_VERSION64 KdVersionBlock;
 
-// Sets up the pipe that `kd=` names. Called once, after memory management is up, before anything is reported.
+// The interrupt that wakes the stopped processor, above all that the kernel uses.
+#define KdpWakeVector 0xFE
+
+// Sets up the pipe that `kd=` names. Called once, after memory management and the interrupt controller are up, before
+// anything is reported.
 VOID KdInitSystem(VOID);
 // A stop: tells the debugger and serves its requests until it continues. Called with interrupts off; the processor
 // block's ProcessorState holds Special registers and a copy of Context. Changes go into Context and SpecialRegisters,

@@ -11,6 +11,7 @@ BOOLEAN KdDebuggerEnabled;
 static const char KdpNoise[] = "\r\nLab firmware 1.000 iii 000i0i ready\r\n\xFF\x80\x30\x30\x30\x69\x69\x69\x00";
 
 VOID KdInitSystem(VOID) {
+    KdpInitializeIdle();
     const KD_PIPE* pipe = nullptr;
     if (KeBootOptionIs("kd", "virtio", TRUE)) {
         pipe = KdpOpenVirtioConsole();

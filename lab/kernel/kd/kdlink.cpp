@@ -15,12 +15,24 @@ uint8_t KdDebuggerNotPresent;
 // With a debugger known to be there it is worth waiting longer, because it may be short of processor time.
 constexpr uint32_t KdpAckTimeoutConnected = 300;
 
+// Silence after which the wait for a packet sleeps between polls: longer than a debugger takes from one request to the
+// next, so that it never meets a sleeping target while it works.
+constexpr uint32_t KdpIdleAfter = 20;
+// One sleep is this part of the silence, so that an answer is late by little of what the debugger took itself, up to
+// what nobody notices at a prompt.
+constexpr uint32_t KdpIdlePart = 50;
+constexpr uint32_t KdpIdleLongest = 5;
+
 static uint8_t KdpSendFrame[KdMaximumFrame];
 static uint8_t KdpReceiveFrame[KdMaximumFrame];
 
 // The run of equal leader bytes seen last; kept between calls, because a time-out may fall into a leader.
 static uint8_t KdpLeaderByte;
 static uint32_t KdpLeaderCount;
+
+// Polls in vain since something new was sent or a byte came; kept between calls, because a silence is longer than a
+// time-out, and a packet that is repeated to nobody does not end it.
+static uint64_t KdpSilence;
 
 void KdpStartLink(const KD_PIPE* Pipe) {
     KdpPipe = Pipe;
@@ -30,6 +42,7 @@ void KdpStartLink(const KD_PIPE* Pipe) {
     KdpDebuggerHeard = false;
     KdDebuggerNotPresent = 0;
     KdpLeaderCount = 0;
+    KdpSilence = 0;
 }
 
 static uint32_t KdpHeaderSizeOf(uint16_t Type) {
@@ -80,10 +93,38 @@ static uint32_t KdpTimeout() {
     return KdpDebuggerHeard && KdpAckTimeout < KdpAckTimeoutConnected ? KdpAckTimeoutConnected : KdpAckTimeout;
 }
 
+// Passes the time between two polls; returns how many polls it stands for.
+static uint64_t KdpPause() {
+    uint64_t silence = KdpSilence / KdpPipe->PollsPerMillisecond;
+    if (KdpPipe->Idle == nullptr || silence < KdpIdleAfter) {
+        return 1;
+    }
+    uint32_t sleep =
+        silence < KdpIdlePart * KdpIdleLongest ? static_cast<uint32_t>(silence / KdpIdlePart) : KdpIdleLongest;
+    sleep = sleep == 0 ? 1 : sleep;
+    return KdpPipe->Idle(sleep) ? static_cast<uint64_t>(sleep) * KdpPipe->PollsPerMillisecond : 1;
+}
+
+// Waits for one byte between packets; false when none comes in time.
+static bool KdpAwaitByte(uint8_t* Byte) {
+    uint64_t patience = static_cast<uint64_t>(KdpTimeout()) * KdpPipe->PollsPerMillisecond;
+    uint64_t polls = 0;
+    while (KdpPipe->Get(Byte, 1) == 0) {
+        uint64_t passed = KdpPause();
+        KdpSilence += passed;
+        polls += passed;
+        if (polls > patience) {
+            return false;
+        }
+    }
+    KdpSilence = 0;
+    return true;
+}
+
 // Reads up to the end of a leader and gives its byte. A break-in byte on the way is remembered and asks for a resend.
 static KD_RECEIVE_STATUS KdpReceiveLeader(uint8_t* Leader) {
     uint8_t byte;
-    while (KdpGetBytes(&byte, 1, KdpTimeout())) {
+    while (KdpAwaitByte(&byte)) {
         if (byte == KdDataLeader || byte == KdControlLeader) {
             KdpLeaderCount = KdpLeaderCount != 0 && byte == KdpLeaderByte ? KdpLeaderCount + 1 : 1;
             KdpLeaderByte = byte;
@@ -229,6 +270,7 @@ void KdSendPacket(uint16_t Type, const uint8_t* Header, uint32_t HeaderSize, con
     uint32_t size = KdpBuildFrame(Type, Header, HeaderSize, Data, DataSize);
     bool mayGiveUp = KdpMayGiveUp(Type, Header);
     uint32_t retries = KdpPacketRetries;
+    KdpSilence = 0;
     for (;;) {
         if (mayGiveUp && retries == 0) {
             KdDebuggerNotPresent = 1;

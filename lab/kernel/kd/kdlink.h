@@ -10,8 +10,10 @@ struct KD_PIPE {
     uint32_t (*Get)(uint8_t* Bytes, uint32_t Size);
     // Hands over all bytes; what cannot be sent is lost, as on a serial line.
     void (*Put)(const uint8_t* Bytes, uint32_t Size);
-    // Time is counted in polls.
+    // Time is counted in polls, and what Idle takes counts as so many.
     uint32_t PollsPerMillisecond;
+    // Optional. Sleeps so long, whatever arrives meanwhile; false when it cannot.
+    bool (*Idle)(uint32_t Milliseconds) = nullptr;
 };
 
 enum KD_RECEIVE_STATUS {

@@ -9,6 +9,16 @@ const KD_PIPE* KdpOpenVirtioConsole();
 // Measures Pipe's polls per millisecond with the machine's timer.
 void KdpCalibratePipe(KD_PIPE* Pipe);
 
+// One shot of the machine's timer, for measuring others by it.
+constexpr uint32_t KdpShotMilliseconds = 2;
+void KdpStartShot();
+bool KdpShotOver();
+
+// The pipes' Idle: sleeps with the machine standing still. Until it is initialized, and on a machine that cannot be
+// woken, it fails at once. Needs the processor's interrupt controller set up and interrupts off.
+void KdpInitializeIdle();
+bool KdpIdle(uint32_t Milliseconds);
+
 inline uint8_t KdpIn8(uint16_t Port) {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port));

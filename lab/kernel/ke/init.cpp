@@ -16,12 +16,12 @@ extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* L
     ExInitSystem();
     PsInitSystem();
     MmInitializeLoadedModuleList();
+    HalInitializeProcessor();
     KdInitializeBlocks();
     KdInitSystem();
     DbgLoadImageSymbols("\\SystemRoot\\system32\\ntoskrnl.exe",
                         CONTAINING_RECORD(PsLoadedModuleList.Flink, KLDR_DATA_TABLE_ENTRY, InLoadOrderLinks));
     KiInitializeSystemTime();
-    HalInitializeProcessor();
 }
 
 static INIT_FUNCTION VOID KiStartScenario(VOID) {

@@ -40,7 +40,7 @@ static void KdpComPut(const uint8_t* Bytes, uint32_t Size) {
     }
 }
 
-static KD_PIPE KdpComPipe = {KdpComGet, KdpComPut, 10000};
+static KD_PIPE KdpComPipe = {KdpComGet, KdpComPut, 10000, KdpIdle};
 
 const KD_PIPE* KdpOpenSerial() {
     KdpOut8(KdpComScratch, 0x5A);

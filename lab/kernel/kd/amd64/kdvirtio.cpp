@@ -209,7 +209,7 @@ static bool KdpSetUpQueue(KDP_QUEUE* Queue, uint16_t Number, uint16_t Buffers, u
     return true;
 }
 
-static KD_PIPE KdpVirtioPipe = {KdpVirtioGet, KdpVirtioPut, 100000};
+static KD_PIPE KdpVirtioPipe = {KdpVirtioGet, KdpVirtioPut, 100000, KdpIdle};
 
 const KD_PIPE* KdpOpenVirtioConsole() {
     KdpVirtioPorts = KdpFindConsole();

@@ -41,6 +41,7 @@ VOID KiDebugServiceTrap(VOID);
 VOID KiDpcInterrupt(VOID);
 VOID KiInterruptDispatch(VOID);
 VOID KiUnexpectedInterrupt(VOID);
+VOID KdpWake(VOID);
 }
 
 namespace {
@@ -80,6 +81,7 @@ const KI_GATE KiGates[] = {
     {KiXmmException, 0x13, NoStack, 0},        {KiApcInterrupt, 0x1F, NoStack, 0},
     {KiRaiseAssertion, 0x2C, NoStack, 3},      {KiDebugServiceTrap, 0x2D, NoStack, 3},
     {KiDpcInterrupt, 0x2F, NoStack, 0},        {KiInterruptDispatch, 0xD1, NoStack, 0},
+    {KdpWake, KdpWakeVector, NoStack, 0},
 };
 
 VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level) {
