@@ -16,7 +16,8 @@ using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
 using ByteVector = std::vector<std::byte>;
 
-static_assert(std::endian::native == std::endian::little, "NT targets are little-endian, and so is every host we build on");
+static_assert(std::endian::native == std::endian::little,
+              "NT targets are little-endian, and so is every host we build on");
 
 /// The little-endian integer at `offset`, or nothing when it does not fit in `bytes`.
 template <class T>

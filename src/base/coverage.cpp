@@ -5,11 +5,13 @@
 namespace poolkd {
 
 namespace {
-constexpr std::string_view words[] = {"unmapped",      "paged out",     "not in this image", "link lost",
+constexpr std::string_view words[] = {"unmapped",      "paged out",      "not in this image",  "link lost",
                                       "limit reached", "malformed data", "stopped by the user"};
 }
 
-std::string_view to_words(GapReason reason) { return words[static_cast<std::size_t>(reason)]; }
+std::string_view to_words(GapReason reason) {
+    return words[static_cast<std::size_t>(reason)];
+}
 
 void Coverage::add_gap(GapReason reason, VirtAddr first, std::uint64_t bytes) {
     auto index = static_cast<std::size_t>(reason);
@@ -37,7 +39,9 @@ void Coverage::merge(const Coverage& other) {
     }
 }
 
-bool Coverage::stopped() const { return seen_[static_cast<std::size_t>(GapReason::stopped)]; }
+bool Coverage::stopped() const {
+    return seen_[static_cast<std::size_t>(GapReason::stopped)];
+}
 
 std::string Coverage::sentence() const {
     if (complete()) return {};

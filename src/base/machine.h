@@ -28,12 +28,12 @@ struct SubRegister {
 /// What the processor and NT's CONTEXT fix for one architecture. The one place where 32-bit addresses are
 /// sign-extended. Source of the offsets: kd-protocol reference 7.1 (public headers, confirmed by captures).
 struct Machine {
-    std::string_view name; ///< "x64"
+    std::string_view name;       ///< "x64"
     std::uint16_t image_machine; ///< IMAGE_FILE_MACHINE_*: 0x8664
-    std::uint8_t pointer_size; ///< bytes
+    std::uint8_t pointer_size;   ///< bytes
     std::uint32_t page_size;
-    std::uint32_t context_size; ///< bytes of CONTEXT
-    std::uint32_t context_core_size; ///< the leading part that holds every integer, control and segment register
+    std::uint32_t context_size;           ///< bytes of CONTEXT
+    std::uint32_t context_core_size;      ///< the leading part that holds every integer, control and segment register
     std::string_view instruction_pointer; ///< register names
     std::string_view stack_pointer;
     std::string_view frame_pointer;

@@ -5,7 +5,9 @@
 namespace poolkd {
 
 namespace {
-constexpr bool is_printable(std::uint32_t c) { return c >= 0x20 && c <= 0x7e; }
+constexpr bool is_printable(std::uint32_t c) {
+    return c >= 0x20 && c <= 0x7e;
+}
 } // namespace
 
 std::string PoolTag::text() const {
@@ -23,7 +25,9 @@ bool PoolTag::printable() const {
     return true;
 }
 
-PoolTag PoolTag::reversed() const { return PoolTag(__builtin_bswap32(value)); }
+PoolTag PoolTag::reversed() const {
+    return PoolTag(__builtin_bswap32(value));
+}
 
 std::optional<PoolTag> PoolTag::from_text(std::string_view text) {
     if (text.empty() || text.size() > 4) return std::nullopt;

@@ -61,7 +61,9 @@ std::vector<Item> parse_pattern(std::string_view pattern, bool sets) {
 
 } // namespace
 
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char to_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::string to_lower(std::string_view text) {
     std::string out(text);
@@ -123,7 +125,9 @@ bool wildcard_match(std::string_view pattern, std::string_view text, WildcardOpt
     return reachable[items.size()];
 }
 
-bool has_wildcard(std::string_view pattern) { return pattern.find_first_of("*?[#+") != std::string_view::npos; }
+bool has_wildcard(std::string_view pattern) {
+    return pattern.find_first_of("*?[#+") != std::string_view::npos;
+}
 
 std::string format_address(std::uint64_t value, unsigned pointer_size) {
     if (pointer_size == 4) return fmt::format("{:08x}", value & 0xffffffff);

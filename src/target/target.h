@@ -111,7 +111,7 @@ struct LinkStatistics {
     std::uint64_t packets_sent = 0, packets_received = 0;
     std::uint64_t bytes_sent = 0, bytes_received = 0;
     std::uint64_t requests = 0;
-    std::uint64_t resends = 0; ///< our packets sent again
+    std::uint64_t resends = 0;  ///< our packets sent again
     std::uint64_t rejected = 0; ///< packets of the target with a bad checksum, length or trailer
     std::uint64_t resets = 0;
     std::chrono::nanoseconds round_trip_total{0}, round_trip_best{0}, round_trip_worst{0};
