@@ -47,7 +47,7 @@ bool is_break_in(const std::string& symbol) {
 constexpr std::string_view break_in_box =
     "*******************************************************************************\n"
     "*                                                                             *\n"
-    "*   The target was stopped from the debugger (Ctrl-C, or at connection).      *\n"
+    "*   The target was stopped from the debugger, by Ctrl-C or by `g /for`.       *\n"
     "*   This is neither a bug of the target nor a crash: `g` lets it go on.       *\n"
     "*                                                                             *\n"
     "*******************************************************************************\n";

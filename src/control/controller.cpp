@@ -63,6 +63,7 @@ Result<void> Controller::resume(bool trace, bool handled) {
     how.handled = handled;
     how.trace = trace;
     how.dr7 = control->last_stop().dr7;
+    traced_ = trace;
     last_.reset();
     return control->resume(how);
 }
@@ -138,7 +139,12 @@ Result<std::optional<StopReport>> Controller::classify(target::Stop stop) {
         return std::optional<StopReport>{}; // the target offers a command; it is not run unseen
     } else if (const target::ExceptionStop* exception = exception_of(stop)) {
         report.kind = StopKind::exception;
-        if (exception->code == status_single_step) report.kind = StopKind::step_done;
+        if (exception->code == status_single_step) {
+            // A trap flag that code of the target saved while it was traced comes back by itself: nobody asked.
+            const bool watchpoint = (stop.dr6 & 0xf) != 0;
+            if (!traced_ && !watchpoint) return std::optional<StopReport>{};
+            report.kind = StopKind::step_done;
+        }
         if (exception->code == status_breakpoint) {
             if (Breakpoint* hit = breakpoints_.at(stop.ip)) {
                 if (!hit->internal && hit->passes_left > 1) {
@@ -287,7 +293,6 @@ Result<void> Controller::adopt_stop() {
     report.stop = control->last_stop();
     const target::ExceptionStop* exception = exception_of(report.stop);
     report.kind = exception && exception->code == status_breakpoint ? StopKind::hard_breakpoint : StopKind::exception;
-    report.requested = true;
     last_ = std::move(report);
     return {};
 }

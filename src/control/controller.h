@@ -100,6 +100,7 @@ class Controller {
     bool stop_on_load_ = false;
     bool stop_on_unload_ = false;
     bool modules_changed_ = false; ///< since the user saw a stop
+    bool traced_ = false;          ///< the last resume was for one instruction
     bool restarted_ = false;
     bool break_in_sent_ = false;
     std::chrono::steady_clock::time_point break_in_time_{};

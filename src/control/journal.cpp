@@ -29,11 +29,14 @@ std::string Journal::boot_identity() const {
 Result<std::size_t> Journal::attach() {
     entries_.clear();
     next_id_ = 1;
+    next_breakpoint_id_ = first_breakpoint_id;
     file_ = directory_.empty() ? std::filesystem::path{} : directory_ / (boot_identity() + ".jsonl");
     if (file_.empty()) return std::size_t{0};
     POOLKD_TRY(entries_, read_journal_file(file_));
-    for (const JournalEntry& entry : entries_)
-        next_id_ = std::max(next_id_, entry.id + 1);
+    for (const JournalEntry& entry : entries_) {
+        std::uint32_t& counter = entry.breakpoint_handle ? next_breakpoint_id_ : next_id_;
+        counter = std::max(counter, entry.id + 1);
+    }
     // Two writes to one place: only the last can still be in memory, and undoing goes from the last to the first, so
     // an entry stands when its bytes are in the target or under a later entry that stands.
     std::vector<JournalEntry> standing;
@@ -62,10 +65,11 @@ Result<void> Journal::append_line(const std::string& line) {
 }
 
 Result<void> Journal::record(JournalEntry entry) {
-    entry.id = next_id_;
+    std::uint32_t& counter = entry.breakpoint_handle ? next_breakpoint_id_ : next_id_;
+    entry.id = counter;
     entry.time = std::chrono::system_clock::now();
     POOLKD_CHECK(append_line(journal_line(entry)));
-    ++next_id_;
+    ++counter;
     entries_.push_back(std::move(entry));
     return {};
 }

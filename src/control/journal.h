@@ -64,7 +64,10 @@ class Journal {
     std::filesystem::path directory_;
     std::filesystem::path file_;
     std::vector<JournalEntry> entries_;
+    /// Breakpoints are numbered apart, so that writes are numbered without gaps.
+    static constexpr std::uint32_t first_breakpoint_id = 1u << 30;
     std::uint32_t next_id_ = 1;
+    std::uint32_t next_breakpoint_id_ = first_breakpoint_id;
 };
 
 } // namespace poolkd::control

@@ -93,9 +93,9 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
     return TagSite{};
 }
 
-Result<std::string> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work) {
+Result<ReasonToWait> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work) {
     auto site = site_of(kernel, entry);
-    if (!site || site->kind == TagSiteKind::allocation) return std::string{};
+    if (!site || site->kind == TagSiteKind::allocation) return ReasonToWait{};
     const nt::Module* module = kernel.modules().containing(entry.address);
     std::vector<PoolTag> tags;
     auto add = [&](PoolTag tag) {
@@ -110,24 +110,29 @@ Result<std::string> reason_to_wait(nt::Kernel& kernel, const Journal& journal, c
     }
     add(tag_of(entry.after));
     std::erase(tags, tag_of(entry.before));
-    if (tags.empty()) return std::string{};
+    if (tags.empty()) return ReasonToWait{};
     POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(kernel, work));
     std::string outstanding;
+    ReasonToWait reason;
     for (const pool::TagUsage& row : usage.value.tags) {
         if (std::ranges::find(tags, row.tag) == tags.end()) continue;
         const std::int64_t blocks = row.nonpaged.outstanding() + row.paged.outstanding();
         if (blocks == 0) continue;
         const bool none_freed = row.nonpaged.frees == 0 && row.paged.frees == 0;
+        reason.none_ever_freed = reason.none_ever_freed && none_freed;
         outstanding +=
             fmt::format("{}{} block{} tagged '{}'{}", outstanding.empty() ? "" : ", ", blocks, blocks == 1 ? "" : "s",
                         row.tag.text(), none_freed ? " (none of that tag was ever freed)" : "");
     }
     if (outstanding.empty()) {
-        if (usage.coverage.complete()) return std::string{};
-        return fmt::format("the tag table could not be read whole ({})", usage.coverage.sentence());
+        if (usage.coverage.complete()) return ReasonToWait{};
+        reason.none_ever_freed = false;
+        reason.why = fmt::format("the tag table could not be read whole ({})", usage.coverage.sentence());
+        return reason;
     }
-    return fmt::format("free site ({}): {} outstanding; a free there with the old tag would bug check (C2/0A)",
-                       site->callee.empty() ? "unknown callee" : site->callee, outstanding);
+    reason.why = fmt::format("free site ({}): {} outstanding; a free there with the old tag would bug check (C2/0A)",
+                             site->callee.empty() ? "unknown callee" : site->callee, outstanding);
+    return reason;
 }
 
 Result<UndoOutcome> undo_safely(nt::Kernel& kernel, Journal& journal, std::vector<std::uint32_t> ids, bool force,
@@ -145,21 +150,25 @@ Result<UndoOutcome> undo_safely(nt::Kernel& kernel, Journal& journal, std::vecto
     }
     std::ranges::stable_sort(
         items, [](const Item& a, const Item& b) { return a.release != b.release ? b.release : a.id > b.id; });
+    bool only_leaked = true;
     for (const Item& item : items) {
         if (item.release && !force) {
             auto entry = std::ranges::find(journal.entries(), item.id, &JournalEntry::id);
-            POOLKD_TRY(std::string why, reason_to_wait(kernel, journal, *entry, work));
-            if (!why.empty()) {
-                outcome.kept.push_back({item.id, std::move(why)});
+            POOLKD_TRY(ReasonToWait reason, reason_to_wait(kernel, journal, *entry, work));
+            if (!reason.why.empty()) {
+                only_leaked = only_leaked && reason.none_ever_freed;
+                outcome.kept.push_back({item.id, std::move(reason.why)});
                 continue;
             }
         }
         if (auto undone = journal.undo(item.id)) {
             outcome.undone.push_back(item.id);
         } else {
+            only_leaked = false;
             outcome.kept.push_back({item.id, undone.error().message});
         }
     }
+    outcome.only_leaked_left = only_leaked && !outcome.kept.empty();
     return outcome;
 }
 

@@ -26,12 +26,16 @@ struct TagSite {
 /// it, following one import slot or thunk. Nothing when the address lies in no module's code.
 std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address);
 
-/// Why a write should not be undone yet; empty when it is safe now.
+/// Why a write should not be undone yet; `why` is empty when it is safe now.
 ///
 /// A free that names a tag is checked against the block's tag (bug check C2/0A). So allocation sites go back at once,
 /// but a free site that was patched goes back only when no block is left that was allocated under one of the new tags:
 /// neither the tag written there, nor any tag that was written to an allocation site of the same module.
-Result<std::string> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work);
+struct ReasonToWait {
+    std::string why;
+    bool none_ever_freed = true; ///< of the tags that are outstanding
+};
+Result<ReasonToWait> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work);
 
 struct UndoOutcome {
     std::vector<std::uint32_t> undone;
@@ -40,6 +44,8 @@ struct UndoOutcome {
         std::string why;
     };
     std::vector<Kept> kept;
+    /// All that keeps free sites from being undone are blocks of tags of which none was ever freed: they look leaked.
+    bool only_leaked_left = false;
 };
 
 /// Undoes the given writes in the safe order: latest first, allocation sites and data before free sites. `force` undoes

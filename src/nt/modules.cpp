@@ -57,13 +57,16 @@ Modules::Modules(target::Target& target, SymbolLoader loader) : target_(target),
     // would come from otherwise, can only be read with the symbols that the header identifies.
     auto& memory = target.memory();
     kernel->size = kernel_size_guess;
-    if (auto lfanew = memory::read_unsigned(memory, kernel->base + 0x3c, 4); lfanew && *lfanew < 0x1000) {
-        if (auto stamp = memory::read_unsigned(memory, kernel->base + *lfanew + 8, 4))
-            kernel->timestamp = static_cast<std::uint32_t>(*stamp);
-        if (auto size = memory::read_unsigned(memory, kernel->base + *lfanew + 0x50, 4))
-            kernel->size = static_cast<std::uint32_t>(*size);
-        if (auto sum = memory::read_unsigned(memory, kernel->base + *lfanew + 0x58, 4))
-            kernel->checksum = static_cast<std::uint32_t>(*sum);
+    constexpr std::uint32_t pe_signature = 0x4550; // "PE\0\0"; the members lie at these offsets in PE32 and PE32+
+    auto header = memory::read_unsigned(memory, kernel->base + 0x3c, 4);
+    auto number = [&](std::uint64_t offset) {
+        return static_cast<std::uint32_t>(
+            memory::read_unsigned(memory, kernel->base + *header + offset, 4).value_or(0));
+    };
+    if (header && *header < 0x1000 && number(0) == pe_signature) {
+        kernel->timestamp = number(0x08);
+        if (std::uint32_t size = number(0x50)) kernel->size = size;
+        kernel->checksum = number(0x58);
     }
     kernel->image =
         std::make_shared<ModuleImage>(memory, kernel->base, kernel->size, target.identity().machine->page_size);

@@ -1,0 +1,88 @@
+#include "support/session_fixture.h"
+
+#include <nlohmann/json.hpp>
+
+namespace poolkd {
+namespace {
+
+using testing::FakeTarget;
+
+constexpr std::uint32_t status_breakpoint = 0x80000003;
+
+class ExecutionCommands : public testing::SessionFixture {
+  protected:
+    ExecutionCommands() {
+        symbols->add("DbgBreakPoint", 0x400, true);
+        symbols->add("Worker", 0x500, true);
+        memory().put(at(0x400), Bytes(ByteVector(0x200, std::byte{0x90})));
+        memory().put(at(0x400), {0xcc, 0xc3});
+        target->edit_stop() = stop(*target, at(0x400), std::byte{0xcc});
+        EXPECT_TRUE(session.controller().adopt_stop());
+        session.note_stop();
+    }
+    static VirtAddr at(std::uint64_t rva) { return kernel_base + rva; }
+    static target::Stop stop(FakeTarget& fake, VirtAddr ip, std::byte first) {
+        fake.edit_registers().set_ip(ip);
+        target::Stop stop;
+        stop.ip = ip;
+        stop.instruction_stream = ByteVector(16, first);
+        stop.reason = target::ExceptionStop{.code = status_breakpoint, .flags = 0, .address = ip, .parameters = {}};
+        return stop;
+    }
+    void next_stop(std::uint64_t rva, std::byte first) {
+        target->on_resume([rva, first](FakeTarget& self, const target::Resume&) { return stop(self, at(rva), first); });
+    }
+};
+
+TEST_F(ExecutionCommands, GoShowsTheEventAndWhereItStands) {
+    next_stop(0x400, std::byte{0xcc});
+    EXPECT_EQ(run("g"), "Break instruction exception - code 80000003 (first chance)\n"
+                        "nt!DbgBreakPoint:\n"
+                        "fffff804`00000400 cc              int     3\n");
+    next_stop(0x400, std::byte{0xcc});
+    auto json = nlohmann::json::parse(run("g --json"));
+    EXPECT_EQ(json["stop"]["kind"], "hard_breakpoint");
+    EXPECT_EQ(json["stop"]["symbol"], "nt!DbgBreakPoint");
+}
+
+TEST_F(ExecutionCommands, BreakpointsAreListedHitAndForgotten) {
+    EXPECT_EQ(run("bp nt!Worker"), "");
+    EXPECT_EQ(run("bl"), " 0 e fffff804`00000500     0001 (0001) nt!Worker\n");
+    EXPECT_EQ(run("bp nt!Worker"), "breakpoint 0 redefined\n");
+    next_stop(0x500, std::byte{0x90});
+    EXPECT_EQ(run("g"), "Breakpoint 0 hit\nnt!Worker:\nfffff804`00000500 90              nop\n");
+    EXPECT_EQ(run("bd 0; bl"), " 0 d fffff804`00000500     0001 (0001) nt!Worker\n");
+    EXPECT_EQ(run("bc *; bl"), "");
+    run("bc 7");
+    EXPECT_TRUE(failed);
+}
+
+TEST_F(ExecutionCommands, CommandsOfABreakpointRunAndMayLetItGoOn) {
+    run("bp nt!Worker \".echo seen; g\"");
+    next_stop(0x500, std::byte{0x90});
+    // From the breakpoint: one step over it, then on.
+    target->on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_TRUE(how.trace);
+        target::Stop stepped = stop(self, at(0x501), std::byte{0x90});
+        std::get<target::ExceptionStop>(stepped.reason).code = 0x80000004;
+        return stepped;
+    });
+    next_stop(0x400, std::byte{0xcc});
+    std::string text = run("g");
+    EXPECT_TRUE(text.starts_with("seen\nBreak instruction exception")) << text;
+}
+
+TEST_F(ExecutionCommands, ANameThatIsNotKnownYetIsKept) {
+    EXPECT_EQ(run("bp late!DriverEntry"),
+              "Bp expression 'late!DriverEntry' could not be resolved, adding deferred bp\n");
+    EXPECT_EQ(run("bl"), " 0 eu                       0001 (0001) (late!DriverEntry)\n");
+}
+
+TEST_F(ExecutionCommands, WhatNeedsAStandingTargetSaysSo) {
+    target->set_running(true);
+    EXPECT_NE(run("r").find("running"), std::string::npos);
+    EXPECT_TRUE(failed);
+}
+
+} // namespace
+} // namespace poolkd
