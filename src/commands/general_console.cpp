@@ -33,12 +33,11 @@ std::filesystem::path stamped(const std::filesystem::path& file) {
 
 Result<void> open_log(Session& session, Arguments& arguments, bool append) {
     bool stamp = false;
-    while (arguments.peek() == '/') {
-        if (arguments.take_option("t")) {
-            stamp = true;
-        } else if (!arguments.take_option("d") && !arguments.take_option("u")) {
-            return session.caret_error(arguments, "Syntax error");
-        }
+    // A path may begin with a slash as well, so anything but these options is the file.
+    for (bool option = true; option;) {
+        bool is_stamp = arguments.take_option("t");
+        stamp = stamp || is_stamp;
+        option = is_stamp || arguments.take_option("d") || arguments.take_option("u");
     }
     std::string name = arguments.text();
     POOLKD_CHECK(session.no_more(arguments));

@@ -30,12 +30,12 @@ class GeneralCommands : public testing::SessionFixture {
 
 TEST_F(GeneralCommands, Evaluate) {
     EXPECT_EQ(run("? ' atZ'"), "Evaluate expression: 543257690 = 00000000`2061745a\n");
-    EXPECT_EQ(run("? fffff804`7ac15e40"), "Evaluate expression: -8776836555200 = fffff804`7ac15e40\n");
+    EXPECT_EQ(run("? fffff804`7ac15e40"), "Evaluate expression: -8776853660096 = fffff804`7ac15e40\n");
     EXPECT_EQ(run("?1+1"), "Evaluate expression: 2 = 00000000`00000002\n");
     EXPECT_EQ(run("? nt!poolhittag - nt"), "Evaluate expression: 4112 = 00000000`00001010\n");
     EXPECT_EQ(run("? 5; ? $exp + 1"),
               "Evaluate expression: 5 = 00000000`00000005\nEvaluate expression: 6 = 00000000`00000006\n");
-    EXPECT_EQ(run("? 1 2"), "         ^ Extra character error in '? 1 2'\n");
+    EXPECT_EQ(run("? 1 2"), "        ^ Extra character error in '? 1 2'\n");
     EXPECT_EQ(run("? 1+"), "Numeric expression missing from '<EOL>'\n");
     EXPECT_EQ(run("? @foo"), "Bad register error at '@foo'\n");
 }
@@ -166,7 +166,7 @@ TEST_F(GeneralCommands, WritesAreListedAndUndone) {
     auto json = nlohmann::json::parse(run(".writes --json"));
     ASSERT_EQ(json["writes"].size(), 2u);
     EXPECT_EQ(json["writes"][0]["before"], "0f ff ff ff");
-    EXPECT_EQ(run(".undo *"), "2 of 2 writes undone.\n");
+    EXPECT_EQ(run(".undo *"), "Write 2 undone.\nWrite 1 undone.\n");
     EXPECT_EQ(memory().value<std::uint32_t>(kernel_base + 0x1010), 0xffffff0fu);
     EXPECT_NE(run(".writes").find("undone"), std::string::npos);
 }

@@ -185,7 +185,7 @@ TEST_F(MemoryCommands, ValuesGoToSuccessiveElements) {
     EXPECT_EQ(run("db fffff8047ac15e40 L8").substr(19, 23), "90 5a 02 61 34 12 78 56");
     EXPECT_EQ(run("eq fffff8047ac15e40 11223344`55667788"), "");
     EXPECT_EQ(memory().value<std::uint64_t>(data), 0x1122334455667788u);
-    EXPECT_EQ(run("ep fffff8047ac15e40 -1"), "");
+    EXPECT_EQ(run("ep fffff8047ac15e40 (-1)"), "");
     EXPECT_EQ(memory().value<std::uint64_t>(data), ~0ull);
     EXPECT_EQ(run("ed fffff8047ac15e40 ffffff0f"), "") << "a sign-extended constant fits";
     EXPECT_EQ(memory().value<std::uint64_t>(data), 0xffffffffffffff0fu);
@@ -195,7 +195,7 @@ TEST_F(MemoryCommands, ValuesGoToSuccessiveElements) {
 
 TEST_F(MemoryCommands, ValuesThatDoNotFitAreRefusedAndNothingIsWritten) {
     EXPECT_EQ(run("eb nt!poolhittag 1 ' cbA'"),
-              "                         ^ Overflow error in 'eb nt!poolhittag 1 ' cbA''\n");
+              "                       ^ Overflow error in 'eb nt!poolhittag 1 ' cbA''\n");
     EXPECT_TRUE(failed);
     EXPECT_EQ(memory().value<std::uint32_t>(kernel_base + 0x1000), 0x2061745au);
     run("eb nt!poolhittag 100");

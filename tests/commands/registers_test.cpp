@@ -92,8 +92,7 @@ TEST_F(RegisterCommands, AnotherProcessor) {
 TEST_F(RegisterCommands, BytesThatAreNoInstruction) {
     memory().put(VirtAddr(0xfffff8040000208d), {0x06});
     EXPECT_TRUE(run("r").ends_with("fffff804`0000208d 06              ???\n"));
-    target->edit_registers().set_ip(VirtAddr(0x10));
-    EXPECT_TRUE(run("r").ends_with("00000000`00000010 ??              ???\n"));
+    EXPECT_TRUE(run("r rip=10; r").ends_with("00000000`00000010 ??              ???\n"));
 }
 
 TEST_F(RegisterCommands, ARunningTargetHasNone) {

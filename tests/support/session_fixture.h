@@ -23,6 +23,7 @@ class SessionFixture : public ::testing::Test {
         target->edit_identity().kernel_base = kernel_base;
         target->edit_identity().loaded_module_list = VirtAddr(0xfffff80400100000);
         target->virtual_memory().map(kernel_base, 0x4000);
+        target->virtual_memory().put_value<std::uint32_t>(kernel_base + 0x50, 0x4000); // SizeOfImage of a header at 0
         session.attach(std::make_unique<debugger::Debuggee>(
             std::move(made),
             [this](nt::Module& module) {
