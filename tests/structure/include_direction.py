@@ -56,8 +56,8 @@ def check_link_lists(root, floors):
         if name not in floors:
             yield f"src/CMakeLists.txt: '{name}' is not in the table of floors in ARCHITECTURE.md"
             continue
-        linked = arguments.partition("FLOORS")[2].partition("LIBRARIES")[0].split()
-        for lower in linked:
+        linked = re.search(r"\bFLOORS\b((?:\s+[a-z]\w*\b(?!::))*)", arguments)
+        for lower in linked[1].split() if linked else ():
             why = offence(floors, name, lower)
             if why:
                 yield f"src/CMakeLists.txt: {name} links {lower}: {why}"

@@ -63,6 +63,10 @@ class IncludeDirection(unittest.TestCase):
         (line,) = check(self.root)
         self.assertIn("memory links kd", line)
 
+    def test_link_list_ends_at_the_next_keyword(self):
+        self.write("src/CMakeLists.txt", "poolkd_floor(kd FLOORS memory PRIVATE_LIBRARIES llvm)\npoolkd_floor(base)\n")
+        self.assertEqual(check(self.root), [])
+
     def test_page_without_table(self):
         self.write("ARCHITECTURE.md", "no floors here")
         self.assertEqual(check(self.root), ["ARCHITECTURE.md: no table of floors found"])
