@@ -99,8 +99,7 @@ std::string function_calls_text(const Answer<code::FunctionListing>& answer, con
     for (const code::Block& block : answer.value.blocks)
         for (const code::Instruction& instruction : block.instructions) {
             if (instruction.kind != code::InstructionKind::call) continue;
-            out +=
-                fmt::format("  {}:\n    call to {}\n", format_address(instruction.address.value), instruction.operands);
+            out += fmt::format("  {}:\n    call to {}\n", named(instruction.address), instruction.operands);
         }
     if (!answer.coverage.complete()) out += answer.coverage.sentence() + "\n";
     return out;

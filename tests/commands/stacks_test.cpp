@@ -94,7 +94,8 @@ TEST_F(StackCommands, UnassembleAndGoOn) {
     EXPECT_EQ(run("u nt!Foo L2"), "nt!Foo:\n"
                                   "fffff804`00001000 4883ec28        sub     rsp,28h\n"
                                   "fffff804`00001004 41b85a746120    mov     r8d,2061745Ah\n");
-    EXPECT_EQ(run("u"), run("u nt!Foo+a"));
+    std::string continued = run("u");
+    EXPECT_EQ(continued, run("u nt!Foo+a"));
     EXPECT_EQ(run("u nt!Foo+a L1"), "nt!Foo+0xa:\n"
                                     "fffff804`0000100a e8f10f0000      call    nt!Bar (fffff804`00002000)\n");
     EXPECT_EQ(run("u nt!Foo nt!Foo+4"), run("u nt!Foo L2"));
