@@ -19,7 +19,7 @@ struct LabOptions {
     std::string pipe = "virtio"; ///< or "com1"
     bool tagging = true;         ///< the boot flag of a new machine
     unsigned memory_mib = 128;
-    std::string extra_boot_words; ///< for tests
+    std::string extra_boot_words = {}; ///< further options of lab/README.md
 };
 
 /// A practice machine under QEMU: a process, and a folder with its sockets, memory and disk.

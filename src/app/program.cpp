@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "commands/commands.h"
 #include "commands/general.h"
+#include "debugger/lexer.h"
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
@@ -133,7 +134,12 @@ bool run_commands(Session& session, const Options& options, LineReader& reader) 
     });
     bool good = true;
     if (options.script) good = run_script(session, *options.script);
-    if (options.commands && session.quit() == Quit::no) good = session.execute_line(*options.commands) && good;
+    if (options.commands && session.quit() == Quit::no && !session.execute_line(*options.commands)) {
+        good = false;
+        // An error ends the line, but a script that was to end with `q` must not wait at a prompt.
+        if (auto all = debugger::split_commands(*options.commands); !all.empty() && session.quit() == Quit::no)
+            if (all.back().text == "q" || all.back().text == "qd") session.execute_line(all.back().text);
+    }
     if (session.quit() == Quit::no) good = read_loop(session, reader) && good;
     session.set_ask_line({});
     return good;

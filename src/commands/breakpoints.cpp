@@ -90,7 +90,7 @@ Result<void> list(Session& session, Arguments& arguments) {
                         {"passes_left", b.passes_left}});
         if (b.address) json.back()["address"] = render::json_address(*b.address);
     }
-    if (arguments.json) session.write(nlohmann::json{{"breakpoints", json}}.dump() + "\n");
+    if (arguments.json) session.write_json(nlohmann::json{{"breakpoints", json}});
     return {};
 }
 

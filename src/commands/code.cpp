@@ -49,7 +49,7 @@ Result<void> unassemble(Session& session, Arguments& arguments, bool past_holes)
     Answer<code::Listing> listing = code::disassemble(session.kernel(), address, options, &session.work());
     session.display().next_code = listing.value.next;
     if (arguments.json) {
-        session.write(render::listing_json(listing).dump() + "\n");
+        session.write_json(render::listing_json(listing));
         return {};
     }
     session.write(render::listing_text(listing.value));
@@ -73,7 +73,7 @@ Result<void> unassemble_before(Session& session, Arguments& arguments) {
     // As in kd, the next `ub` goes on backwards.
     if (!listing.value.rows.empty()) session.display().next_code = listing.value.rows.front().address;
     if (arguments.json) {
-        session.write(render::listing_json(listing).dump() + "\n");
+        session.write_json(render::listing_json(listing));
         return {};
     }
     session.write(render::listing_text(listing.value));
@@ -102,7 +102,7 @@ Result<void> unassemble_function(Session& session, Arguments& arguments) {
     POOLKD_TRY(Answer<code::FunctionListing> function,
                code::analyse_function(session.kernel(), address, &session.work()));
     if (arguments.json) {
-        session.write(render::function_json(function).dump() + "\n");
+        session.write_json(render::function_json(function));
         return {};
     }
     if (count_only) session.print("{} instructions scanned\n\n", function.value.instructions);

@@ -22,7 +22,7 @@ constexpr std::size_t max_temporary = 10; // breakpoints of one `g`
 void show(Session& session, Arguments& arguments, const StopReport& report) {
     session.note_stop();
     if (arguments.json) {
-        session.write(nlohmann::json{{"stop", stop_json(session, report)}}.dump() + "\n");
+        session.write_json(nlohmann::json{{"stop", stop_json(session, report)}});
     } else {
         session.write(stop_text(session, report));
     }

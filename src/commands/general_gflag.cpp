@@ -17,8 +17,7 @@ void show_json(Session& session, VirtAddr address, std::uint32_t flags) {
     nlohmann::json names = nlohmann::json::array();
     for (const GlobalFlag& f : debugger::global_flags())
         if ((flags & f.bit) != 0) names.push_back(f.abbreviation);
-    session.write(
-        nlohmann::json{{"address", render::json_address(address)}, {"value", flags}, {"flags", names}}.dump() + "\n");
+    session.write_json(nlohmann::json{{"address", render::json_address(address)}, {"value", flags}, {"flags", names}});
 }
 
 /// Flags among the changed ones that the running kernel no longer looks at.

@@ -68,7 +68,7 @@ void list_as_json(Session& session) {
                         {"undone", entry.undone},
                         {"inherited", entry.inherited}});
     }
-    session.write(nlohmann::json{{"writes", list}}.dump() + "\n");
+    session.write_json(nlohmann::json{{"writes", list}});
 }
 
 Result<void> run_writes(Session& session, Arguments& arguments) {

@@ -96,7 +96,7 @@ Result<void> run_tag(Session& session, Arguments& arguments) {
         POOLKD_CHECK(session.no_more(arguments));
     }
     if (arguments.json) {
-        session.write(as_json(tag).dump() + "\n");
+        session.write_json(as_json(tag));
     } else {
         show(session, tag);
     }

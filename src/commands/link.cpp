@@ -23,21 +23,19 @@ Result<void> show_link(Session& session, Arguments& arguments) {
     const double average =
         link->requests ? milliseconds(link->round_trip_total) / static_cast<double>(link->requests) : 0;
     if (arguments.json) {
-        session.write(nlohmann::json{{"connection", session.target().identity().connection},
-                                     {"packets_sent", link->packets_sent},
-                                     {"packets_received", link->packets_received},
-                                     {"bytes_sent", link->bytes_sent},
-                                     {"bytes_received", link->bytes_received},
-                                     {"requests", link->requests},
-                                     {"resends", link->resends},
-                                     {"rejected", link->rejected},
-                                     {"resets", link->resets},
-                                     {"round_trip_ms",
-                                      {{"average", average},
-                                       {"best", milliseconds(link->round_trip_best)},
-                                       {"worst", milliseconds(link->round_trip_worst)}}}}
-                          .dump() +
-                      "\n");
+        session.write_json(nlohmann::json{{"connection", session.target().identity().connection},
+                                          {"packets_sent", link->packets_sent},
+                                          {"packets_received", link->packets_received},
+                                          {"bytes_sent", link->bytes_sent},
+                                          {"bytes_received", link->bytes_received},
+                                          {"requests", link->requests},
+                                          {"resends", link->resends},
+                                          {"rejected", link->rejected},
+                                          {"resets", link->resets},
+                                          {"round_trip_ms",
+                                           {{"average", average},
+                                            {"best", milliseconds(link->round_trip_best)},
+                                            {"worst", milliseconds(link->round_trip_worst)}}}});
         return {};
     }
     session.print("Link:         {}\n", session.target().identity().connection);

@@ -184,7 +184,11 @@ Result<void> search_range(Session& session, const Search& search, const debugger
         std::size_t fresh = std::min<std::uint64_t>(piece_bytes, total - done);
         std::size_t wanted = std::min<std::uint64_t>(fresh + overlap, total - done);
         POOLKD_TRY(MemoryPiece piece, view.read(address, wanted));
-        coverage.merge(piece.coverage);
+        if (piece.coverage.complete()) {
+            coverage.add_read(fresh); // the overlap is counted with the next piece
+        } else {
+            coverage.merge(piece.coverage);
+        }
         if (search.any_string) {
             strings.piece(piece, address);
         } else {

@@ -56,7 +56,11 @@ Result<void> poolused(Session& session, Arguments& arguments) {
                 : (flags & sort_nonpaged) ? render::UsageSort::nonpaged_bytes
                                           : render::UsageSort::tag;
     POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(session.kernel(), session.work()));
-    session.write(arguments.json ? render::usage_json(usage, view).dump() + "\n" : render::usage_text(usage, view));
+    if (arguments.json) {
+        session.write_json(render::usage_json(usage, view));
+    } else {
+        session.write(render::usage_text(usage, view));
+    }
     return {};
 }
 
@@ -141,13 +145,40 @@ Result<FindRequest> parse_find(Arguments& arguments) {
 
 struct Totals {
     std::uint64_t blocks = 0, bytes = 0, free_blocks = 0;
+    /// What the kernel's own counters say of the tag in the pools that were searched.
+    std::optional<std::pair<std::int64_t, std::int64_t>> counted = std::nullopt;
 };
+
+/// Fills in the counters, where the kernel keeps them and the whole of a tag's blocks was looked for.
+void compare_with_counters(Session& session, const FindRequest& request, std::vector<Totals>& totals) {
+    if (!request.walk.big || !request.walk.small) return;
+    auto usage = pool::read_usage(session.kernel(), session.work());
+    if (!usage || !usage->coverage.complete()) return;
+    for (Totals& sum : totals)
+        sum.counted = {0, 0};
+    for (const pool::TagUsage& row : usage->value.tags) {
+        auto which = request.filter.match(row.tag);
+        if (!which) continue;
+        auto add = [&](const pool::PoolCounts& counts) {
+            totals[*which].counted->first += counts.outstanding();
+            totals[*which].counted->second += counts.bytes;
+        };
+        if (request.walk.nonpaged) add(row.nonpaged);
+        if (request.walk.paged) add(row.paged);
+    }
+}
 
 std::string totals_text(const TagFilter& filter, const std::vector<Totals>& totals,
                         const Answer<pool::WalkSummary>& answer) {
     std::string text = "\n";
     for (std::size_t i = 0; i < totals.size(); ++i) {
         text += fmt::format("{}: {} blocks allocated, {} bytes", filter.texts[i], totals[i].blocks, totals[i].bytes);
+        if (const auto& counted = totals[i].counted) {
+            const bool same = counted->first == static_cast<std::int64_t>(totals[i].blocks) &&
+                              counted->second == static_cast<std::int64_t>(totals[i].bytes);
+            text += same ? ", all that the kernel counts"
+                         : fmt::format("; the kernel counts {} and {}", counted->first, counted->second);
+        }
         if (totals[i].free_blocks) text += fmt::format("; {} free blocks still bear the tag", totals[i].free_blocks);
         text += "\n";
     }
@@ -188,24 +219,31 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
     };
     POOLKD_TRY(Answer<pool::WalkSummary> answer,
                pool::walk_blocks(session.kernel(), request.walk, session.work(), visit, part));
+    compare_with_counters(session, request, totals);
     if (text) {
         if (answer.coverage.stopped())
             session.print("\n...terminating - searched pool to {}\n", session.address_text(answer.value.reached));
         session.write(totals_text(filter, totals, answer));
         return {};
     }
-    nlohmann::json json{{"command", "!poolfind"}, {"coverage", render::to_json(answer.coverage)}};
+    nlohmann::json json{{"coverage", render::to_json(answer.coverage)}};
     json["pages_of_blocks"] = answer.value.pages_of_blocks;
     json["other_pages"] = answer.value.other_pages;
     json["absent_pages"] = answer.value.absent_pages;
+    json["empty_pages"] = answer.value.empty_pages;
     json["tags"] = nlohmann::json::array();
     for (std::size_t i = 0; i < totals.size(); ++i)
         json["tags"].push_back({{"tag", filter.texts[i]},
                                 {"blocks", totals[i].blocks},
                                 {"bytes", totals[i].bytes},
                                 {"free_blocks", totals[i].free_blocks}});
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+        if (!totals[i].counted) continue;
+        json["tags"][i]["counted_blocks"] = totals[i].counted->first;
+        json["tags"][i]["counted_bytes"] = totals[i].counted->second;
+    }
     if (!request.quiet) json["blocks"] = std::move(blocks);
-    session.write(json.dump() + "\n");
+    session.write_json(json);
     return {};
 }
 
@@ -230,7 +268,7 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
     const std::string region = region_name(kernel, address);
     const std::uint32_t page_size = kernel.machine().page_size;
     const VirtAddr page(address.value & ~static_cast<std::uint64_t>(page_size - 1));
-    nlohmann::json json{{"command", "!pool"}, {"address", render::json_address(address)}, {"region", region}};
+    nlohmann::json json{{"address", render::json_address(address)}, {"region", region}};
     json["blocks"] = nlohmann::json::array();
     if (!arguments.json) session.print("Pool page {} region is {}\n", format_address(address.value, pointer), region);
 
@@ -248,7 +286,7 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
                               false};
         json["blocks"].push_back(render::block_json(block));
         if (arguments.json) {
-            session.write(json.dump() + "\n");
+            session.write_json(json);
         } else {
             session.print("*{} : large page allocation, tag is {}, size is {:#x} bytes\n",
                           format_address(entry.address.value, pointer), render::stored_tag_text(entry.tag),
@@ -270,7 +308,7 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
     }
     if (broken) json["broken"] = {{"at", render::json_address(broken->at)}, {"why", broken->why}};
     if (arguments.json) {
-        session.write(json.dump() + "\n");
+        session.write_json(json);
     } else if (broken) {
         session.print("{} is not a valid pool block: {}. The page is damaged, or no page of small pool blocks.\n",
                       format_address(broken->at.value, pointer), broken->why);

@@ -114,7 +114,7 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
     Answer<code::StackTrace> trace = code::walk_stack(session.kernel(), registers, options, &session.work());
     std::vector<code::FrameName> names = code::name_frames(session.kernel(), trace.value);
     if (arguments.json) {
-        session.write(render::stack_json(trace, names).dump() + "\n");
+        session.write_json(render::stack_json(trace, names));
         return {};
     }
     session.write(render::stack_text(trace.value, names, request.view));

@@ -166,7 +166,7 @@ Result<void> list(Session& session, Arguments& arguments) {
             json["unloaded"].push_back({{"name", module.name},
                                         {"start", render::json_address(module.start)},
                                         {"end", render::json_address(module.end)}});
-        session.write(json.dump() + "\n");
+        session.write_json(json);
         return {};
     }
     if (options.names_only) {

@@ -105,7 +105,7 @@ Result<void> examine(Session& session, Arguments& arguments) {
     }
     if (!any_module) return fail(ErrorKind::not_found, "'{}' is no loaded module", module_pattern);
     if (arguments.json)
-        session.write(nlohmann::json{{"symbols", json}, {"notes", notes}}.dump() + "\n");
+        session.write_json(nlohmann::json{{"symbols", json}, {"notes", notes}});
     else
         session.write(notes);
     return {};
@@ -120,7 +120,7 @@ Result<void> nearest(Session& session, Arguments& arguments) {
             {"address", render::json_address(address)}, {"text", at.text()}, {"displacement", at.displacement}};
         if (at.module) json["module"] = at.module->name;
         if (at.symbol) json["symbol"] = at.symbol->name;
-        session.write(json.dump() + "\n");
+        session.write_json(json);
         return {};
     }
     if (!at.symbol) {

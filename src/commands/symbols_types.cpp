@@ -143,11 +143,8 @@ Result<void> show_structure(Session& session, const Request& request, const symb
         POOLKD_TRY(record, memory::read_exact(session.memory(), *request.address, layout.size, &session.work()));
     }
     if (request.json) {
-        session.write(nlohmann::json{{"type", layout.name},
-                                     {"size", layout.size},
-                                     {"members", members_json(session, request, layout, record)}}
-                          .dump() +
-                      "\n");
+        session.write_json(nlohmann::json{
+            {"type", layout.name}, {"size", layout.size}, {"members", members_json(session, request, layout, record)}});
         return {};
     }
     // Without an address kd names the type first.

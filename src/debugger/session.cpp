@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <utility>
+
 namespace poolkd::debugger {
 
 namespace {
@@ -104,6 +106,12 @@ Result<VirtAddr> Session::current_process() {
 void Session::write(std::string_view text) {
     clear_progress();
     out_.write(text);
+}
+
+void Session::write_json(nlohmann::json object) {
+    object["command"] = running_command_;
+    // Bytes of a target that are no UTF-8 must not end the session.
+    write(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void Session::clear_progress() {
@@ -223,7 +231,10 @@ Result<void> Session::run_command(const CommandTable::Found& found, std::string_
     if (command.needs_target && command.needs_stop && running())
         return fail(ErrorKind::unsupported, "{} needs a target that stands still; it is running (Ctrl-C breaks in)",
                     command.names.front());
-    return command.run(*this, arguments);
+    const std::string_view outer = std::exchange(running_command_, command.names.front());
+    Result<void> result = command.run(*this, arguments);
+    running_command_ = outer;
+    return result;
 }
 
 void Session::report_error(const Error& error, std::string_view command) {

@@ -12,6 +12,7 @@
 #include "debugger/symbol_service.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include <array>
 #include <cstdint>
@@ -79,6 +80,8 @@ class Session {
     void print(fmt::format_string<Args...> format, Args&&... args) {
         write(fmt::format(format, std::forward<Args>(args)...));
     }
+    /// One object on a line of its own; the running command's name is added as `command`.
+    void write_json(nlohmann::json object);
     [[nodiscard]] std::string address_text(VirtAddr address) const {
         return format_address(address.value, pointer_size());
     }
@@ -136,6 +139,7 @@ class Session {
     std::uint32_t registers_processor_ = 0;
     target::Epoch registers_epoch_ = 0;
     std::string repeat_;
+    std::string_view running_command_; ///< its name in the table
     bool json_ = false;
     Quit quit_ = Quit::no;
     unsigned nesting_ = 0;

@@ -101,6 +101,7 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
         POOLKD_TRY(Answer<PresentPages> present, find_present_pages(kernel, range, work));
         answer.coverage.merge(present.coverage);
         summary.absent_pages += present.value.absent_pages;
+        summary.empty_pages += present.value.empty_pages;
         std::uint64_t total = 0, done = 0;
         for (const PageRun& run : present.value.runs)
             total += run.bytes;

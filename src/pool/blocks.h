@@ -47,7 +47,8 @@ struct WalkSummary {
     VirtAddr big_table, big_table_end;
     std::uint64_t pages_of_blocks = 0;
     std::uint64_t other_pages = 0;  ///< present, neither big nor a page of small blocks
-    std::uint64_t absent_pages = 0; ///< paged out, in transition or demand zero
+    std::uint64_t absent_pages = 0; ///< paged out or in transition
+    std::uint64_t empty_pages = 0;  ///< reserved, never written
     std::uint64_t big_bytes = 0;    ///< skipped, since the table describes them
     VirtAddr reached;               ///< where a stopped walk had got to
 };

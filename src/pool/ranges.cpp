@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::size_t cr3_offset = 0x10; // in KSPECIAL_REGISTERS (kd-protocol reference 7.4)
 
+/// A software entry of x64 (_MMPTE_SOFTWARE, _MMPTE_TRANSITION) that stands for no data: neither in transition (bit 11)
+/// nor a prototype (bit 10), and with no offset in a page file (PageFileHigh, the upper half).
+bool is_demand_zero(std::uint64_t entry) {
+    constexpr std::uint64_t prototype = 1u << 10, transition = 1u << 11;
+    return (entry & (prototype | transition)) == 0 && (entry >> 32) == 0;
+}
+
 /// A pointer variable by name, else through the KDBG field that holds the variable's address.
 std::optional<VirtAddr> pointer_variable(nt::Kernel& kernel, std::initializer_list<std::string_view> names,
                                          nt::Kdbg::Field field) {
@@ -49,7 +56,8 @@ Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRa
     const std::uint32_t page = kernel.machine().page_size;
     answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
         if (!mapping.valid) {
-            answer.value.absent_pages += mapping.size / page;
+            (is_demand_zero(mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
+                mapping.size / page;
             return true;
         }
         // A large page at the edge reaches over the range.

@@ -27,7 +27,8 @@ struct PageRun {
 
 struct PresentPages {
     std::vector<PageRun> runs;      ///< by address
-    std::uint64_t absent_pages = 0; ///< have a software entry: in transition, in a page file, or demand zero
+    std::uint64_t absent_pages = 0; ///< hold data that is elsewhere: in transition or in a page file
+    std::uint64_t empty_pages = 0;  ///< demand zero: reserved, never written
 };
 
 /// The pages of a range that can be read, from the page tables: so that holes cost no request each.

@@ -60,8 +60,7 @@ std::string listing_text(const code::Listing& listing) {
 }
 
 nlohmann::json listing_json(const Answer<code::Listing>& answer) {
-    nlohmann::json json{{"command", "u"},
-                        {"next", json_address(answer.value.next)},
+    nlohmann::json json{{"next", json_address(answer.value.next)},
                         {"coverage", to_json(answer.coverage)},
                         {"rows", nlohmann::json::array()}};
     for (const code::ListingRow& row : answer.value.rows) {
@@ -106,8 +105,7 @@ std::string function_calls_text(const Answer<code::FunctionListing>& answer, con
 }
 
 nlohmann::json function_json(const Answer<code::FunctionListing>& answer) {
-    nlohmann::json json{{"command", "uf"},
-                        {"entry", json_address(answer.value.entry)},
+    nlohmann::json json{{"entry", json_address(answer.value.entry)},
                         {"instructions", answer.value.instructions},
                         {"indirect_jumps", answer.value.indirect_jumps},
                         {"coverage", to_json(answer.coverage)},

@@ -143,10 +143,8 @@ std::string usage_text(const Answer<pool::UsageTable>& usage, const UsageView& v
 nlohmann::json usage_json(const Answer<pool::UsageTable>& usage, const UsageView& view) {
     std::vector<pool::TagUsage> rows = select_usage(usage.value, view);
     const pool::TagUsage total = total_of(rows);
-    nlohmann::json json{{"command", "!poolused"},
-                        {"tags_total", rows.size()},
-                        {"table_bytes", usage.value.table_bytes},
-                        {"coverage", to_json(usage.coverage)}};
+    nlohmann::json json{
+        {"tags_total", rows.size()}, {"table_bytes", usage.value.table_bytes}, {"coverage", to_json(usage.coverage)}};
     if (view.rows != 0 && rows.size() > view.rows) rows.resize(view.rows);
     json["total"] = {{"nonpaged", counts_json(total.nonpaged)}, {"paged", counts_json(total.paged)}};
     json["tags"] = nlohmann::json::array();

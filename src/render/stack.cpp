@@ -87,7 +87,7 @@ std::string stack_text(const code::StackTrace& trace, std::span<const code::Fram
 }
 
 nlohmann::json stack_json(const Answer<code::StackTrace>& answer, std::span<const code::FrameName> names) {
-    nlohmann::json json{{"command", "k"}, {"end", end_word(answer.value.end)}, {"coverage", to_json(answer.coverage)}};
+    nlohmann::json json{{"end", end_word(answer.value.end)}, {"coverage", to_json(answer.coverage)}};
     if (!answer.value.note.empty()) json["note"] = answer.value.note;
     json["frames"] = nlohmann::json::array();
     for (std::size_t i = 0; i < answer.value.frames.size() && i < names.size(); ++i) {
