@@ -25,7 +25,7 @@ int small_frame(int x) { char b[16]; return sink(b, x, 1, 2, 3) + x; }
 int large_frame(int x) { char b[3000]; return sink(b, x, 1, 2, 3) + x; }
 int huge_frame(int x) { char b[600000]; return sink(b, x, 1, 2, 3) + x; }
 int dynamic_frame(int x) { char* b = __builtin_alloca(x); return sink(b, x, 1, 2, 3) + x; }
-double vectors(double a, double b, double c) { __asm__ volatile("" ::: "xmm6", "xmm15"); sink(0, 1, 2, 3, 4); return a * b + c * sink(0, 0, 0, 0, 0); }
+double vectors(double a, double b, double c) { sink(0, 1, 2, 3, 4); return a * b + c * sink(0, 0, 0, 0, 0); }
 void __chkstk(void) {}
 int _fltused;
 __attribute__((noinline)) int sink(void* a, int b, int c, int d, int e) { return *(volatile int*)a + b + c + d + e; }
@@ -47,6 +47,8 @@ trap_with_code:
     .seh_setframe rbp, 0x80
     mov [rsp+0x148], rsi
     .seh_savereg rsi, 0x148
+    movaps [rsp+0x20], xmm6
+    .seh_savexmm xmm6, 0x20
     .seh_endprologue
     nop
     iretq
