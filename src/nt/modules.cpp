@@ -147,7 +147,10 @@ Answer<std::size_t> Modules::refresh() {
             if (old.is_kernel) {
                 old.image_name = entry->image_name;
                 old.path = entry->path;
-                if (entry->size != 0) old.size = entry->size;
+                if (entry->size != 0 && entry->size != old.size) {
+                    old.size = entry->size;
+                    old.image = std::make_shared<ModuleImage>(memory, old.base, old.size, machine.page_size);
+                }
                 if (old.timestamp == 0) old.timestamp = entry->timestamp;
                 fresh.insert(fresh.begin(), std::move(*known));
             } else {

@@ -22,7 +22,7 @@ class Agreement(LiveTest):
         hit_tag = debugger.value("nt!PoolHitTag")
         debugger.type("ed nt!PoolHitTag 44434241")
         modules = debugger.json("lm")["modules"]
-        stack_words = debugger.type("dq @rsp L20")
+        stack_words = debugger.type("dq @rsp L10")
         gdb = GdbStub(machine["gdb_socket"])
         # The stub stops the machine inside the KD loop, a few calls below the stop: page tables and memory are the same.
         self.assertEqual(gdb.memory(base, 2), b"MZ")
