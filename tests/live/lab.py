@@ -41,6 +41,10 @@ class LiveTest(unittest.TestCase):
         return result
 
     def start_lab(self, *options, name="live"):
+        # Where a test does not choose, the run does: `./dev matrix` goes through all layout seeds, with KASLR and without.
+        chosen = os.environ.get("POOLKD_LIVE_OPTIONS", "").split()
+        if "--seed" not in options and "--kaslr" not in options:
+            options = (*options, *chosen)
         text = self.poolkd("lab", "start", "--json", "--name", name, *options).stdout
         return json.loads(text)
 

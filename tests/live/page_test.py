@@ -42,7 +42,8 @@ class Page(LiveTest):
         self.check_table("--lab-pipe=com1")
 
     def test_stops_name_the_three_call_sites(self):
-        for options in ([], ["--seed", "3", "--kaslr"], ["--pipe", "com1"]):
+        layouts = [["--seed", str(seed), *kaslr] for seed in range(5) for kaslr in ([], ["--kaslr"])]
+        for options in [*layouts, ["--pipe", "com1"]]:
             with self.subTest(options=options):
                 self.start_lab("page", *options)
                 self.stops()
