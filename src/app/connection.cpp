@@ -7,6 +7,10 @@
 #include "kd/connection_string.h"
 #include "target/live_target.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <ctime>
 
 namespace poolkd::app {
@@ -24,6 +28,16 @@ void tell(Session& session, std::string_view text) {
     }
 }
 
+/// What a target prints must not steer the terminal: other control characters than line ends and tabs become dots.
+std::string printable(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        const auto u = static_cast<unsigned char>(c);
+        if ((u < 0x20 && c != '\n' && c != '\r' && c != '\t') || u == 0x7f) c = '.';
+    }
+    return out;
+}
+
 std::string environment(const char* name) {
     const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): read before anything else runs
     return value ? value : "";
@@ -37,6 +51,14 @@ std::string lab_connection(const LabMachine& machine) {
 std::string use_lab(Session& session, const LabMachine& machine) {
     session.symbol_service().append_path(machine.images.string());
     return lab_connection(machine);
+}
+
+/// A machine's socket takes one debugger; a second one would wait for ever. The claim ends with this process.
+Result<void> claim(const LabMachine& machine) {
+    const int file = open((machine.directory / "debugger.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (file < 0 || flock(file, LOCK_EX | LOCK_NB) == 0) return {};
+    close(file);
+    return fail(ErrorKind::refused, "Another poolkd is connected to the practice machine {}", machine.name);
 }
 
 /// What -k or --lab name, as a connection string.
@@ -62,6 +84,7 @@ Result<FoundTarget> find_target(Session& session, const Options& options, Connec
     auto machine = find_lab(name);
     if (!machine)
         return fail(ErrorKind::not_found, "No practice machine of the name '{}' runs (poolkd lab list)", name);
+    POOLKD_CHECK(claim(*machine));
     const bool booting = machine->booting;
     machine->set_booting(false);
     return FoundTarget{use_lab(session, *machine), booting};
@@ -115,6 +138,9 @@ void tell_inherited(Session& session) {
              fmt::format("Warning: the journal of earlier changes cannot be read: {}\n", kept.error().message));
         return;
     }
+    if (std::size_t removed = session.journal().removed_breakpoints())
+        tell(session, fmt::format("{} breakpoint{} that an earlier session left {} removed.\n", removed,
+                                  removed == 1 ? "" : "s", removed == 1 ? "was" : "were"));
     if (*kept == 0) return;
     tell(session, fmt::format("An earlier session left {} change{} in this target:\n", *kept, *kept == 1 ? "" : "s"));
     if (!session.json()) session.execute_line(".writes");
@@ -144,7 +170,7 @@ Result<Connection> connect(Session& session, const Options& options) {
     banner(fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path));
     target::LiveOptions live;
     live.break_in = !found.booting;
-    live.on_print = [&session](std::string_view printed) { tell(session, printed); };
+    live.on_print = [&session](std::string_view printed) { tell(session, printable(printed)); };
     live.on_notice = [&session](std::string_view notice) { tell(session, fmt::format("{}\n", notice)); };
     live.interrupt = &session.work();
     POOLKD_TRY(auto target, target::LiveTarget::connect(spec, std::move(live), session.work()));

@@ -115,8 +115,8 @@ Result<void> gflags(const std::string& name, const std::vector<std::string>& cha
     POOLKD_TRY(std::uint32_t flags, read_lab_hive(machine.hive_file()));
     const std::uint32_t before = flags;
     for (const std::string& change : changes) {
-        const std::string flag = to_lower(std::string_view(change).substr(1));
-        if ((change[0] != '+' && change[0] != '-') || flag != tagging_abbreviation)
+        const bool signed_word = change.starts_with('+') || change.starts_with('-');
+        if (!signed_word || to_lower(std::string_view(change).substr(1)) != tagging_abbreviation)
             return fail(ErrorKind::usage, "'{}' is no boot flag that the practice kernel knows; +ptg or -ptg", change);
         flags = change[0] == '+' ? flags | lab_default_flags : flags & ~lab_default_flags;
     }

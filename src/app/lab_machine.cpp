@@ -26,7 +26,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto start_limit = 20s; // takes 0.1 s on an idle machine
+constexpr std::string_view scenarios[] = {"page", "idle"}; // lab/kernel/cm/scenario.cpp
+constexpr auto start_limit = 20s;                          // takes 0.1 s on an idle machine
 constexpr auto stop_limit = 5s;
 constexpr std::size_t socket_path_limit = sizeof(sockaddr_un::sun_path) - 1;
 
@@ -156,18 +157,22 @@ void write_description(const LabMachine& machine) {
 std::optional<LabMachine> read_description(const std::filesystem::path& directory) {
     auto json = nlohmann::json::parse(read_text(directory / "machine.json"), nullptr, false);
     if (!json.is_object()) return std::nullopt;
-    LabMachine machine;
-    machine.name = json.value("name", std::string{});
-    machine.directory = directory;
-    machine.pid = json.value("pid", 0);
-    machine.images = json.value("images", std::string{});
-    machine.options.scenario = json.value("scenario", std::string{});
-    machine.options.seed = json.value("seed", 0u);
-    machine.options.kaslr = json.value("kaslr", false);
-    machine.options.pipe = json.value("pipe", std::string{});
-    machine.options.memory_mib = json.value("memory_mib", 0u);
-    machine.booting = json.value("booting", false);
-    return machine;
+    try {
+        LabMachine machine;
+        machine.name = json.value("name", std::string{});
+        machine.directory = directory;
+        machine.pid = json.value("pid", 0);
+        machine.images = json.value("images", std::string{});
+        machine.options.scenario = json.value("scenario", std::string{});
+        machine.options.seed = json.value("seed", 0u);
+        machine.options.kaslr = json.value("kaslr", false);
+        machine.options.pipe = json.value("pipe", std::string{});
+        machine.options.memory_mib = json.value("memory_mib", 0u);
+        machine.booting = json.value("booting", false);
+        return machine;
+    } catch (const nlohmann::json::exception&) {
+        return std::nullopt; // a damaged description must not cost the other machines
+    }
 }
 
 } // namespace
@@ -187,6 +192,9 @@ Result<LabMachine> start_lab(const std::string& name, const std::filesystem::pat
                              bool dies_with_us) {
     if (options.pipe != "virtio" && options.pipe != "com1")
         return fail(ErrorKind::usage, "The lab's pipe is virtio or com1, not '{}'", options.pipe);
+    if (std::ranges::find(scenarios, options.scenario) == std::end(scenarios))
+        return fail(ErrorKind::usage, "The practice kernel has no scenario '{}'; it has page and idle",
+                    options.scenario);
     POOLKD_TRY(LabImages images, find_lab_images(options.seed));
     LabMachine machine{name, directory, options, 0, images.directory, true};
     if (machine.monitor_socket().string().size() > socket_path_limit)

@@ -33,7 +33,7 @@ void show(Session& session, Arguments& arguments, const StopReport& report) {
 bool run_breakpoint_commands(Session& session, const std::string& line) {
     for (const debugger::CommandText& command : debugger::split_commands(line)) {
         if (equals_ignore_case(command.text, "g") || equals_ignore_case(command.text, "gc")) return true;
-        if (!session.execute_line(command.text)) return false;
+        if (!session.execute_line(command.text) || session.quit() != debugger::Quit::no) return false;
     }
     return false;
 }
@@ -84,7 +84,12 @@ Result<StopReport> run_for(Session& session, double seconds) {
 }
 
 Result<void> go(Session& session, Arguments& arguments, bool handled) {
+    if (session.running()) { // the user stopped waiting for it
+        POOLKD_CHECK(session.no_more(arguments));
+        return finish(session, arguments, session.controller().wait(session.work()));
+    }
     std::optional<double> seconds;
+    std::vector<VirtAddr> addresses;
     std::vector<std::uint32_t> temporary;
     auto& breakpoints = session.controller().breakpoints();
     auto drop = [&] {
@@ -103,10 +108,15 @@ Result<void> go(Session& session, Arguments& arguments, bool handled) {
             POOLKD_CHECK(session.set_registers(registers));
             continue;
         }
-        if (temporary.size() == max_temporary)
+        if (addresses.size() == max_temporary)
             return fail(ErrorKind::usage, "g takes at most {} addresses", max_temporary);
+        POOLKD_TRY(VirtAddr address, session.address(arguments));
+        addresses.push_back(address);
+    }
+    // Only now that the whole line is understood: what is added must be dropped again.
+    for (VirtAddr address : addresses) {
         control::Breakpoint breakpoint;
-        POOLKD_TRY(breakpoint.address, session.address(arguments));
+        breakpoint.address = address;
         breakpoint.internal = true;
         auto added = breakpoints.add(breakpoint, std::nullopt);
         if (!added) {
@@ -179,8 +189,9 @@ void add_execution_commands(debugger::CommandTable& table) {
         resuming({"g"}, "let the target run until something stops it", "g [=Start] [Address ...] [/for Seconds]",
                  "Addresses are temporary breakpoints. /for breaks in after that many seconds (decimal). An int 3 that "
                  "is compiled into "
-                 "the target is stepped past first. Ctrl-C breaks in.",
+                 "the target is stepped past first. Ctrl-C breaks in. When the target runs already, g waits for it.",
                  [](Session& s, Arguments& a) { return go(s, a, true); });
+    g.needs_stop = false;
     table.add(std::move(g));
     table.add(resuming({"gh"}, "run; the exception counts as handled", "gh", {},
                        [](Session& s, Arguments& a) { return go(s, a, true); }));

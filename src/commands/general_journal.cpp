@@ -117,12 +117,12 @@ Result<void> run_undo(Session& session, Arguments& arguments) {
     std::string refusals;
     for (const auto& kept : outcome.kept)
         refusals += fmt::format("Write {} stays: {}.\n", kept.id, kept.why);
-    return fail(
-        ErrorKind::refused, "{}{}", refusals,
-        outcome.only_leaked_left
-            ? "No block of these tags was ever freed: they look leaked, and then no free site will meet them and .undo "
-              "/f is safe."
-            : "Let the target run until these blocks are gone and undo again; .undo /f does not wait.");
+    return fail(ErrorKind::refused, "{}{}", refusals,
+                outcome.only_leaked_left
+                    ? "No block of these tags was ever freed: they look leaked. If they are, no free site will meet "
+                      "them, and .undo "
+                      "/f does no harm; to be surer, let the target run longer and look again."
+                    : "Let the target run until these blocks are gone and undo again; .undo /f does not wait.");
 }
 
 } // namespace

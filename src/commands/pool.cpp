@@ -41,7 +41,9 @@ Result<void> poolused(Session& session, Arguments& arguments) {
             continue;
         }
         std::string word = arguments.text();
-        if (auto number = hex_number(word); number && !have_flags) {
+        // Larger than all flags together: "Abc" is a tag, not the number 0xabc.
+        constexpr std::uint32_t all_flags = sort_verbose | sort_nonpaged | sort_paged | sort_session;
+        if (auto number = hex_number(word); number && *number <= all_flags && !have_flags) {
             flags = *number;
             have_flags = true;
         } else {
@@ -147,6 +149,7 @@ struct Totals {
     std::uint64_t blocks = 0, bytes = 0, free_blocks = 0;
     /// What the kernel's own counters say of the tag in the pools that were searched.
     std::optional<std::pair<std::int64_t, std::int64_t>> counted = std::nullopt;
+    std::int64_t elsewhere = 0; ///< blocks that the kernel counts in the pool that was not searched
 };
 
 /// Fills in the counters, where the kernel keeps them and the whole of a tag's blocks was looked for.
@@ -165,6 +168,8 @@ void compare_with_counters(Session& session, const FindRequest& request, std::ve
         };
         if (request.walk.nonpaged) add(row.nonpaged);
         if (request.walk.paged) add(row.paged);
+        if (!request.walk.nonpaged) totals[*which].elsewhere += row.nonpaged.outstanding();
+        if (!request.walk.paged) totals[*which].elsewhere += row.paged.outstanding();
     }
 }
 
@@ -176,9 +181,11 @@ std::string totals_text(const TagFilter& filter, const std::vector<Totals>& tota
         if (const auto& counted = totals[i].counted) {
             const bool same = counted->first == static_cast<std::int64_t>(totals[i].blocks) &&
                               counted->second == static_cast<std::int64_t>(totals[i].bytes);
-            text += same ? ", all that the kernel counts"
+            text += same ? ", all that the kernel counts there"
                          : fmt::format("; the kernel counts {} and {}", counted->first, counted->second);
         }
+        if (totals[i].elsewhere > 0)
+            text += fmt::format("; the other pool holds {} (search it with 0 or 1)", totals[i].elsewhere);
         if (totals[i].free_blocks) text += fmt::format("; {} free blocks still bear the tag", totals[i].free_blocks);
         text += "\n";
     }

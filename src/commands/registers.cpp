@@ -54,7 +54,8 @@ Result<void> set(Session& session, std::string_view name, std::uint64_t value, c
 Result<RegisterFile> registers_for(Session& session, const Arguments& arguments) {
     if (!session.has_target()) return RegisterFile{};
     if (session.running())
-        return fail(ErrorKind::unsupported, "r needs a target that stands still; it is running (Ctrl-C breaks in)");
+        return fail(ErrorKind::unsupported,
+                    "r needs a target that stands still; it is running (g waits for it, and Ctrl-C then breaks in)");
     return session.registers(arguments.processor);
 }
 

@@ -4,6 +4,8 @@
 #include "commands/location.h"
 #include "render/coverage.h"
 
+#include <array>
+
 namespace poolkd::commands {
 
 using control::StopKind;
@@ -44,6 +46,25 @@ bool is_break_in(const std::string& symbol) {
            symbol.find("!DbgBreakPointWithStatus") != std::string::npos;
 }
 
+/// Code and parameters of the bug check that the kernel is in; nothing when there is none. Looked at only at the stops
+/// at which it matters, so that others cost nothing.
+std::optional<std::array<std::uint64_t, 5>> bug_check(debugger::Session& session, const StopReport& report) {
+    if (report.kind != StopKind::hard_breakpoint || !is_break_in(session.symbol_text(report.stop.ip)))
+        return std::nullopt;
+    nt::Kernel& kernel = session.kernel();
+    auto address = kernel.address_of("KiBugCheckData");
+    std::optional<VirtAddr> data = address ? std::optional(*address) : std::nullopt;
+    if (!data && kernel.kdbg()) data = kernel.kdbg()->value(nt::Kdbg::bugcheck_data);
+    if (!data) return std::nullopt;
+    const unsigned pointer = session.pointer_size();
+    std::array<std::uint64_t, 5> values{};
+    auto bytes = memory::read_exact(session.memory(), *data, values.size() * pointer);
+    if (!bytes) return std::nullopt;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = load_unsigned(*bytes, i * pointer, pointer).value_or(0);
+    return values[0] == 0 ? std::nullopt : std::optional(values);
+}
+
 constexpr std::string_view break_in_box =
     "*******************************************************************************\n"
     "*                                                                             *\n"
@@ -60,7 +81,6 @@ std::string_view kind_name(StopKind kind) {
     case StopKind::exception: return "exception";
     case StopKind::module_load: return "module_load";
     case StopKind::module_unload: return "module_unload";
-    case StopKind::restarted: return "restarted";
     }
     return "exception";
 }
@@ -78,6 +98,11 @@ std::string stop_text(debugger::Session& session, const StopReport& report) {
                             session.address_text(change->base));
     } else if (exception && report.kind != StopKind::step_done) {
         text += exception_line(*exception);
+        if (auto bug = bug_check(session, report))
+            return text +
+                   fmt::format("The kernel is in a bug check: {:#010x} ({:#x}, {:#x}, {:#x}, {:#x})\n", (*bug)[0],
+                               (*bug)[1], (*bug)[2], (*bug)[3], (*bug)[4]) +
+                   location_text(session, report.stop.ip);
         if (report.requested && is_break_in(session.symbol_text(report.stop.ip))) text += break_in_box;
     }
     return text + location_text(session, report.stop.ip);
@@ -90,6 +115,13 @@ nlohmann::json stop_json(debugger::Session& session, const StopReport& report) {
                         {"processor", report.stop.processor},
                         {"thread", render::json_address(report.stop.thread)},
                         {"restarted", report.target_restarted}};
+    if (report.requested) json["kind"] = "break_in";
+    if (auto bug = bug_check(session, report)) {
+        json["kind"] = "bug_check";
+        json["bug_check"] = {{"code", fmt::format("{:#010x}", (*bug)[0])}, {"parameters", nlohmann::json::array()}};
+        for (std::size_t i = 1; i < bug->size(); ++i)
+            json["bug_check"]["parameters"].push_back(fmt::format("{:#018x}", (*bug)[i]));
+    }
     if (report.kind == StopKind::breakpoint) json["breakpoint"] = report.breakpoint_id;
     if (const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason)) {
         json["code"] = fmt::format("{:#010x}", exception->code);

@@ -107,6 +107,7 @@ bool wanted(const symbols::Field& field, const std::vector<std::string>& pattern
 void print_members(Session& session, const Request& request, const symbols::StructLayout& layout, Bytes record,
                    unsigned depth, unsigned indent, const std::vector<std::string>& patterns) {
     for (const symbols::Field& field : layout.fields) {
+        if (session.work().stop_requested()) return;
         if (!wanted(field, patterns)) continue;
         const std::string value = request.address ? value_text(session, field, record) : type_text(field);
         session.print("{}+0x{:03x} {:<16} : {}\n", std::string(indent, ' '), field.offset, field.name, value);

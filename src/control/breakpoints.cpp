@@ -44,18 +44,33 @@ Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional
 Result<void> Breakpoints::lift(Breakpoint& breakpoint) {
     if (!breakpoint.handle) return {};
     const std::uint32_t handle = *breakpoint.handle;
+    if (target::BreakpointSlots* slots = kernel_.target().breakpoints()) {
+        // After any other failure (a Ctrl-C, a lost link) it is still in the target: the next lift tries again.
+        auto cleared = slots->clear_breakpoint(handle);
+        if (!cleared && cleared.error().kind != ErrorKind::not_found) return cleared;
+    }
     breakpoint.handle.reset();
-    target::BreakpointSlots* slots = kernel_.target().breakpoints();
-    if (slots) POOLKD_CHECK(slots->clear_breakpoint(handle));
     return journal_.forget_breakpoint(handle);
 }
 
 Result<void> Breakpoints::remove(std::uint32_t id) {
     Breakpoint* breakpoint = find(id);
     if (!breakpoint) return fail(ErrorKind::not_found, "There is no breakpoint {}", id);
-    Result<void> lifted = lift(*breakpoint);
+    if (auto lifted = lift(*breakpoint); !lifted) {
+        breakpoint->doomed = breakpoint->internal = true;
+        breakpoint->enabled = false;
+        return lifted;
+    }
     std::erase_if(breakpoints_, [&](const Breakpoint& b) { return b.id == id; });
-    return lifted;
+    return {};
+}
+
+bool Breakpoints::planted() const {
+    return std::ranges::any_of(breakpoints_, [](const Breakpoint& b) { return b.handle.has_value(); });
+}
+
+bool Breakpoints::doomed_at(VirtAddr address) const {
+    return std::ranges::any_of(breakpoints_, [&](const Breakpoint& b) { return b.doomed && b.address == address; });
 }
 
 Result<void> Breakpoints::enable(std::uint32_t id, bool enabled) {
@@ -73,6 +88,12 @@ Breakpoint* Breakpoints::find(std::uint32_t id) {
 Breakpoint* Breakpoints::at(VirtAddr address) {
     for (Breakpoint& breakpoint : breakpoints_) // ids of internal ones are the largest, so the user's come first
         if (breakpoint.enabled && breakpoint.address == address) return &breakpoint;
+    return nullptr;
+}
+
+Breakpoint* Breakpoints::internal_at(VirtAddr address) {
+    for (Breakpoint& breakpoint : breakpoints_)
+        if (breakpoint.internal && breakpoint.enabled && breakpoint.address == address) return &breakpoint;
     return nullptr;
 }
 
@@ -100,6 +121,7 @@ Result<void> Breakpoints::plant(std::optional<VirtAddr> skip) {
 Result<void> Breakpoints::lift() {
     for (Breakpoint& breakpoint : breakpoints_)
         POOLKD_CHECK(lift(breakpoint));
+    std::erase_if(breakpoints_, [](const Breakpoint& b) { return b.doomed; });
     return {};
 }
 
@@ -115,7 +137,14 @@ void Breakpoints::stopped_at(VirtAddr ip) {
 void Breakpoints::target_restarted() {
     for (Breakpoint& breakpoint : breakpoints_) {
         breakpoint.handle.reset();
-        if (breakpoint.keeps_expression) breakpoint.address.reset();
+        // A name is looked up again. A bare address may be anything in the new boot: it stays, disabled.
+        const bool named = breakpoint.expression.find('!') != std::string::npos;
+        if (named) breakpoint.keeps_expression = true;
+        if (breakpoint.keeps_expression) {
+            breakpoint.address.reset();
+        } else {
+            breakpoint.enabled = false;
+        }
     }
     std::erase_if(breakpoints_, [](const Breakpoint& b) { return b.internal; });
 }

@@ -24,6 +24,7 @@ struct Breakpoint {
     std::uint32_t passes_left = 1;
     std::string command;                 ///< run at the hit
     std::optional<std::uint32_t> handle; ///< set while planted in the target
+    bool doomed = false; ///< removed while it could not be taken out: goes at the next stop, its hits are passed over
 };
 
 /// The user's and the debugger's own software breakpoints, and which of them are planted in the target now.
@@ -39,7 +40,7 @@ class Breakpoints {
         bool redefined;
     };
     Result<Added> add(Breakpoint breakpoint, std::optional<std::uint32_t> id);
-    /// Takes it out of the target and forgets it.
+    /// Takes it out of the target and forgets it; one that cannot be taken out now (the target runs) is doomed.
     Result<void> remove(std::uint32_t id);
     Result<void> enable(std::uint32_t id, bool enabled);
 
@@ -47,11 +48,16 @@ class Breakpoints {
     [[nodiscard]] Breakpoint* find(std::uint32_t id);
     /// The enabled one at an address; the user's before internal ones.
     [[nodiscard]] Breakpoint* at(VirtAddr address);
+    /// The enabled one of a step, `gu` or `g Address` there.
+    [[nodiscard]] Breakpoint* internal_at(VirtAddr address);
 
     /// Plants all that are enabled and resolved, except one at `skip`.
     Result<void> plant(std::optional<VirtAddr> skip);
-    /// Takes all out of the target; they stay in the table.
+    /// Takes all out of the target; they stay in the table, but for doomed ones.
     Result<void> lift();
+    /// Any of ours is in the target.
+    [[nodiscard]] bool planted() const;
+    [[nodiscard]] bool doomed_at(VirtAddr address) const;
     /// The target's table loses every breakpoint in [ip, ip + 15] at each stop (kd-protocol reference 10.2).
     void stopped_at(VirtAddr ip);
     /// The target restarted: nothing is planted any more.

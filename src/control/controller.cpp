@@ -51,8 +51,15 @@ Result<void> Controller::skip_hard_breakpoint() {
     target::Writable* writable = kernel_.target().writable();
     if (!writable) return fail(ErrorKind::unsupported, "The target's registers cannot be written");
     POOLKD_TRY(RegisterFile registers, kernel_.target().registers(last_->stop.processor));
-    // The user may have moved the instruction pointer, or patched the int 3 away.
+    // The user may have moved the instruction pointer, or patched the int 3 away: the stream is as old as the stop.
     if (registers.ip() != last_->stop.ip) return {};
+    const bool patched = std::ranges::any_of(journal_.entries(), [&](const JournalEntry& entry) {
+        return registers.ip() - entry.address < entry.after.size();
+    });
+    if (patched)
+        if (auto byte = memory::read_unsigned(kernel_.memory(), registers.ip(), 1);
+            byte && static_cast<std::byte>(*byte) != int3)
+            return {};
     registers.set_ip(registers.ip() + 1);
     return writable->set_registers(last_->stop.processor, registers);
 }
@@ -74,7 +81,11 @@ Result<void> Controller::go(bool handled) {
     POOLKD_CHECK(skip_hard_breakpoint());
     break_in_sent_ = false;
     std::optional<VirtAddr> here;
-    if (last_) {
+    // A fault that is passed on goes to its handler: a step would only make it again.
+    const target::ExceptionStop* stopped_by = last_ ? exception_of(last_->stop) : nullptr;
+    const bool passes_on =
+        !handled && stopped_by && stopped_by->code != status_breakpoint && stopped_by->code != status_single_step;
+    if (last_ && !passes_on) {
         POOLKD_TRY(RegisterFile registers, kernel_.target().registers(last_->stop.processor));
         if (breakpoints_.at(registers.ip())) here = registers.ip();
     }
@@ -94,6 +105,7 @@ Result<void> Controller::go(bool handled) {
         report.stop = *stop;
         last_ = std::move(report);
         POOLKD_CHECK(breakpoints_.plant(std::nullopt));
+        return resume(false, true); // the step is our own, whatever came before it
     }
     return resume(false, handled);
 }
@@ -146,21 +158,26 @@ Result<std::optional<StopReport>> Controller::classify(target::Stop stop) {
             report.kind = StopKind::step_done;
         }
         if (exception->code == status_breakpoint) {
-            if (Breakpoint* hit = breakpoints_.at(stop.ip)) {
-                if (!hit->internal && hit->passes_left > 1) {
-                    --hit->passes_left;
-                    return std::optional<StopReport>{};
-                }
+            Breakpoint* hit = breakpoints_.at(stop.ip);
+            if (hit && !hit->internal && hit->passes_left > 1) {
+                --hit->passes_left;
+                hit = breakpoints_.internal_at(stop.ip); // a step may end at a place that is only counted
+                if (!hit) return std::optional<StopReport>{};
+            }
+            if (hit) {
                 report.kind = hit->internal ? StopKind::step_done : StopKind::breakpoint;
                 report.breakpoint_id = hit->id;
                 report.breakpoint_command = hit->command;
                 if (hit->one_shot) POOLKD_CHECK(breakpoints_.remove(hit->id));
+            } else if (breakpoints_.doomed_at(stop.ip)) {
+                return std::optional<StopReport>{};
             } else {
                 report.kind = StopKind::hard_breakpoint;
             }
         }
     }
     report.requested = break_in_sent_ && report.kind == StopKind::hard_breakpoint;
+    break_in_sent_ = false;
     report.stop = std::move(stop);
     restarted_ = false;
     return std::optional<StopReport>(std::move(report));
@@ -173,7 +190,9 @@ Result<std::optional<StopReport>> Controller::take(target::Stop stop) {
         StopReport passing;
         passing.stop = std::move(stop);
         last_ = std::move(passing);
-        POOLKD_CHECK(go());
+        const bool asked = break_in_sent_;  // this was no answer to it
+        if (!running()) POOLKD_CHECK(go()); // else a newer stop waits already
+        break_in_sent_ = asked;
         return std::optional<StopReport>{};
     }
     last_ = *report;
@@ -200,17 +219,23 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
         auto now = std::chrono::steady_clock::now();
         if (work.stop_requested()) {
             work.clear_stop();
-            if (break_in_sent_)
+            if (break_in_sent_) {
+                break_in_sent_ = false;
                 return fail(ErrorKind::stopped,
                             "Stopped waiting; the target has not answered the break-in and may still run");
+            }
             POOLKD_CHECK(control->break_in());
             break_in_sent_ = true;
-            break_in_time_ = now;
+            break_in_time_ = break_in_last_ = now;
         }
         if (break_in_sent_ && now - break_in_time_ > break_in_limit) {
             break_in_sent_ = false;
             return fail(ErrorKind::link,
                         "The target does not answer the break-in; it may be frozen, or the line is silent");
+        }
+        if (break_in_sent_ && now - break_in_last_ > break_in_again) {
+            POOLKD_CHECK(control->break_in());
+            break_in_last_ = now;
         }
         if (!break_in_sent_ && now >= end) return std::optional<StopReport>{};
         auto slice = std::min<std::chrono::milliseconds>(
@@ -255,9 +280,10 @@ Result<StopReport> Controller::run_to(VirtAddr address, VirtAddr above_sp, Work&
         if (!registers || registers->sp() > above_sp) break;
         report = go_and_wait(work);
     }
-    // While the target runs on (the user stopped waiting) it cannot be lifted; it is removed from the table all the
-    // same and reported as an unknown stop if it is ever hit.
-    if (auto removed = breakpoints_.remove(added.id); !removed && report) return std::unexpected(removed.error());
+    // While the target runs on (the user stopped waiting) it cannot be taken out: the next stop does that, and its hits
+    // are passed over. A restart has removed it already.
+    if (breakpoints_.find(added.id))
+        if (auto removed = breakpoints_.remove(added.id); !removed && report) return std::unexpected(removed.error());
     return report;
 }
 
@@ -278,8 +304,14 @@ Result<StopReport> Controller::step(Step kind, Work& work) {
 }
 
 Result<void> Controller::detach() {
-    if (running()) return {};
     if (!kernel_.target().run_control()) return {};
+    if (running()) {
+        if (!breakpoints_.planted()) return {};
+        // Breakpoints can only be taken out of a target that stands.
+        Work work;
+        work.request_stop();
+        POOLKD_TRY(StopReport report, wait(work));
+    }
     POOLKD_CHECK(breakpoints_.lift());
     while (!breakpoints_.all().empty())
         POOLKD_CHECK(breakpoints_.remove(breakpoints_.all().front().id));

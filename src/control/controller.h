@@ -19,7 +19,6 @@ enum class StopKind {
     exception,       ///< anything else the kernel reports
     module_load,
     module_unload,
-    restarted, ///< the target was restarted and stopped for the first time since
 };
 
 struct StopReport {
@@ -78,6 +77,8 @@ class Controller {
     void stop_on_unload(bool on) { stop_on_unload_ = on; }
 
     static constexpr std::chrono::milliseconds break_in_limit{5000};
+    /// A byte may be lost; the target takes a second one as pending, which the link absorbs.
+    static constexpr std::chrono::milliseconds break_in_again{1000};
 
   private:
     Result<void> skip_hard_breakpoint();
@@ -103,7 +104,7 @@ class Controller {
     bool traced_ = false;          ///< the last resume was for one instruction
     bool restarted_ = false;
     bool break_in_sent_ = false;
-    std::chrono::steady_clock::time_point break_in_time_{};
+    std::chrono::steady_clock::time_point break_in_time_{}, break_in_last_{};
 };
 
 } // namespace poolkd::control

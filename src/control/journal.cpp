@@ -32,20 +32,23 @@ Result<std::size_t> Journal::attach() {
     next_breakpoint_id_ = first_breakpoint_id;
     file_ = directory_.empty() ? std::filesystem::path{} : directory_ / (boot_identity() + ".jsonl");
     if (file_.empty()) return std::size_t{0};
-    POOLKD_TRY(entries_, read_journal_file(file_));
-    for (const JournalEntry& entry : entries_) {
+    POOLKD_TRY(std::vector<JournalEntry> recorded, read_journal_file(file_));
+    for (const JournalEntry& entry : recorded) {
         std::uint32_t& counter = entry.breakpoint_handle ? next_breakpoint_id_ : next_id_;
         counter = std::max(counter, entry.id + 1);
     }
     // Two writes to one place: only the last can still be in memory, and undoing goes from the last to the first, so
     // an entry stands when its bytes are in the target or under a later entry that stands.
     std::vector<JournalEntry> standing;
-    for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    for (auto it = recorded.rbegin(); it != recorded.rend(); ++it) {
         if (it->undone) continue;
         it->inherited = true;
         bool holds = it->breakpoint_handle.has_value();
         if (!holds) {
             auto now = memory::read_exact(kernel_.memory(), it->address, it->after.size());
+            // That nothing can be read now says nothing about the entry.
+            if (!now && (now.error().kind == ErrorKind::link || now.error().kind == ErrorKind::stopped))
+                return std::unexpected(now.error());
             bool covered = std::ranges::any_of(standing, [&](const JournalEntry& later) {
                 return !later.breakpoint_handle && later.address < it->address + it->after.size() &&
                        it->address < later.address + later.before.size();
@@ -56,7 +59,20 @@ Result<std::size_t> Journal::attach() {
     }
     std::ranges::reverse(standing);
     entries_ = std::move(standing);
+    remove_inherited_breakpoints();
     return entries_.size();
+}
+
+void Journal::remove_inherited_breakpoints() {
+    removed_breakpoints_ = 0;
+    target::BreakpointSlots* slots = kernel_.target().breakpoints();
+    for (JournalEntry& entry : entries_) {
+        if (!entry.breakpoint_handle) continue;
+        // Kernels drop breakpoints near a stop themselves: a handle that is gone is as good as cleared.
+        if (slots && slots->clear_breakpoint(*entry.breakpoint_handle)) ++removed_breakpoints_;
+        (void)mark_undone(entry);
+    }
+    std::erase_if(entries_, [](const JournalEntry& entry) { return entry.breakpoint_handle.has_value(); });
 }
 
 Result<void> Journal::append_line(const std::string& line) {

@@ -34,8 +34,12 @@ class Journal {
     Journal(nt::Kernel& kernel, std::filesystem::path directory);
 
     /// Takes over what an earlier poolkd left in this boot of the target. Entries whose bytes are no longer what that
-    /// poolkd wrote are dropped: the target was restarted, or somebody else changed them. Returns how many remain.
+    /// poolkd wrote are dropped: the target was restarted, or somebody else changed them. Breakpoints that it left
+    /// planted are taken out at once: nobody would know what to do at their hits. Returns how many writes remain.
     Result<std::size_t> attach();
+
+    /// Breakpoints of an earlier poolkd that `attach` took out.
+    [[nodiscard]] std::size_t removed_breakpoints() const { return removed_breakpoints_; }
 
     /// Writes memory and journals it. Nothing is written when the old bytes cannot be read or the file not be kept.
     Result<void> write(VirtAddr address, Bytes bytes, std::string note);
@@ -57,6 +61,7 @@ class Journal {
     [[nodiscard]] std::string boot_identity() const;
     Result<void> append_line(const std::string& line);
     JournalEntry* find(std::uint32_t id);
+    void remove_inherited_breakpoints();
     Result<void> record(JournalEntry entry);
     Result<void> mark_undone(JournalEntry& entry);
 
@@ -67,6 +72,7 @@ class Journal {
     /// Breakpoints are numbered apart, so that writes are numbered without gaps.
     static constexpr std::uint32_t first_breakpoint_id = 1u << 30;
     std::uint32_t next_id_ = 1;
+    std::size_t removed_breakpoints_ = 0;
     std::uint32_t next_breakpoint_id_ = first_breakpoint_id;
 };
 

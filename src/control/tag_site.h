@@ -33,7 +33,7 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address);
 /// neither the tag written there, nor any tag that was written to an allocation site of the same module.
 struct ReasonToWait {
     std::string why;
-    bool none_ever_freed = true; ///< of the tags that are outstanding
+    bool none_ever_freed = true; ///< of the tags that are outstanding, and each holds many blocks
 };
 Result<ReasonToWait> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work);
 

@@ -229,7 +229,8 @@ Result<void> Session::run_command(const CommandTable::Found& found, std::string_
     if (command.needs_target && !has_target())
         return fail(ErrorKind::unsupported, "{} needs a target, and none is connected", command.names.front());
     if (command.needs_target && command.needs_stop && running())
-        return fail(ErrorKind::unsupported, "{} needs a target that stands still; it is running (Ctrl-C breaks in)",
+        return fail(ErrorKind::unsupported,
+                    "{} needs a target that stands still; it is running (g waits for it, and Ctrl-C then breaks in)",
                     command.names.front());
     const std::string_view outer = std::exchange(running_command_, command.names.front());
     Result<void> result = command.run(*this, arguments);
@@ -239,7 +240,8 @@ Result<void> Session::run_command(const CommandTable::Found& found, std::string_
 
 void Session::report_error(const Error& error, std::string_view command) {
     if (json_) {
-        write(nlohmann::json{{"command", command}, {"error", trim(error.message)}}.dump() + "\n");
+        const nlohmann::json object{{"command", command}, {"error", trim(error.message)}};
+        write(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     } else {
         write(error.message + "\n");
     }

@@ -56,6 +56,8 @@ class Client {
     Result<std::optional<StopEvent>> wait(const Work& work, milliseconds limit);
     Result<void> break_in();
     [[nodiscard]] bool stopped() const { return engine_.stopped() && !broken_; }
+    /// A stop came in the place of a reply; the next `wait` returns it at once.
+    [[nodiscard]] bool stop_waits() const { return !stops_.empty(); }
     [[nodiscard]] const Statistics& statistics() const { return engine_.statistics(); }
     void close();
 

@@ -22,6 +22,11 @@ ReadResult CachedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
         forget();
         epoch_seen_ = now;
     }
+    if (const std::uint64_t to_top = 0 - address.value; to_top != 0 && out.size() > to_top) {
+        ReadResult result = read(address, out.first(to_top), work);
+        if (!result.gap) result.gap = GapReason::unmapped; // nothing lies behind the last address
+        return result;
+    }
     std::size_t done = 0;
     // A request is served in stretches that fit the budget, so that no page is dropped before it is copied out.
     while (done < out.size()) {

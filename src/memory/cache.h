@@ -31,7 +31,7 @@ class CachedSpace final : public AddressSpace {
     struct Page {
         std::array<std::byte, page_bytes> bytes{};
         std::bitset<lines> valid;
-        std::optional<GapReason> gap; ///< why the first missing line from `gap_line` on could not be read
+        std::optional<GapReason> gap; ///< why the bytes from `gap_offset` on could not be read
         std::size_t gap_offset = page_bytes;
     };
 

@@ -48,14 +48,18 @@ std::string SymbolAt::text() const {
 }
 
 Modules::Modules(target::Target& target, SymbolLoader loader) : target_(target), loader_(std::move(loader)) {
+    modules_.push_back(kernel_at(target.identity().kernel_base));
+}
+
+std::unique_ptr<Module> Modules::kernel_at(VirtAddr base) {
     auto kernel = std::make_unique<Module>();
     kernel->name = "nt";
     kernel->image_name = "ntoskrnl.exe";
     kernel->is_kernel = true;
-    kernel->base = target.identity().kernel_base;
+    kernel->base = base;
     // SizeOfImage and TimeDateStamp stand in the PE header, which is read here directly: the loader list, where they
     // would come from otherwise, can only be read with the symbols that the header identifies.
-    auto& memory = target.memory();
+    auto& memory = target_.memory();
     kernel->size = kernel_size_guess;
     constexpr std::uint32_t pe_signature = 0x4550; // "PE\0\0"; the members lie at these offsets in PE32 and PE32+
     auto header = memory::read_unsigned(memory, kernel->base + 0x3c, 4);
@@ -69,8 +73,8 @@ Modules::Modules(target::Target& target, SymbolLoader loader) : target_(target),
         kernel->checksum = number(0x58);
     }
     kernel->image =
-        std::make_shared<ModuleImage>(memory, kernel->base, kernel->size, target.identity().machine->page_size);
-    modules_.push_back(std::move(kernel));
+        std::make_shared<ModuleImage>(memory, kernel->base, kernel->size, target_.identity().machine->page_size);
+    return kernel;
 }
 
 Layout Modules::loader_entry_layout() {
@@ -113,6 +117,8 @@ Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
 Answer<std::size_t> Modules::refresh() {
     Answer<std::size_t> answer;
     const Machine& machine = *target_.identity().machine;
+    // After a restart the kernel may lie elsewhere.
+    if (const VirtAddr base = target_.identity().kernel_base; base != kernel().base) modules_.front() = kernel_at(base);
     Layout layout = loader_entry_layout();
     std::vector<std::unique_ptr<Module>> fresh;
     const VirtAddr head = target_.identity().loaded_module_list;

@@ -59,6 +59,8 @@ class Modules {
     [[nodiscard]] bool used_known_layout() const { return used_known_layout_; }
 
   private:
+    /// What is known of the kernel before the loader's list is read.
+    std::unique_ptr<Module> kernel_at(VirtAddr base);
     Result<Module> read_entry(VirtAddr entry, const Layout& layout);
     void read_unloaded();
     Layout loader_entry_layout();

@@ -40,7 +40,7 @@ std::string utf8_from_utf16(Bytes utf16) {
                 i += 2;
             }
         }
-        append_utf8(out, c >= 0xd800 && c < 0xe000 ? '?' : c);
+        append_utf8(out, (c >= 0xd800 && c < 0xe000) || c < 0x20 || c == 0x7f ? '?' : c);
     }
     return out;
 }

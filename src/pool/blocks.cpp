@@ -19,18 +19,20 @@ class BigPageSet {
   public:
     BigPageSet(const std::vector<BigPage>& live, std::uint32_t page_size) : live_(live), page_size_(page_size) {}
 
-    /// The end of the big allocation that holds `address`, rounded up to a page; nothing when there is none.
-    [[nodiscard]] std::optional<VirtAddr> end_of_holder(VirtAddr address) const {
+    /// Bytes from `address` to the end of the big allocation that holds it, rounded up to a page; 0 when none does.
+    /// A distance and no address: a damaged entry may reach over the top of the address space.
+    [[nodiscard]] std::uint64_t rest_of_holder(VirtAddr address) const {
         auto after = std::ranges::upper_bound(live_, address, {}, &BigPage::address);
-        if (after == live_.begin()) return std::nullopt;
+        if (after == live_.begin()) return 0;
         const BigPage& page = *std::prev(after);
-        const std::uint64_t bytes = (page.bytes + page_size_ - 1) / page_size_ * page_size_;
-        if (address - page.address >= bytes) return std::nullopt;
-        return page.address + bytes;
+        const std::uint64_t bytes = (page.bytes / page_size_ + (page.bytes % page_size_ != 0)) * page_size_;
+        const std::uint64_t inside = address - page.address;
+        return inside < bytes ? bytes - inside : 0;
     }
 
-    [[nodiscard]] std::optional<VirtAddr> first_from(VirtAddr address) const {
-        auto at = std::ranges::lower_bound(live_, address, {}, &BigPage::address);
+    /// The next one behind `address`: one there that holds nothing must not stop the walk.
+    [[nodiscard]] std::optional<VirtAddr> first_behind(VirtAddr address) const {
+        auto at = std::ranges::upper_bound(live_, address, {}, &BigPage::address);
         return at == live_.end() ? std::nullopt : std::optional(at->address);
     }
 
@@ -113,15 +115,15 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
                     answer.coverage.add_gap(GapReason::stopped, at, total - done);
                     return answer;
                 }
-                if (auto end = big_pages.end_of_holder(at)) {
-                    const VirtAddr to = std::min(*end, run_end);
-                    summary.big_bytes += to - at;
-                    done += to - at;
-                    at = to;
+                if (std::uint64_t held = big_pages.rest_of_holder(at)) {
+                    held = std::min(held, run_end - at);
+                    summary.big_bytes += held;
+                    done += held;
+                    at += held;
                     continue;
                 }
                 std::uint64_t bytes = std::min(run_end - at, chunk_bytes);
-                if (auto next_big = big_pages.first_from(at)) bytes = std::min(bytes, *next_big - at);
+                if (auto next_big = big_pages.first_behind(at)) bytes = std::min(bytes, *next_big - at);
                 auto chunk = memory::read_sparse(kernel.memory(), at, bytes, page_size, &work);
                 answer.coverage.merge(chunk.coverage);
                 if (chunk.coverage.stopped()) return answer;

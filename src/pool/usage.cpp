@@ -136,8 +136,10 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
         }
         work.progress("reading tracker tables", answer.value.table_bytes, tables.size() * rows * row.stride);
     };
-    for (VirtAddr table : tables)
+    for (VirtAddr table : tables) {
         read_rows(table, rows, true, false);
+        if (answer.coverage.stopped()) break;
+    }
 
     // The expansion list is global and ends at its first empty row.
     auto expansion = kernel.read_pointer_global("PoolTrackTableExpansion");

@@ -134,6 +134,8 @@ std::string usage_text(const Answer<pool::UsageTable>& usage, const UsageView& v
     for (const pool::TagUsage& row : rows)
         text += columns.line(row.tag.text(), row_cells(row)) +
                 (row.overflow ? " tags that found no room in the kernel's tables" : "") + "\n";
+    if (all == 0 && !view.tag_pattern.empty())
+        text += fmt::format(" No tag in use matches '{}' (case matters).\n", view.tag_pattern);
     if (rows.size() < all) text += fmt::format(" ... {} more tags; TOTAL counts them too\n", all - rows.size());
     text += columns.line("TOTAL", row_cells(total)) + "\n";
     if (!usage.coverage.complete()) text += usage.coverage.sentence() + "\n";

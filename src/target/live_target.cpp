@@ -181,6 +181,7 @@ Result<void> LiveTarget::set_registers(std::uint32_t processor, const RegisterFi
 }
 
 Result<void> LiveTarget::resume(const Resume& how) {
+    break_ins_since_resume_ = 0;
     kd::ContinueCommand command;
     command.status = how.handled ? kd::dbg_continue : kd::dbg_exception_not_handled;
     command.trace = how.trace;
@@ -227,7 +228,8 @@ Result<std::optional<Stop>> LiveTarget::wait(Work& work, std::chrono::millisecon
 }
 
 Result<void> LiveTarget::break_in() {
-    leftover_breaks_ = 0; // from now on a stop at the break-in is what the user asked for
+    // The first one stops it, and that stop is what the user asked for; further ones are remembered by the target.
+    leftover_breaks_ = break_ins_since_resume_++;
     return client_.break_in();
 }
 

@@ -54,7 +54,8 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     Result<void> write_physical(PhysAddr address, Bytes bytes) override;
     Result<void> set_registers(std::uint32_t processor, const RegisterFile& registers) override;
 
-    [[nodiscard]] bool running() const override { return !client_.stopped(); }
+    /// Also while a stop waits that nobody has seen: `wait` hands it out.
+    [[nodiscard]] bool running() const override { return !client_.stopped() || client_.stop_waits(); }
     [[nodiscard]] const Stop& last_stop() const override { return stop_; }
     Result<void> resume(const Resume& how) override;
     Result<std::optional<Stop>> wait(Work& work, std::chrono::milliseconds limit) override;
@@ -104,6 +105,7 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     ContextAccess contexts_;
     Stop stop_;
     bool already_stopped_ = false;
+    unsigned break_ins_since_resume_ = 0;
     unsigned leftover_breaks_ = 0; ///< break-in bytes that may still stop the target once more
     VirtAddr break_ip_;            ///< where such a stop would be
     std::chrono::steady_clock::time_point resumed_{};

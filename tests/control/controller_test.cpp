@@ -179,6 +179,84 @@ TEST(Controller, StepOverACallRunsToItsEnd) {
     EXPECT_TRUE(m.controller.breakpoints().all().empty());
 }
 
+TEST(Controller, AStepEndsAtAPlaceThatAPassCountOnlyCounts) {
+    Machine m;
+    m.add_breakpoint(code + 0x25, 3);
+    m.fake.target.virtual_memory().put(code + 0x20, {0xe8, 0x10, 0x00, 0x00, 0x00}); // call +0x10
+    m.fake.target.edit_stop() = stop_at(m.fake.target, code + 0x20, status_single_step, std::byte{0xe8});
+    m.fake.target.edit_registers().set("rsp", 0xffffd00000001000);
+    ASSERT_TRUE(m.controller.adopt_stop());
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x25, status_breakpoint, std::byte{0x90});
+    });
+    auto report = m.controller.step(Step::over, m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::step_done);
+    EXPECT_EQ(report->stop.ip, code + 0x25);
+    ASSERT_EQ(m.controller.breakpoints().all().size(), 1u);
+    EXPECT_EQ(m.controller.breakpoints().all()[0].passes_left, 2u);
+}
+
+TEST(Controller, ARestartDuringAStepIsReported) {
+    Machine m;
+    m.fake.target.virtual_memory().put(code + 0x20, {0xe8, 0x10, 0x00, 0x00, 0x00}); // call +0x10
+    m.fake.target.edit_stop() = stop_at(m.fake.target, code + 0x20, status_single_step, std::byte{0xe8});
+    m.fake.target.edit_registers().set("rsp", 0xffffd00000001000);
+    ASSERT_TRUE(m.controller.adopt_stop());
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        target::Stop stop = stop_at(self, code + 0x38, status_breakpoint, std::byte{0xcc});
+        stop.after_restart = true;
+        return stop;
+    });
+    auto report = m.controller.step(Step::over, m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->target_restarted);
+}
+
+TEST(Controller, AFaultAtABreakpointIsPassedOnWithoutAStep) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    constexpr std::uint32_t access_violation = 0xc0000005;
+    m.fake.target.edit_stop() = stop_at(m.fake.target, code + 0x20, access_violation, std::byte{0x90});
+    ASSERT_TRUE(m.controller.adopt_stop());
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_FALSE(how.trace);
+        EXPECT_FALSE(how.handled);
+        return stop_at(self, code + 0x38, status_breakpoint, std::byte{0xcc});
+    });
+    auto report = m.controller.go_and_wait(m.work, false);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(m.fake.target.resumes().size(), 1u);
+}
+
+TEST(Controller, AModuleEventIsNoAnswerToABreakIn) {
+    Machine m;
+    ASSERT_TRUE(m.controller.go());
+    m.fake.target.on_break_in([](FakeTarget& self, const target::Resume&) {
+        target::Stop stop = stop_at(self, code + 0x10, 0, std::byte{0xcc});
+        stop.reason = target::ModuleChange{.loaded = false, .path = "late.sys", .base = code, .size = 0x1000};
+        return stop;
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x38, status_breakpoint, std::byte{0xcc});
+    });
+    m.work.request_stop();
+    auto report = m.controller.wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->requested);
+}
+
+TEST(Controller, AnInt3ThatTheUserPatchedAwayIsNotSkipped) {
+    Machine m;
+    m.fake.target.virtual_memory().put(code, {0xcc});
+    ASSERT_TRUE(m.journal.write(code, Bytes(ByteVector(1, std::byte{0x90})), "eb"));
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.edit_registers().ip(), code);
+        return stop_at(self, code + 0x38, status_breakpoint, std::byte{0xcc});
+    });
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+}
+
 TEST(Controller, DetachLeavesNothingBehindAndRuns) {
     Machine m;
     m.add_breakpoint(code + 0x20);

@@ -96,6 +96,24 @@ TEST(Journal, TwoWritesToOnePlaceAreBothTakenOver) {
     EXPECT_EQ(value_at(fake, place), 0x11111111u);
 }
 
+TEST(Journal, BreakpointsThatAKilledDebuggerLeftAreTakenOut) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    const std::uint32_t handle = fake.target.set_breakpoint(place).value();
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.note_breakpoint(place, handle));
+    }
+    Journal journal(*fake.kernel, folder.path());
+    EXPECT_EQ(journal.attach().value_or(9), 0u);
+    EXPECT_EQ(journal.removed_breakpoints(), 1u);
+    EXPECT_TRUE(fake.target.slots().empty());
+    Journal third(*fake.kernel, folder.path());
+    ASSERT_TRUE(third.attach());
+    EXPECT_EQ(third.removed_breakpoints(), 0u);
+}
+
 TEST(Journal, ADamagedFileCostsOnlyTheDamagedLines) {
     FakePoolKernel fake;
     testing::TemporaryDirectory folder;

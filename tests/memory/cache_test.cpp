@@ -40,6 +40,17 @@ TEST(CachedSpace, AHoleIsRememberedAndWhatLiesBeforeItIsGiven) {
     EXPECT_LE(below.reads(), reads + 1);
 }
 
+TEST(CachedSpace, AReadOverTheTopOfTheSpaceEndsThere) {
+    testing::FakeMemory below;
+    const VirtAddr last_page(0xfffffffffffff000);
+    below.map(last_page, 0x1000);
+    CachedSpace cache(below, [] { return 1u; });
+    ByteVector out(16);
+    ReadResult result = cache.read(last_page + 0xff8, out);
+    EXPECT_EQ(result.bytes, 8u);
+    EXPECT_EQ(result.gap, GapReason::unmapped);
+}
+
 TEST(CachedSpace, AgreesWithPlainReadsOnRandomRequests) {
     testing::FakeMemory below;
     std::mt19937_64 random(7);

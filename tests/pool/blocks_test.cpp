@@ -50,6 +50,25 @@ TEST(Blocks, ABrokenChainIsToldWithItsPlace) {
     EXPECT_TRUE(parse_page(*reader, VirtAddr(FakePoolKernel::paged), *bytes).empty());
 }
 
+TEST(Blocks, DamagedEntriesOfTheBigPageTableDoNotHoldTheWalk) {
+    FakePoolKernel fake;
+    put_small_page(fake, FakePoolKernel::paged, in_use_paged);
+    put_small_page(fake, FakePoolKernel::paged + 0x1000, in_use_paged);
+    fake.target.virtual_memory().map(VirtAddr(FakePoolKernel::paged + 0x2000), 0x1000);
+    fake.put_page_tables(FakePoolKernel::paged, 3);
+    // One of no bytes (the kernel was stopped while it filled the entry), and one over the top of the address space.
+    fake.put_big(3, FakePoolKernel::paged + 0x1000, "Zero", 0, 1);
+    fake.put_big(5, FakePoolKernel::paged + 0x2000, "Huge", 0xfffffffffff00000, 1);
+    Work work;
+    WalkOptions options;
+    options.nonpaged = false;
+    std::size_t small = 0;
+    auto answer = walk_blocks(*fake.kernel, options, work, [&](const PoolBlock& block) { small += !block.big; });
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(small, 6u);
+    EXPECT_EQ(answer->value.pages_of_blocks, 2u);
+}
+
 TEST(Blocks, TheWalkVisitsEachBlockOnceAndReadsEachPageOnce) {
     FakePoolKernel fake;
     // Page 0: small; pages 1 and 2: one big allocation full of bytes that look like nothing; page 3: small.
