@@ -55,7 +55,7 @@ class Control(LiveTest):
         debugger = self.debug()
         site = self.tag_constant(debugger, "leaky!LeakyRetireEvent", "edx")
         debugger.type(f"ed {site:x} 0")
-        debugger.type("bp leaky!LeakyOpenStream 0n1000000")
+        debugger.type("bp leaky!DriverEntry")  # planted, and not hit any more
         debugger.type("ed nt!poolhittag 'xyzw'")
         debugger.process.stdin.write("g\n")
         debugger.process.stdin.flush()
