@@ -173,8 +173,8 @@ Result<UndoOutcome> undo_safely(nt::Kernel& kernel, Journal& journal, std::vecto
         auto site = site_of(kernel, entry);
         items.push_back({entry.id, site && site->kind != TagSiteKind::allocation});
     }
-    std::ranges::stable_sort(
-        items, [](const Item& a, const Item& b) { return a.release != b.release ? b.release : a.id > b.id; });
+    std::ranges::sort(items,
+                      [](const Item& a, const Item& b) { return a.release != b.release ? b.release : a.id > b.id; });
     bool only_leaked = true;
     for (const Item& item : items) {
         if (item.release && !force) {
