@@ -43,14 +43,10 @@ std::string environment(const char* name) {
     return value ? value : "";
 }
 
-std::string lab_connection(const LabMachine& machine) {
-    return fmt::format("com:pipe,port={},reconnect", machine.kd_socket().string());
-}
-
 /// The connection string of a practice machine, and its symbols on the path.
 std::string use_lab(Session& session, const LabMachine& machine) {
     session.symbol_service().append_path(machine.images.string());
-    return lab_connection(machine);
+    return machine.connection();
 }
 
 /// A machine's socket takes one debugger; a second one would wait for ever. The claim ends with this process.

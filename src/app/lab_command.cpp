@@ -34,10 +34,6 @@ Result<LabMachine> the_machine(const std::string& name) {
     return std::move(machines.front());
 }
 
-std::string connection(const LabMachine& machine) {
-    return fmt::format("com:pipe,port={},reconnect", machine.kd_socket().string());
-}
-
 std::string describe(const LabMachine& machine) {
     const LabOptions& o = machine.options;
     return fmt::format(
@@ -54,7 +50,7 @@ nlohmann::json to_json(const LabMachine& machine) {
             {"pipe", o.pipe},
             {"memory_mib", o.memory_mib},
             {"process", machine.pid},
-            {"connection", connection(machine)},
+            {"connection", machine.connection()},
             {"kd_socket", machine.kd_socket().string()},
             {"gdb_socket", machine.gdb_socket().string()},
             {"memory_file", machine.memory_file().string()},

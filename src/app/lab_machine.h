@@ -36,6 +36,8 @@ struct LabMachine {
     [[nodiscard]] std::filesystem::path monitor_socket() const { return directory / "qmp.sock"; }
     [[nodiscard]] std::filesystem::path memory_file() const { return directory / "ram"; }
     [[nodiscard]] std::filesystem::path hive_file() const { return directory / "hive.img"; }
+    /// For -k.
+    [[nodiscard]] std::string connection() const { return "com:pipe,port=" + kd_socket().string() + ",reconnect"; }
     [[nodiscard]] bool running() const;
     /// Remembers it in the machine's folder.
     void set_booting(bool now);

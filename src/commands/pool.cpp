@@ -282,16 +282,7 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
     POOLKD_TRY(Answer<pool::BigPageTable> big, pool::read_big_pages(kernel, session.work()));
     for (const pool::BigPage& entry : big.value.live) {
         if (address - entry.address >= std::max<std::uint64_t>(entry.bytes, 1)) continue;
-        pool::PoolBlock block{entry.address,
-                              entry.address,
-                              entry.bytes,
-                              0,
-                              entry.tag,
-                              true,
-                              entry.paged ? pool::PoolKind::paged : pool::PoolKind::nonpaged,
-                              true,
-                              false};
-        json["blocks"].push_back(render::block_json(block));
+        json["blocks"].push_back(render::block_json(pool::block_of(entry)));
         if (arguments.json) {
             session.write_json(json);
         } else {

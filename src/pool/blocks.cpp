@@ -8,12 +8,6 @@ namespace {
 
 constexpr std::uint64_t chunk_bytes = 1u << 20; // one read; progress and Ctrl-C are looked at between them
 
-PoolBlock from_big(const BigPage& page) {
-    return {
-        page.address, page.address, page.bytes, 0, page.tag, true, page.paged ? PoolKind::paged : PoolKind::nonpaged,
-        true,         false};
-}
-
 /// Big allocations occupy whole pages; these have no headers and need not be read.
 class BigPageSet {
   public:
@@ -42,6 +36,12 @@ class BigPageSet {
 };
 
 } // namespace
+
+PoolBlock block_of(const BigPage& page) {
+    return {
+        page.address, page.address, page.bytes, 0, page.tag, true, page.paged ? PoolKind::paged : PoolKind::nonpaged,
+        true,         false};
+}
 
 std::vector<PoolBlock> parse_page_until_break(const HeaderReader& reader, VirtAddr page, Bytes bytes,
                                               std::optional<ChainBreak>& broken) {
@@ -87,7 +87,7 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
     if (options.big) {
         if (part) part(std::nullopt, summary);
         for (const BigPage& page : big.value.live)
-            if (!page.type_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(from_big(page));
+            if (!page.type_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(block_of(page));
     }
     if (!options.small) return answer;
 

@@ -23,6 +23,9 @@ struct PoolBlock {
     bool quota = false;
 };
 
+/// A big allocation as a block: it has no header, so block and body begin at the same place.
+PoolBlock block_of(const BigPage& page);
+
 /// The blocks of one page, when it is a page of small blocks: headers that chain from its start to its end, each
 /// agreeing with its neighbour on its size (pool.md 7.4). Empty for any other page.
 std::vector<PoolBlock> parse_page(const HeaderReader& reader, VirtAddr page, Bytes bytes);
