@@ -41,6 +41,9 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::filesystem::pat
 Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::filesystem::path>& files,
                                                       const EvidenceOptions& options, Work& work);
 
+/// Snapshots that lie in memory, as they are.
+std::unique_ptr<SnapshotSource> from_snapshots(std::vector<Snapshot> snapshots);
+
 /// All snapshots of a source. For few: tests, `diff`.
 Result<std::vector<Snapshot>> read_all(SnapshotSource& source, Work& work);
 
