@@ -1,0 +1,59 @@
+#include "hunt/advice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace poolkd::hunt {
+
+namespace {
+
+constexpr std::size_t few = 8;
+
+/// The tag as !poolfind and .tag take it.
+std::string quoted(PoolTag tag) {
+    const std::string text = tag.text();
+    return text.find(' ') == std::string::npos ? text : '"' + text + '"';
+}
+
+std::string hit_value(PoolTag tag) {
+    return fmt::format("ed nt!poolhittag '{}'", tag.reversed().text());
+}
+
+} // namespace
+
+std::vector<Advice> advise(const Report& report) {
+    std::vector<Advice> advice;
+    auto first_of = [&](Verdict verdict) -> const TagVerdict* {
+        auto found = std::ranges::find(report.rows, verdict, &TagVerdict::verdict);
+        return found == report.rows.end() ? nullptr : &*found;
+    };
+    const TagVerdict* leak = first_of(Verdict::leaking);
+    if (leak && leak->group) leak = &report.rows[report.groups[*leak->group].members.front().row];
+    if (report.snapshots < few) {
+        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 1d",
+                          "A course over time tells a leak from a load: on a target with kernel debugging"});
+        advice.push_back({"poolmon -n snap1.log",
+                          "The same on the machine itself: one file every 30 minutes, for a day; then "
+                          "poolkd verdict snap*.log"});
+    } else if (!leak && first_of(Verdict::growing)) {
+        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 3d",
+                          "More snapshots, over whole days and at least one night or weekend without load"});
+        advice.push_back(
+            {"", "Stop the load that is suspected and go on recording: a cache or a load falls back, a leak stays"});
+    }
+    if (!report.activity)
+        advice.push_back(
+            {"!poolused 1", "Take the verbose table: without allocations and frees the strongest sign is missing"});
+    if (leak && leak->key.tag.printable()) {
+        const bool paged = leak->key.kind == PoolKind::paged;
+        advice.push_back({fmt::format("!poolfind {} {}", quoted(leak->key.tag), paged ? 1 : 0),
+                          "In the debugger: the blocks themselves"});
+        advice.push_back({hit_value(leak->key.tag),
+                          "In the debugger: the kernel stops at each allocation and free of the tag; "
+                          "k shows who asked"});
+    }
+    return advice;
+}
+
+} // namespace poolkd::hunt

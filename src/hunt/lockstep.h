@@ -1,0 +1,27 @@
+#pragma once
+
+#include "hunt/history.h"
+#include "hunt/layers.h"
+#include "hunt/verdict.h"
+
+#include <span>
+#include <vector>
+
+namespace poolkd::hunt {
+
+/// A tag that may be part of a group.
+struct Candidate {
+    std::size_t row = 0;                 ///< index in `Report::rows`
+    const TagHistory* history = nullptr; ///< of the same evidence as the others'
+    Layer layer;
+    double gained = 0;      ///< blocks; with one snapshot those in use
+    std::int64_t bytes = 0; ///< in use
+    double bytes_per_hour = 0;
+};
+
+/// Finds the candidates whose blocks grow in fixed ratios: either their growth varies together, or it stands in a ratio
+/// of small whole numbers throughout. Each candidate is in one group at most; groups have two members or more, the
+/// likely owner first.
+[[nodiscard]] std::vector<LeakGroup> find_groups(const History& history, std::span<const Candidate> candidates);
+
+} // namespace poolkd::hunt
