@@ -166,7 +166,8 @@ Result<Connection> connect(Session& session, const Options& options) {
     banner(fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path));
     target::LiveOptions live;
     live.break_in = !found.booting;
-    live.on_print = [&session](std::string_view printed) { tell(session, printable(printed)); };
+    if (options.target_prints)
+        live.on_print = [&session](std::string_view printed) { tell(session, printable(printed)); };
     live.on_notice = [&session](std::string_view notice) { tell(session, fmt::format("{}\n", notice)); };
     live.interrupt = &session.work();
     POOLKD_TRY(auto target, target::LiveTarget::connect(spec, std::move(live), session.work()));

@@ -34,6 +34,7 @@ struct Options {
     bool noisy_symbols = false;             ///< -n
     bool verbose = false;                   ///< -v
     bool quiet = false;                     ///< --quiet, and `-kqm`: no banner
+    bool target_prints = true;              ///< what the target prints is shown
     bool json = false;                      ///< --json
 };
 

@@ -1,8 +1,8 @@
 #include "commands/general.h"
+#include "nt/shared_data.h"
 
 #include <sys/utsname.h>
 
-#include <array>
 #include <chrono>
 #include <ctime>
 
@@ -14,30 +14,8 @@ using debugger::Session;
 
 namespace {
 
-/// KUSER_SHARED_DATA, mapped at a fixed address by every NT kernel of the machine; members below are at the offsets of
-/// the public header ntddk.h, which no version moved.
-constexpr VirtAddr shared_user_data_x64{0xfffff78000000000};
-constexpr VirtAddr shared_user_data_x86{0xffffffffffdf0000};
-constexpr std::size_t interrupt_time = 0x8, system_time = 0x14, product_type = 0x264, product_valid = 0x268,
-                      suite_mask = 0x2d0, shared_bytes = 0x2d4;
-
-struct SharedData {
-    std::uint64_t interrupt_time = 0; ///< 100 ns since the start
-    std::uint64_t system_time = 0;    ///< 100 ns since 1601, UTC
-    std::uint32_t product = 0;        ///< 1 workstation, 2 domain controller, 3 server; 0 not stated
-    std::uint32_t suites = 0;
-};
-
-std::optional<SharedData> read_shared_data(Session& session) {
-    VirtAddr at = session.pointer_size() == 8 ? shared_user_data_x64 : shared_user_data_x86;
-    std::array<std::byte, shared_bytes> bytes;
-    if (!memory::read_exact(session.memory(), at, MutableBytes(bytes))) return std::nullopt;
-    SharedData data;
-    data.interrupt_time = load_or<std::uint64_t>(bytes, interrupt_time);
-    data.system_time = load_or<std::uint64_t>(bytes, system_time);
-    if (load_or<std::uint8_t>(bytes, product_valid) != 0) data.product = load_or<std::uint32_t>(bytes, product_type);
-    data.suites = load_or<std::uint32_t>(bytes, suite_mask);
-    return data;
+Result<nt::SharedData> shared_data(Session& session) {
+    return nt::read_shared_data(session.memory(), session.kernel().machine());
 }
 
 std::string_view windows_name(std::uint32_t build, bool server) {
@@ -63,7 +41,7 @@ std::string_view windows_name(std::uint32_t build, bool server) {
     return "Windows NT";
 }
 
-std::string product_line(const SharedData& data) {
+std::string product_line(const nt::SharedData& data) {
     static constexpr std::pair<std::uint32_t, std::string_view> suites[] = {
         {0x1, "SmallBusiness"},       {0x2, "Enterprise"},      {0x4, "BackOffice"},
         {0x8, "CommunicationServer"}, {0x10, "TerminalServer"}, {0x20, "SmallBusinessRestricted"},
@@ -111,7 +89,7 @@ std::string uptime(std::uint64_t interval) {
                        seconds % 60, ms % 1000);
 }
 
-std::string time_lines(const SharedData& data) {
+std::string time_lines(const nt::SharedData& data) {
     std::string text;
     if (data.system_time != 0) text += fmt::format("Debug session time: {}\n", session_time(data.system_time));
     text += fmt::format("System Uptime: {}\n", uptime(data.interrupt_time));
@@ -120,9 +98,8 @@ std::string time_lines(const SharedData& data) {
 
 Result<void> run_time(Session& session, Arguments& arguments) {
     POOLKD_CHECK(session.no_more(arguments));
-    auto data = read_shared_data(session);
-    if (!data) return fail(ErrorKind::unreadable, "The target's clock (KUSER_SHARED_DATA) cannot be read");
-    session.write(time_lines(*data));
+    POOLKD_TRY(nt::SharedData data, shared_data(session));
+    session.write(time_lines(data));
     return {};
 }
 
@@ -145,7 +122,7 @@ std::string product_text() {
 
 std::string target_text(Session& session) {
     const target::Identity& identity = session.target().identity();
-    auto shared = read_shared_data(session);
+    auto shared = shared_data(session);
     bool server = shared && shared->product > 1;
     unsigned kind = identity.major & 0xff;
     std::string text = fmt::format(

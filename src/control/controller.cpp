@@ -204,7 +204,16 @@ Result<std::optional<StopReport>> Controller::take(target::Stop stop) {
     return report;
 }
 
-Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::milliseconds limit) {
+Result<void> Controller::ask_to_stop() {
+    POOLKD_TRY(target::RunControl * control, run_control());
+    POOLKD_CHECK(control->break_in());
+    break_in_sent_ = true;
+    break_in_time_ = break_in_last_ = std::chrono::steady_clock::now();
+    return {};
+}
+
+Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::milliseconds limit,
+                                                       OnRequest on_request) {
     POOLKD_TRY(target::RunControl * control, run_control());
     const auto end = std::chrono::steady_clock::now() + limit;
     while (true) {
@@ -218,15 +227,14 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
         if (!control->running()) return fail(ErrorKind::usage, "The target is not running");
         auto now = std::chrono::steady_clock::now();
         if (work.stop_requested()) {
+            if (on_request == OnRequest::leave) return fail(ErrorKind::stopped, "Stopped by the user");
             work.clear_stop();
             if (break_in_sent_) {
                 break_in_sent_ = false;
                 return fail(ErrorKind::stopped,
                             "Stopped waiting; the target has not answered the break-in and may still run");
             }
-            POOLKD_CHECK(control->break_in());
-            break_in_sent_ = true;
-            break_in_time_ = break_in_last_ = now;
+            POOLKD_CHECK(ask_to_stop());
         }
         if (break_in_sent_ && now - break_in_time_ > break_in_limit) {
             break_in_sent_ = false;
@@ -254,6 +262,23 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
         POOLKD_TRY(std::optional<StopReport> report, take(std::move(**stop)));
         if (report) return report;
     }
+}
+
+Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::milliseconds limit) {
+    return wait_for(work, limit, OnRequest::break_in);
+}
+
+Result<std::optional<StopReport>> Controller::let_run(Work& work, std::chrono::milliseconds limit) {
+    return wait_for(work, limit, OnRequest::leave);
+}
+
+Result<StopReport> Controller::stop(Work& work) {
+    // A stop that waits already is handed out as it is.
+    if (!pending_) {
+        if (!running()) return fail(ErrorKind::usage, "The target is not running");
+        if (!break_in_sent_) POOLKD_CHECK(ask_to_stop());
+    }
+    return wait(work);
 }
 
 Result<StopReport> Controller::wait(Work& work) {

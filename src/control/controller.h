@@ -57,6 +57,13 @@ class Controller {
     /// `limit` without a stop gives nothing and leaves the target running.
     Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit);
     Result<StopReport> go_and_wait(Work& work, bool handled = true);
+    /// Stops the running target: breaks in and waits as `wait` does. The report is that of whatever stopped it first;
+    /// `requested` tells whether it was the break-in. A request of the user ends the wait with kind `stopped`: the
+    /// target has not answered then, and another `stop` asks again.
+    Result<StopReport> stop(Work& work);
+    /// `wait_for` for those who never want to break in: when the user asks to stop, kind `stopped`, with the target
+    /// running and the request still standing.
+    Result<std::optional<StopReport>> let_run(Work& work, std::chrono::milliseconds limit);
 
     /// One instruction; `over` runs calls and repeated string instructions to their end.
     Result<StopReport> step(Step kind, Work& work);
@@ -81,6 +88,10 @@ class Controller {
     static constexpr std::chrono::milliseconds break_in_again{1000};
 
   private:
+    enum class OnRequest { break_in, leave };
+
+    Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit, OnRequest on_request);
+    Result<void> ask_to_stop();
     Result<void> skip_hard_breakpoint();
     Result<void> trace_once(Work& work, std::optional<target::Stop>& stop);
     Result<std::optional<StopReport>> classify(target::Stop stop);

@@ -25,6 +25,12 @@ class Kdbg {
         nonpaged_pool_start = 0x110,
         nonpaged_pool_end = 0x118,
         paged_pool_information = 0x130,
+        maximum_nonpaged_pool = 0x100, ///< variable, bytes
+        size_of_paged_pool = 0x140,    ///< variable, bytes
+        total_commit_limit = 0x148,    ///< variable, pages
+        total_committed = 0x150,       ///< variable, pages
+        available_pages = 0x1a8,       ///< variable, pages
+        peak_commitment = 0x258,       ///< variable, pages
     };
 
     /// Walks the list of blocks at `list_head` (bounded) to the one tagged KDBG. Errors: unreadable; kind `not_found`

@@ -151,6 +151,54 @@ TEST(Controller, AStopRequestBreaksIn) {
     EXPECT_FALSE(m.work.stop_requested());
 }
 
+TEST(Controller, StopBreaksInByItself) {
+    Machine m;
+    ASSERT_TRUE(m.controller.go());
+    auto report = m.controller.stop(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->requested);
+    EXPECT_FALSE(m.controller.running());
+    EXPECT_FALSE(m.controller.stop(m.work)); // it stands already
+}
+
+TEST(Controller, StopReportsWhateverCameFirst) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    ASSERT_TRUE(m.controller.go());
+    m.fake.target.on_break_in([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+    });
+    auto report = m.controller.stop(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::breakpoint);
+    EXPECT_FALSE(report->requested);
+}
+
+TEST(Controller, AStopThatTheUserCutsOffCanBeAskedAgain) {
+    Machine m;
+    ASSERT_TRUE(m.controller.go());
+    m.work.request_stop();
+    auto cut_off = m.controller.stop(m.work);
+    ASSERT_FALSE(cut_off);
+    EXPECT_EQ(cut_off.error().kind, ErrorKind::stopped);
+    EXPECT_TRUE(m.controller.running());
+    ASSERT_TRUE(m.controller.stop(m.work));
+}
+
+TEST(Controller, LettingItRunNeverBreaksIn) {
+    Machine m;
+    ASSERT_TRUE(m.controller.go());
+    auto report = m.controller.let_run(m.work, std::chrono::milliseconds(5));
+    ASSERT_TRUE(report);
+    EXPECT_FALSE(*report);
+    m.work.request_stop();
+    report = m.controller.let_run(m.work, std::chrono::hours(1));
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().kind, ErrorKind::stopped);
+    EXPECT_TRUE(m.work.stop_requested());
+    EXPECT_TRUE(m.controller.running());
+}
+
 TEST(Controller, StepOverACallRunsToItsEnd) {
     Machine m;
     m.fake.target.virtual_memory().put(code + 0x20, {0xe8, 0x10, 0x00, 0x00, 0x00}); // call +0x10

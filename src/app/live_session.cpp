@@ -1,0 +1,191 @@
+#include "app/live_session.h"
+
+#include "base/duration.h"
+#include "base/text.h"
+#include "commands/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <charconv>
+
+namespace poolkd::app {
+
+namespace {
+
+Result<std::chrono::milliseconds> duration_of(std::string_view option, std::string_view text) {
+    if (auto duration = parse_duration(text)) return *duration;
+    return fail(ErrorKind::usage, "{} takes a length of time like 500ms, 30s, 5m or 2h, not '{}'", option, text);
+}
+
+Result<std::size_t> count_of(std::string_view text) {
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc{} || end != text.data() + text.size() || count == 0)
+        return fail(ErrorKind::usage, "--count takes a number above 0, not '{}'", text);
+    return count;
+}
+
+/// `--name=VALUE`, or `--name` and the word behind it.
+Result<std::optional<std::string_view>> value_of(std::string_view name, std::span<const std::string> words,
+                                                 std::size_t& at) {
+    std::string_view word = words[at];
+    if (!word.starts_with(name)) return std::nullopt;
+    word.remove_prefix(name.size());
+    if (word.starts_with('=')) {
+        ++at;
+        return word.substr(1);
+    }
+    if (!word.empty()) return std::nullopt;
+    if (at + 1 >= words.size()) return fail(ErrorKind::usage, "{} needs a value", name);
+    at += 2;
+    return std::string_view(words[at - 1]);
+}
+
+/// As CLI11 wants what its callbacks refuse.
+template <class T>
+T value_or_throw(const char* option, Result<T> result) {
+    if (!result) throw CLI::ValidationError(option, result.error().message);
+    return *std::move(result);
+}
+
+} // namespace
+
+void TargetArguments::add_to(CLI::App& command) {
+    const char* group = "Target";
+    command.add_option_function<std::string>(
+               "-k", [this](const std::string& text) { options.connection = text; },
+               "connect to this kernel (poolkd -? lists the forms)")
+        ->type_name("CONNECTION")
+        ->group(group);
+    // A flag, so that it never takes the word behind it; its value comes with `=`.
+    command.add_flag("--lab{page}")
+        ->description("start a practice machine for it: --lab or --lab=SCENARIO")
+        ->each([this](const std::string& scenario) { options.lab = scenario; })
+        ->group(group);
+    command.add_option_function<unsigned>(
+               "--lab-seed", [this](unsigned seed) { options.lab_seed = seed; }, "layouts of the practice machine")
+        ->group(group);
+    command.add_flag("--lab-kaslr", options.lab_kaslr, "its kernel at a random address")->group(group);
+    command.add_option_function<std::string>(
+               "--lab-pipe", [this](const std::string& pipe) { options.lab_pipe = pipe; }, "virtio or com1")
+        ->check(CLI::IsMember({"virtio", "com1"}))
+        ->group(group);
+    command.add_option_function<std::string>(
+               "-y", [this](const std::string& path) { options.symbol_path = path; }, "symbol path")
+        ->type_name("PATH")
+        ->group(group);
+    command.add_flag("-v", options.verbose, "tell on stderr what connecting tells")->group(group);
+}
+
+Result<bool> TargetArguments::take(std::span<const std::string> words, std::size_t& at) {
+    const std::string_view word = words[at];
+    const bool with_value = equals_ignore_case(word, "-k") || equals_ignore_case(word, "-y");
+    const bool ours = with_value || word == "-v" || word.starts_with("--lab");
+    if (!ours) return false;
+    if (with_value && at + 1 >= words.size()) return fail(ErrorKind::usage, "{} needs a value", word);
+    const std::size_t count = with_value ? 2 : 1;
+    // The debugger's own reading of these words, over what was there before.
+    POOLKD_TRY(Options read, parse_options(words.subspan(at, count)));
+    if (read.connection) options.connection = read.connection;
+    if (read.lab) options.lab = read.lab;
+    if (read.lab_seed != 0) options.lab_seed = read.lab_seed;
+    if (read.lab_pipe) options.lab_pipe = read.lab_pipe;
+    if (read.symbol_path) options.symbol_path = read.symbol_path;
+    options.lab_kaslr |= read.lab_kaslr;
+    options.lab_tagging &= read.lab_tagging;
+    options.verbose |= read.verbose;
+    at += count;
+    return true;
+}
+
+void SampleArguments::add_to(CLI::App& command) {
+    const char* group = "Sampling";
+    command.add_option_function<std::string>(
+               "--every",
+               [this](const std::string& text) { every = value_or_throw("--every", duration_of("--every", text)); },
+               "between two snapshots: 500ms, 30s, 5m, 2h")
+        ->type_name("DURATION")
+        ->group(group);
+    command.add_option_function<std::string>(
+               "--for", [this](const std::string& text) { period = value_or_throw("--for", duration_of("--for", text)); },
+               "from the first snapshot to the last")
+        ->type_name("DURATION")
+        ->group(group);
+    command.add_option_function<std::string>(
+               "--count", [this](const std::string& text) { count = value_or_throw("--count", count_of(text)); },
+               "snapshots")
+        ->type_name("N")
+        ->group(group);
+}
+
+Result<bool> SampleArguments::take(std::span<const std::string> words, std::size_t& at) {
+    POOLKD_TRY(auto every_text, value_of("--every", words, at));
+    if (every_text) {
+        POOLKD_TRY(every, duration_of("--every", *every_text));
+        return true;
+    }
+    POOLKD_TRY(auto period_text, value_of("--for", words, at));
+    if (period_text) {
+        POOLKD_TRY(period, duration_of("--for", *period_text));
+        return true;
+    }
+    POOLKD_TRY(auto count_text, value_of("--count", words, at));
+    if (!count_text) return false;
+    POOLKD_TRY(count, count_of(*count_text));
+    return true;
+}
+
+hunt::SamplePlan SampleArguments::plan(std::chrono::milliseconds usual_interval) const {
+    return {.interval = every.value_or(usual_interval), .count = count, .period = period, .machine = {}};
+}
+
+void LiveSession::Console::write(std::string_view text) {
+    if (sink) {
+        sink(text);
+    } else {
+        fmt::print(stderr, "{}", text);
+    }
+}
+
+LiveSession::LiveSession(const TargetArguments& arguments)
+    : commands_(commands::all_commands()), session_(console_, commands_),
+      interrupts_(session_.work(), InterruptHandler::Signals::all_endings), options_(arguments.options) {
+    options_.quiet = !options_.verbose;
+    options_.target_prints = options_.verbose;
+    if (options_.symbol_path) session_.symbol_service().set_path(*options_.symbol_path);
+}
+
+Result<std::unique_ptr<LiveSession>> LiveSession::open(const TargetArguments& arguments) {
+    if (arguments.options.connection && arguments.options.lab)
+        return fail(ErrorKind::usage, "-k and --lab exclude each other");
+    std::unique_ptr<LiveSession> made(new LiveSession(arguments));
+    POOLKD_TRY(made->connection_, connect(made->session_, made->options_));
+    const LabMachine* lab = made->connection_.lab ? &*made->connection_.lab : nullptr;
+    const std::string text = connection_text(made->options_);
+    made->machine_ = lab                       ? "lab:" + lab->options.scenario
+                     : text.starts_with("lab:") ? text
+                                                : made->session_.target().identity().connection;
+    return made;
+}
+
+LiveSession::~LiveSession() {
+    if (!session_.has_target()) return;
+    Work& work = session_.work();
+    work.clear_stop();
+    // A machine that stood still for somebody stands still for them afterwards.
+    if (connection_.was_stopped && !connection_.lab && session_.running()) (void)session_.controller().stop(work);
+    work.clear_stop();
+    disconnect(session_, connection_);
+}
+
+std::unique_ptr<hunt::LiveSource> LiveSession::source(hunt::SamplePlan plan) {
+    if (plan.machine.empty()) plan.machine = machine_;
+    return std::make_unique<hunt::LiveSource>(session_.kernel(), session_.controller(), std::move(plan));
+}
+
+int tell_no_session(const Error& error) {
+    fmt::print(stderr, "poolkd: {}\n", error.message);
+    return error.kind == ErrorKind::usage ? exit_usage : exit_no_connection;
+}
+
+} // namespace poolkd::app
