@@ -12,12 +12,13 @@ namespace {
 // --- what the rules turn on -----------------------------------------------------------------------------------------
 
 constexpr std::size_t enough_samples = 8; ///< below it a course has no shape
-constexpr double leak_chance = 2e-4;      ///< of the floor's rise without a trend, for a leak
+constexpr double leak_chance = 5e-5;      ///< of the floor's rise without a trend, for a leak
+constexpr double modest_chance = 1e-6;    ///< the same, where a cache that wanders reaches as high
 constexpr double trend_chance = 0.005;    ///< the same, to call it a trend at all
 constexpr double least_change = 0.01;     ///< of what is in use, to call it a change
 constexpr double least_blocks = 16;
 constexpr double steady_pace = 0.85, steady_pace_long = 0.6; ///< last third against first, short and long evidence
-constexpr std::size_t long_samples = 96;
+constexpr std::size_t long_samples = 96, churning_samples = 24, short_samples = 20;
 constexpr double long_hours = 48, day_hours = 24;
 constexpr double never_freed = 0.05, churning = 0.3;
 constexpr double level_pace = 0.1; ///< recent pace below which growth has ended
@@ -58,22 +59,27 @@ bool keeps_its_pace(const Shape& shape) {
     return shape.freed_share.value_or(0) >= 0.5 && shape.activity_change.value_or(0) >= least;
 }
 
-/// Blocks in use are allocations a second times the time a block lives (Little's law). When the load explains the
-/// growth, blocks live no longer than before.
+/// Blocks in use are allocations an hour times the time a block lives (Little's law): when only the load grew, the
+/// blocks in use grew by the same factor. Half of the growth has to be more than that.
 bool load_explains(const Shape& shape) {
     if (shape.freed_share.value_or(0) < churning || !shape.load_ratio || !shape.residence_ratio) return false;
-    if (*shape.load_ratio <= 1.1) return false;
+    if (*shape.load_ratio - 1 <= std::max(0.1, 2 * shape.load_error)) return false;
     const double grown = *shape.load_ratio * *shape.residence_ratio;
-    return *shape.residence_ratio < 1 + 0.5 * (grown - 1);
+    return grown - *shape.load_ratio < 0.5 * (grown - 1);
 }
 
-/// Could this rise be the morning of a daily rhythm? Not over more than a day, not when it would double within the
-/// hour, and not when it is straighter than any such flank.
+/// Could this rise be one flank of something that falls again: the morning of a day, a job's queue before it is worked
+/// off? Not over more than a day. Within a day only when the tag has kept the same part of its allocations ever since
+/// boot, and its rise is unlike such flanks.
 bool may_be_rhythm(const Shape& shape) {
     if (shape.span_hours >= day_hours) return false;
-    const double per_hour = shape.blocks_per_hour / std::max(shape.first, 1.0);
-    if (per_hour >= 1) return false;
-    return !(shape.span_hours >= 6 && shape.samples >= 24 && shape.rise.unevenness <= 0.07);
+    if (shape.samples < short_samples || shape.kept_before.value_or(0) < 0.5) return true;
+    const double before = shape.history_ratio.value_or(0), uneven = shape.rise.unevenness;
+    const bool fast = before >= 1 && shape.blocks_per_hour / std::max(shape.first, 1.0) >= 1;
+    const bool straight = before >= 1 && shape.span_hours >= 6 && uneven <= 0.07;
+    // From a tenth or less to its full height, evenly: a flank of a rhythm that steep begins and ends flat.
+    const bool from_nothing = change_of_level(shape) >= 10 && uneven <= 0.15 && *shape.freed_share <= never_freed;
+    return !fast && !straight && !from_nothing;
 }
 
 std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing, const Layer& layer) {
@@ -87,9 +93,12 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
         return doubts;
     }
     if (shape.gained < least_blocks) doubt(fmt::format("It gained only {:.0f} blocks", shape.gained));
-    if (shape.rise.chance > leak_chance)
+    const bool modest = change_of_level(shape) < 1.5 && shape.freed_share.value_or(1) > never_freed;
+    if (shape.rise.chance > (modest ? modest_chance : leak_chance))
         doubt(fmt::format("Its floor rose in {} of the stretches, which happens {}: more snapshots decide",
                           percent(shape.rise.rising_share), chance_text(shape.rise.chance)));
+    if (shape.samples < churning_samples && shape.freed_share.value_or(0) > never_freed)
+        doubt(fmt::format("It frees blocks too, and {} snapshots are few to tell it from a load", shape.samples));
     if (shape.gained < shape.spread) doubt("Its growth is still within its own ups and downs");
     if (!keeps_its_pace(shape))
         doubt(fmt::format(
@@ -103,7 +112,7 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
         if (shape.freed_share.value_or(1) > never_freed || change_of_level(shape) < 2)
             doubt("The snapshots bear no times, so a rhythm of the load cannot be excluded (--interval tells them)");
     } else if (may_be_rhythm(shape)) {
-        doubt(fmt::format("{} of evidence cannot exclude the rising side of a daily rhythm",
+        doubt(fmt::format("{} of evidence cannot exclude the rising side of a rhythm of the load",
                           hours_text(shape.span_hours)));
     }
     if (layer.cache)

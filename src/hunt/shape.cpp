@@ -49,12 +49,13 @@ std::vector<Stretch> divide_by_days(const Course& course) {
     return stretches;
 }
 
-/// Least-squares line through the floors against time: right when their deviations are independent of each other,
-/// which is checked; else it says nothing.
+/// Chance of the slope of the least-squares line through the floors. Neighbours that deviate together make a slope look
+/// surer than it is (a cache that wanders): their correlation is taken at the upper end of what the floors allow.
 double steady_noise_chance(std::span<const double> hours, std::span<const double> floors) {
-    constexpr double most_correlation = 0.3;
-    if (floors.size() < 12 || neighbour_correlation(floors) > most_correlation) return 1;
     const auto count = static_cast<double>(floors.size());
+    if (floors.size() < 12) return 1;
+    const double alike = std::max(0.0, neighbour_correlation(floors)) + 2 / std::sqrt(count);
+    if (alike >= 0.8) return 1;
     const double mean_x = mean_spread(hours).mean, mean_y = mean_spread(floors).mean;
     double xx = 0, xy = 0, yy = 0;
     for (std::size_t i = 0; i < floors.size(); ++i) {
@@ -65,7 +66,8 @@ double steady_noise_chance(std::span<const double> hours, std::span<const double
     if (xx <= 0) return 1;
     const double rest = std::max(0.0, yy - xy * xy / xx) / (count - 2);
     if (rest <= 0) return xy > 0 ? 0 : 1;
-    return student_tail(xy / xx / std::sqrt(rest / xx), count - 2);
+    const double t = xy / xx / std::sqrt(rest / xx) * std::sqrt((1 - alike) / (1 + alike));
+    return student_tail(t, count * (1 - alike) / (1 + alike));
 }
 
 /// Floors of stretches at their times, and the steps between them per hour.
@@ -101,10 +103,11 @@ Rise rise_of(const Course& course, const std::vector<double>& values,
             std::min(positive_mean_chance(steps.paces), steady_noise_chance(steps.hours, steps.floors));
         const MeanSpread spread = mean_spread(steps.paces);
         rise.unevenness = spread.mean > 0 ? spread.deviation / spread.mean : 1e9;
+        const auto rising = std::ranges::count_if(steps.paces, [](double pace) { return pace > 0; });
+        const double share = static_cast<double>(rising) / static_cast<double>(steps.paces.size());
         if (chance > rise.chance) continue;
         rise.chance = chance;
-        const auto rising = std::ranges::count_if(steps.paces, [](double pace) { return pace > 0; });
-        rise.rising_share = static_cast<double>(rising) / static_cast<double>(steps.paces.size());
+        rise.rising_share = share;
     }
     return rise;
 }
@@ -170,9 +173,13 @@ void add_activity(const Course& course, Shape& shape) {
     shape.allocs_gained = gained;
     if (gained > 0)
         shape.freed_share = std::clamp(1 - (course.blocks.back() - course.blocks.front()) / gained, 0.0, 1.0);
+    const double kept_now = gained > 0 ? (course.blocks.back() - course.blocks.front()) / gained : 0;
+    if (kept_now > 0 && course.allocs.front() > 0) {
+        shape.kept_before = course.blocks.front() / course.allocs.front() / kept_now;
+        shape.history_ratio = course.allocs.front() / gained;
+    }
     if (points < 6) return;
     const auto thirds = divide_evenly(points, 3);
-    // From the floor of a third to that of the next.
     auto load = [&](Stretch s) {
         const double time = course.hours[s.end - 1] - course.hours[s.begin];
         return time > 0 ? (course.allocs[s.end - 1] - course.allocs[s.begin]) / time : 0;
@@ -180,6 +187,13 @@ void add_activity(const Course& course, Shape& shape) {
     const double load_first = load(thirds[0]), load_last = load(thirds[2]);
     if (load_first <= 0 || load_last <= 0) return;
     shape.load_ratio = load_last / load_first;
+    std::vector<double> loads;
+    for (Stretch s : divide_evenly(points, std::min<std::size_t>(24, points / 2)))
+        loads.push_back(load(s));
+    const MeanSpread spread = mean_spread(loads);
+    // Of a ratio of two means of a third of the stretches each.
+    if (spread.mean > 0)
+        shape.load_error = spread.deviation / spread.mean * std::sqrt(6 / static_cast<double>(loads.size()));
     const double mean_first = mean_of(course.blocks, thirds[0]), mean_last = mean_of(course.blocks, thirds[2]);
     if (mean_first > 0) shape.residence_ratio = mean_last / mean_first / *shape.load_ratio;
     if (shape.pace_change) shape.activity_change = *shape.pace_change / *shape.load_ratio;

@@ -44,7 +44,12 @@ struct Shape {
     std::optional<double> pace_change; ///< growth per hour of the last third over that of the first
     std::optional<double> freed_share; ///< frees per allocation within the course
     std::optional<double> allocs_gained;
+    /// Of the allocations since boot, how many were still in use at the start, over the same of those made since: 1
+    /// when the tag has kept the same part of its allocations all along.
+    std::optional<double> kept_before;
+    std::optional<double> history_ratio;   ///< allocations before the course over those in it
     std::optional<double> load_ratio;      ///< allocations per hour, last third over first
+    double load_error = 0;                 ///< standard error of `load_ratio`
     std::optional<double> residence_ratio; ///< mean time a block lives (Little's law), last third over first
     std::optional<double> activity_change; ///< growth per allocation of the last third over that of the first
     std::optional<double> stopped_at;      ///< hours: grew evenly until then and has kept all of it since
