@@ -41,6 +41,10 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::filesystem::pat
 Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::filesystem::path>& files,
                                                       const EvidenceOptions& options, Work& work);
 
+/// A piece of evidence whose bytes lie in memory; `name` is for people.
+Result<std::unique_ptr<SnapshotSource>> open_evidence_bytes(std::string name, std::string bytes,
+                                                            const EvidenceOptions& options, Work& work);
+
 /// Snapshots that lie in memory, as they are.
 std::unique_ptr<SnapshotSource> from_snapshots(std::vector<Snapshot> snapshots);
 

@@ -1,0 +1,128 @@
+#include "hunt/import/merged.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace poolkd::hunt::import {
+
+namespace {
+
+struct Waiting {
+    Part part;
+    std::optional<Time> first;
+};
+
+class MergedSource final : public SnapshotSource {
+  public:
+    explicit MergedSource(std::vector<Waiting> waiting) : waiting_(std::move(waiting)) {}
+
+    Result<bool> next(Snapshot& out, Work& work) override {
+        for (;;) {
+            POOLKD_CHECK(open_what_is_due(work));
+            if (open_.empty()) {
+                if (opened_ == waiting_.size()) {
+                    write_notes();
+                    return false;
+                }
+                continue;
+            }
+            auto first = std::ranges::min_element(open_, {}, [](const Open& open) { return open.head.time; });
+            std::swap(out, first->head);
+            POOLKD_CHECK(advance(first, work));
+            if (!out.machine.empty() && std::ranges::find(machines_, out.machine) == machines_.end())
+                machines_.push_back(out.machine);
+            return true;
+        }
+    }
+
+    [[nodiscard]] const std::vector<std::string>& notes() const override { return notes_; }
+
+  private:
+    struct Open {
+        std::string name;
+        std::unique_ptr<SnapshotSource> source;
+        Snapshot head;
+    };
+
+    /// A part is due when its first snapshot may be the next one. Snapshots without a time come before all others, so
+    /// that a part without times is read to its end before the next one is opened.
+    Result<void> open_what_is_due(Work& work) {
+        while (opened_ < waiting_.size()) {
+            const Waiting& next = waiting_[opened_];
+            const bool due = open_.empty() || (next.first && std::ranges::all_of(open_, [&](const Open& open) {
+                                                   return open.head.time && *open.head.time > *next.first;
+                                               }));
+            if (!due) break;
+            Open open{.name = next.part.name, .source = nullptr, .head = {}};
+            POOLKD_TRY(open.source, next.part.open(work));
+            ++opened_;
+            open_.push_back(std::move(open));
+            POOLKD_CHECK(advance(open_.end() - 1, work));
+        }
+        return {};
+    }
+
+    Result<void> advance(std::vector<Open>::iterator which, Work& work) {
+        POOLKD_TRY(const bool more, which->source->next(which->head, work));
+        if (more) return {};
+        for (const std::string& note : which->source->notes())
+            names_by_note_[note].push_back(which->name);
+        open_.erase(which);
+        return {};
+    }
+
+    /// The same note of many files is told once.
+    void write_notes() {
+        notes_.clear();
+        for (const auto& [note, names] : names_by_note_)
+            notes_.push_back(names.size() == 1
+                                 ? fmt::format("{}: {}", names.front(), note)
+                                 : fmt::format("{} and {} more: {}", names.front(), names.size() - 1, note));
+        if (machines_.size() > 1)
+            notes_.push_back(fmt::format("The evidence is of several machines: {}", fmt::join(machines_, ", ")));
+    }
+
+    std::vector<Waiting> waiting_; ///< in the order in which they are opened
+    std::size_t opened_ = 0;
+    std::vector<Open> open_;
+    std::map<std::string, std::vector<std::string>> names_by_note_;
+    std::vector<std::string> machines_;
+    std::vector<std::string> notes_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& work) {
+    std::vector<Waiting> waiting;
+    bool timed = true;
+    for (Part& part : parts) {
+        Waiting entry{.part = std::move(part), .first = std::nullopt};
+        POOLKD_TRY(auto source, entry.part.open(work));
+        Snapshot first;
+        POOLKD_TRY(const bool any, source->next(first, work));
+        entry.first = first.time;
+        timed = timed && (!any || first.time);
+        waiting.push_back(std::move(entry));
+        work.progress("Looking at the files", waiting.size(), parts.size());
+    }
+    if (timed) {
+        // By number, since files of one time keep their order.
+        std::vector<std::pair<std::optional<Time>, std::size_t>> order;
+        for (std::size_t i = 0; i < waiting.size(); ++i)
+            order.emplace_back(waiting[i].first, i);
+        std::ranges::sort(order);
+        std::vector<Waiting> sorted;
+        for (const auto& [time, i] : order)
+            sorted.push_back(std::move(waiting[i]));
+        waiting = std::move(sorted);
+    } else {
+        for (Waiting& entry : waiting)
+            entry.first.reset();
+    }
+    return std::make_unique<MergedSource>(std::move(waiting));
+}
+
+} // namespace poolkd::hunt::import
