@@ -3,8 +3,11 @@
 #include "hunt/import/assumed_times.h"
 #include "hunt/import/csv.h"
 #include "hunt/import/detect.h"
+#include "hunt/import/json.h"
 #include "hunt/import/merged.h"
 #include "hunt/import/poolmon.h"
+#include "hunt/import/poolused.h"
+#include "hunt/series_file.h"
 
 #include <utility>
 
@@ -61,21 +64,24 @@ class MemorySource final : public SnapshotSource {
     std::vector<std::string> notes_;
 };
 
-Result<std::unique_ptr<SnapshotSource>> open_input(const import::Input& input, const EvidenceOptions& options) {
-    POOLKD_TRY(const import::Format format, import::detect_format(input));
+/// All but a series, which SQLite opens by its name.
+Result<std::unique_ptr<SnapshotSource>> open_input(const import::Input& input, import::Format format,
+                                                   const EvidenceOptions& options) {
     switch (format) {
     case import::Format::poolmon: return import::with_times(input, import::open_poolmon, options);
     case import::Format::csv: return import::with_times(input, import::open_csv, options);
-    case import::Format::poolused:
-    case import::Format::json:
+    case import::Format::poolused: return import::with_times(input, import::open_poolused, options);
+    case import::Format::json: return import::with_times(input, import::open_json, options);
     case import::Format::series: break;
     }
-    return fail(ErrorKind::unsupported, "{}: this format cannot be read yet", input.name);
+    return fail(ErrorKind::unsupported, "{}: a recorded series is read from its file only", input.name);
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_file(const std::filesystem::path& file, const EvidenceOptions& options) {
     POOLKD_TRY(auto input, import::file_input(file));
-    return open_input(input, options);
+    POOLKD_TRY(const import::Format format, import::detect_format(input));
+    if (format == import::Format::series) return SeriesSource::open(file);
+    return open_input(input, format, options);
 }
 
 } // namespace
@@ -100,7 +106,9 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::fil
 
 Result<std::unique_ptr<SnapshotSource>> open_evidence_bytes(std::string name, std::string bytes,
                                                             const EvidenceOptions& options, Work&) {
-    POOLKD_TRY(auto source, open_input(import::memory_input(std::move(name), std::move(bytes)), options));
+    const import::Input input = import::memory_input(std::move(name), std::move(bytes));
+    POOLKD_TRY(const import::Format format, import::detect_format(input));
+    POOLKD_TRY(auto source, open_input(input, format, options));
     return with_uptime(std::move(source), options);
 }
 

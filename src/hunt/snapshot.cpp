@@ -16,7 +16,9 @@ void sort_rows(std::vector<TagCounts>& rows) {
         if (row->key == last->key) {
             last->allocs += row->allocs;
             last->frees += row->frees;
-            last->bytes += row->bytes;
+            // Hostile evidence may overflow; that must not be undefined.
+            last->bytes = static_cast<std::int64_t>(static_cast<std::uint64_t>(last->bytes) +
+                                                    static_cast<std::uint64_t>(row->bytes));
         } else {
             *++last = *row;
         }

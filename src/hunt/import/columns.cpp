@@ -137,7 +137,7 @@ Result<RowForm> RowForm::of(const std::array<bool, column_count>& present) {
     return form;
 }
 
-bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts& out) const {
+bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts& out, bool& activity) const {
     bool good = true;
     auto number = [&](Column column) -> std::uint64_t {
         if (column == Column::none || row[column].empty()) return 0;
@@ -156,6 +156,8 @@ bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts&
     if (!activity_) {
         if (from.outstanding != Column::none) out.allocs = number(from.outstanding);
         out.frees = 0;
+    } else if (from.outstanding == Column::none && row[from.frees].empty()) {
+        activity = false;
     } else if (from.frees == Column::none) {
         const std::uint64_t outstanding = number(from.outstanding);
         if (outstanding > out.allocs) return false;
@@ -168,7 +170,7 @@ bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts&
     return good;
 }
 
-bool RowForm::read(const FlatRow& row, std::vector<TagCounts>& out) const {
+bool RowForm::read(const FlatRow& row, std::vector<TagCounts>& out, bool& activity) const {
     std::optional<PoolTag> tag;
     if (tag_value_)
         if (auto value = whole_number(row[Column::tag_value]); value && *value >= INT32_MIN && *value <= UINT32_MAX)
@@ -181,14 +183,14 @@ bool RowForm::read(const FlatRow& row, std::vector<TagCounts>& out) const {
         const auto kind = pool_kind_named(row[Column::kind]);
         if (!kind) return false;
         counts.key = {*tag, *kind};
-        if (!read_counters(row, single_, counts)) return false;
+        if (!read_counters(row, single_, counts, activity)) return false;
         out.push_back(counts);
         return true;
     }
     for (auto [kind, from] : {std::pair{PoolKind::nonpaged, &nonpaged_}, std::pair{PoolKind::paged, &paged_}}) {
         counts.key = {*tag, kind};
         if (!usable(*from)) continue;
-        if (!read_counters(row, *from, counts)) return false;
+        if (!read_counters(row, *from, counts, activity)) return false;
         // Most tags use one pool only; the other half of their row says nothing.
         if (counts.allocs != 0 || counts.frees != 0 || counts.bytes != 0) out.push_back(counts);
     }

@@ -59,8 +59,9 @@ class RowForm {
   public:
     /// Kind `malformed` says what is missing.
     static Result<RowForm> of(const std::array<bool, column_count>& present);
-    /// Appends one or two rows. False: a field cannot be read.
-    bool read(const FlatRow& row, std::vector<TagCounts>& out) const;
+    /// Appends one or two rows. False: a field cannot be read. `activity` becomes false where a row leaves the frees
+    /// empty: then its allocations are the blocks in use.
+    bool read(const FlatRow& row, std::vector<TagCounts>& out, bool& activity) const;
     /// Allocations and frees are known.
     [[nodiscard]] bool activity() const { return activity_; }
 
@@ -70,7 +71,7 @@ class RowForm {
     };
     static bool usable(const Counters& counters);
     static bool has_activity(const Counters& counters);
-    bool read_counters(const FlatRow& row, const Counters& from, TagCounts& out) const;
+    bool read_counters(const FlatRow& row, const Counters& from, TagCounts& out, bool& activity) const;
 
     Counters single_, nonpaged_, paged_;
     bool wide_ = false, activity_ = false, tag_value_ = false;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "hunt/import/csv.h"
 #include "hunt/import/poolmon_line.h"
+#include "hunt/import/poolused_line.h"
 #include "hunt/import/text_lines.h"
 
 #include <algorithm>
@@ -19,12 +20,6 @@ std::string shown(std::string_view line) {
     std::string text(trim(line).substr(0, longest));
     std::ranges::replace_if(text, [](char c) { return c < 0x20 || c > 0x7e; }, '.');
     return text;
-}
-
-/// ` Tag  Allocs  Used  ...`
-bool is_poolused_header(std::string_view line) {
-    const auto words = split_blanks(line.substr(0, 300));
-    return words.size() >= 5 && words[0] == "Tag" && words[1] == "Allocs" && words.back() == "Used";
 }
 
 /// Not every bracket begins JSON: scripts write "[Wed 11/25/2026 9:43]" over a screen.
@@ -59,7 +54,7 @@ Result<Format> detect_format(const Input& input) {
             if (begins_json(text)) return Format::json;
         }
         if (poolmon_header(*line) || poolmon_row(*line)) return Format::poolmon;
-        if (is_poolused_header(*line)) return Format::poolused;
+        if (poolused_header(*line)) return Format::poolused;
         if (is_csv_header(*line)) return Format::csv;
         if (lines.number() > maximum_lines) break;
     }

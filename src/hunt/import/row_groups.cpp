@@ -121,7 +121,7 @@ class GroupReader final : public Reader {
 
     Result<void> take(const FlatRow& row, std::optional<Time> time, Snapshot& out) {
         const bool first = out.rows.empty();
-        if (!form_.read(row, out.rows)) {
+        if (!form_.read(row, out.rows, out.activity)) {
             unreadable_.add(rows_->number());
             return {};
         }

@@ -1,0 +1,89 @@
+#include "import_support.h"
+
+#include <gmock/gmock.h>
+
+namespace poolkd::hunt {
+namespace {
+
+using namespace testing;
+
+TEST(ImportJson, OurOwnLines) {
+    const Imported read = import_text(
+        R"({"time": 1764063795.12, "machine": "SRV1", "uptime_seconds": 3600.5, "memory": {"physical": 4096, "nonpaged": 7},
+            "tags": [{"tag": "Abc ", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112},
+                     {"tag": "File", "type": "Paged", "allocs": 5, "frees": 5, "bytes": 0}]}
+{"time": "2025-11-25T09:44:15Z", "activity": false, "whole": false, "tags": [{"tag": "Abc", "type": "Nonp", "allocs": 7, "frees": 0, "bytes": 112}]}
+)");
+    ASSERT_EQ(read.snapshots.size(), 2u);
+    const Snapshot& s = read.snapshots[0];
+    EXPECT_EQ(s.time, at(1764063795120));
+    EXPECT_EQ(s.machine, "SRV1");
+    EXPECT_EQ(s.uptime, std::chrono::milliseconds(3'600'500));
+    EXPECT_EQ(s.memory.physical, 4096u);
+    EXPECT_EQ(s.memory.nonpaged, 7u);
+    EXPECT_EQ(row(s, "Abc"), counts("Abc", PoolKind::nonpaged, 10, 3, 112));
+    EXPECT_EQ(row(s, "File", PoolKind::paged).allocs, 5u);
+    EXPECT_TRUE(s.activity && s.whole);
+    EXPECT_EQ(read.snapshots[1].time, at(1764063855000));
+    EXPECT_FALSE(read.snapshots[1].activity || read.snapshots[1].whole);
+}
+
+TEST(ImportJson, AnswersOfPoolused) {
+    const Imported read = import_text(
+        R"([{"command": "lm", "modules": []},
+{"command": "!poolused", "coverage": {"bytes_missing": 4096, "bytes_read": 100, "complete": false}, "table_bytes": 114800, "tags": [
+  {"nonpaged": {"allocs": 1, "bytes": 16, "frees": 0, "outstanding": 1}, "overflow": false,
+   "paged": {"allocs": 46427, "bytes": 33930272, "frees": 10022, "outstanding": 36405}, "tag": "Abc ", "value": 543384129},
+  {"nonpaged": {"allocs": 0, "bytes": 0, "frees": 0, "outstanding": 0}, "overflow": false,
+   "paged": {"allocs": 2, "bytes": 2, "frees": 0, "outstanding": 2}, "tag": ".LMN", "value": 1313688819}],
+ "tags_total": 2, "total": {}}])");
+    ASSERT_EQ(read.snapshots.size(), 1u);
+    const Snapshot& s = read.snapshots[0];
+    EXPECT_EQ(row(s, "Abc", PoolKind::paged), counts("Abc", PoolKind::paged, 46427, 10022, 33930272));
+    EXPECT_EQ(row(s, "Abc").bytes, 16);
+    EXPECT_EQ(row(s, "\xf3LMN", PoolKind::paged).key.tag.value, 0x4e4d4cf3u & 0x7fffffffu);
+    EXPECT_EQ(s.rows.size(), 3u);
+    EXPECT_TRUE(s.activity);
+    EXPECT_FALSE(s.whole);
+    EXPECT_EQ(s.coverage.missing(), 4096u);
+    EXPECT_FALSE(s.time);
+    EXPECT_TRUE(read.noted("without tags left out"));
+}
+
+TEST(ImportJson, RowsOfPowerShell) {
+    const Imported read = import_text(utf16(
+        R"([ { "Time": "\/Date(1764063795120)\/", "Tag": "Abc", "PagedAllocs": 1, "PagedFrees": 0, "PagedUsed": 16,
+               "NonPagedAllocs": 10, "NonPagedFrees": 3, "NonPagedUsed": 112.0 },
+             { "Time": {"value": "\/Date(1764063796120)\/", "DisplayHint": 2}, "Tag": "Abc", "PagedAllocs": 2, "PagedFrees": 0,
+               "PagedUsed": 32, "NonPagedAllocs": 0, "NonPagedFrees": 0, "NonPagedUsed": 0 } ])"));
+    ASSERT_EQ(read.snapshots.size(), 2u);
+    EXPECT_EQ(read.snapshots[0].time, at(1764063795120));
+    EXPECT_EQ(row(read.snapshots[0], "Abc"), counts("Abc", PoolKind::nonpaged, 10, 3, 112));
+    EXPECT_EQ(row(read.snapshots[1], "Abc", PoolKind::paged), counts("Abc", PoolKind::paged, 2, 0, 32));
+    EXPECT_EQ(read.snapshots[1].evidence, "test, object 2");
+}
+
+TEST(ImportJson, DamageIsCountedAndNamed) {
+    const Imported read =
+        import_text(R"({"time": 1764063795, "tags": [{"tag": "Abc", "type": "Nonp", "bytes": 1}, 7, {"tag": 5}]}
+{"time": 1764063796, "tags": [oops]}
+{"time": 1764063797, "tags": [{"tag": "Abc")");
+    ASSERT_EQ(read.snapshots.size(), 1u);
+    EXPECT_EQ(read.snapshots[0].rows.size(), 1u);
+    EXPECT_FALSE(read.snapshots[0].activity);
+    EXPECT_TRUE(read.noted("1 object could not be read (object 2)"));
+    EXPECT_TRUE(read.noted("1 object with rows that could not be read (object 1)"));
+    EXPECT_TRUE(read.noted("ends in the middle"));
+}
+
+TEST(ImportJson, WhatIsNoEvidence) {
+    for (const std::string& text : {std::string(R"({"a": 1})"), std::string("[]"), std::string(R"({"a": 1} x)"),
+                                    "{\"a\": " + std::string(100, '[') + std::string(100, ']') + "}"}) {
+        const auto read = try_import(text);
+        ASSERT_FALSE(read) << text;
+        EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+    }
+}
+
+} // namespace
+} // namespace poolkd::hunt
