@@ -77,7 +77,8 @@ std::optional<double> lockstep_ratio(const Grower& a, const Grower& b) {
     if (a.steps.size() < 5) {
         // One snapshot or few: only the numbers themselves speak.
         if (std::min(a.candidate->gained, b.candidate->gained) < least_in_use) return std::nullopt;
-        return small_ratio(ratio, exact);
+        constexpr double very_exact = 0.001; // the eleven other ratios are met by chance that often
+        return std::abs(ratio - 1) <= exact ? 1 : small_ratio(ratio, very_exact);
     }
     if (a.mean <= 0 || b.mean <= 0) return std::nullopt;
     const double mean_ratio = b.mean / a.mean;
@@ -146,7 +147,7 @@ std::vector<LeakGroup> find_groups(const History& history, std::span<const Candi
     std::vector<LeakGroup> groups;
     std::vector<bool> taken(growers.size(), false);
     for (std::size_t i = 0; i < growers.size(); ++i) {
-        if (taken[i]) continue;
+        if (taken[i] || !growers[i].candidate->leads) continue;
         std::vector<Member> members{{&growers[i], 1}};
         // Each is compared with the first alone: chains of near misses would grow without end.
         for (std::size_t j = i + 1; j < growers.size(); ++j) {

@@ -14,6 +14,7 @@ struct Candidate {
     std::size_t row = 0;                 ///< index in `Report::rows`
     const TagHistory* history = nullptr; ///< of the same evidence as the others'
     Layer layer;
+    bool leads = true;      ///< grows by itself; else it only joins the group of one that does
     double gained = 0;      ///< blocks; with one snapshot those in use
     std::int64_t bytes = 0; ///< in use
     double bytes_per_hour = 0;

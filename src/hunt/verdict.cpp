@@ -165,6 +165,7 @@ Judged judge_tag(const History& history, const TagHistory& tag, const Course& co
     judged.candidate = {0,
                         &tag,
                         std::move(layer),
+                        true,
                         shape.samples >= 2 ? shape.gained : standing.blocks,
                         row.figures.bytes,
                         row.figures.bytes_per_hour.value_or(0)};
@@ -190,11 +191,14 @@ void fill_head(Report& report, const History& history, const PoolTotals& totals)
 }
 
 void group_rows(Report& report, const History& history, std::vector<Judged>& judged) {
+    constexpr std::int64_t many = 10'000; // blocks, of a tag that one snapshot says nothing else of
     std::vector<Candidate> candidates;
     for (std::size_t i = 0; i < judged.size(); ++i) {
-        const Verdict verdict = judged[i].row.verdict;
-        if (verdict != Verdict::leaking && verdict != Verdict::growing) break; // they come first
+        const TagVerdict& row = judged[i].row;
+        const bool grows = row.verdict == Verdict::leaking || row.verdict == Verdict::growing;
+        if (!grows && (row.verdict != Verdict::undecided || row.figures.blocks < many)) continue;
         judged[i].candidate.row = i;
+        judged[i].candidate.leads = grows;
         candidates.push_back(judged[i].candidate);
     }
     report.groups = find_groups(history, candidates);
