@@ -205,6 +205,7 @@ Result<bool> LiveSource::next(Snapshot& out, Work& work) {
     }
     if (!snapshot) return std::unexpected(std::move(snapshot).error());
     cost_.stopped_last = resumed_at_ - stopped_at_;
+    cost_.stopped_longest = std::max(cost_.stopped_longest, cost_.stopped_last);
     cost_.stopped += cost_.stopped_last;
     cost_.elapsed = resumed_at_ - begun_;
     ++cost_.snapshots;

@@ -27,8 +27,9 @@ struct SampleCost {
     std::size_t snapshots = 0;
     std::chrono::nanoseconds stopped{0};      ///< all together; from the stop to the resume
     std::chrono::nanoseconds stopped_last{0}; ///< the last time
-    std::chrono::nanoseconds elapsed{0};      ///< since the first snapshot was begun
-    std::uint64_t bytes = 0;                  ///< received over the link while it was stopped
+    std::chrono::nanoseconds stopped_longest{0};
+    std::chrono::nanoseconds elapsed{0}; ///< since the first snapshot was begun
+    std::uint64_t bytes = 0;             ///< received over the link while it was stopped
     std::uint64_t requests = 0;
 
     /// Part of the time in which the target stood still, 0 to 1.
