@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/tag.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -33,7 +34,23 @@ class TagLists {
     [[nodiscard]] std::size_t skipped_lines() const { return skipped_; }
 
   private:
-    std::vector<std::vector<TagEntry>> lists_; ///< sorted for the look-up
+    struct Exact {
+        std::uint32_t tag = 0;
+        std::size_t entry = 0;
+    };
+    struct Pattern {
+        std::uint32_t mask = 0, value = 0; ///< what a tag must have; a mask of 0 with `rest` says nothing yet
+        bool rest = false;                 ///< not all of the pattern is in the mask
+        std::size_t entry = 0;
+    };
+    struct List {
+        std::vector<TagEntry> entries;
+        std::vector<Exact> exact;      ///< by tag
+        std::vector<Pattern> patterns; ///< the longer ones first
+    };
+    static Pattern compile(const TagEntry& entry, std::size_t index);
+
+    std::vector<List> lists_;
     std::size_t skipped_ = 0;
 };
 
