@@ -124,6 +124,14 @@ Result<void> gflags(const std::string& name, const std::vector<std::string>& cha
     return {};
 }
 
+auto reporter(int& exit_code) {
+    return [&exit_code](const Result<void>& result) {
+        if (result) return;
+        std::fputs(("poolkd: " + result.error().message + "\n").c_str(), stderr);
+        exit_code = exit_failed;
+    };
+}
+
 } // namespace
 
 Result<LabMachine> start_session_lab(const LabOptions& options) {
@@ -133,18 +141,13 @@ Result<LabMachine> start_session_lab(const LabOptions& options) {
     return start_lab(name, lab_root() / name, options, true);
 }
 
-void add_lab_commands(CLI::App& program, int& exit_code) {
-    auto report = [&exit_code](const Result<void>& result) {
-        if (result) return;
-        std::fputs(("poolkd: " + result.error().message + "\n").c_str(), stderr);
-        exit_code = exit_failed;
-    };
+void add_lab_command(CLI::App& program, int& exit_code) {
+    auto report = reporter(exit_code);
     // Shared by the callbacks of one run of the program.
     struct Words {
         std::string name;
         LabOptions options;
         bool no_tagging = false, json = false, all = false;
-        std::vector<std::string> flags;
     };
     auto words = std::make_shared<Words>();
 
@@ -178,16 +181,19 @@ void add_lab_commands(CLI::App& program, int& exit_code) {
     CLI::App* list_command = lab->add_subcommand("list", "those that run");
     list_command->add_flag("--json", words->json, "in JSON");
     list_command->callback([words, report] { report(list(words->json)); });
+}
 
+void add_gflags_command(CLI::App& program, int& exit_code) {
     CLI::App* gflags_command =
         program.add_subcommand("gflags", "boot flags of a practice machine: poolkd gflags [+ptg|-ptg]");
     gflags_command->prefix_command(); // -ptg is a word here, not an option
-    gflags_command->callback([words, report, gflags_command] {
-        for (std::string& word : words->flags = gflags_command->remaining()) {
-            if (word.starts_with("--lab=")) words->name = word.substr(6);
-        }
-        std::erase_if(words->flags, [](const std::string& word) { return word.starts_with("--lab="); });
-        report(gflags(words->name, words->flags));
+    gflags_command->callback([report = reporter(exit_code), gflags_command] {
+        std::string name;
+        std::vector<std::string> flags = gflags_command->remaining();
+        for (const std::string& word : flags)
+            if (word.starts_with("--lab=")) name = word.substr(6);
+        std::erase_if(flags, [](const std::string& word) { return word.starts_with("--lab="); });
+        report(gflags(name, flags));
     });
 }
 

@@ -8,9 +8,11 @@ class App;
 
 namespace poolkd::app {
 
-/// Adds `poolkd lab start|stop|restart|list` and `poolkd gflags`. Their work is done in CLI11 callbacks; what fails is
-/// printed to stderr and `exit_code` set.
-void add_lab_commands(CLI::App& program, int& exit_code);
+/// Adds `poolkd lab start|stop|restart|list`. The work is done in CLI11 callbacks; what fails is printed to stderr and
+/// `exit_code` set.
+void add_lab_command(CLI::App& program, int& exit_code);
+/// The same for `poolkd gflags`.
+void add_gflags_command(CLI::App& program, int& exit_code);
 
 /// The machine for `--lab[=SCENARIO]`: it ends with this process. Its folder is removed by `stop_lab`; a killed
 /// process leaves it to the next start.

@@ -3,13 +3,12 @@
 #include "app/completion.h"
 #include "app/connection.h"
 #include "app/interrupt.h"
-#include "app/lab_command.h"
+#include "app/subcommands.h"
 #include "base/text.h"
 #include "commands/commands.h"
 #include "commands/general.h"
 #include "debugger/lexer.h"
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,22 +20,6 @@ using debugger::Quit;
 using debugger::Session;
 
 namespace {
-
-constexpr std::string_view subcommands[] = {"lab", "gflags"};
-
-int run_subcommand(std::span<const std::string> arguments) {
-    CLI::App program("poolkd: a kernel debugger for Windows NT targets that finds pool leaks", "poolkd");
-    program.require_subcommand(1);
-    int code = exit_good;
-    add_lab_commands(program, code);
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them
-    try {
-        program.parse(reversed);
-    } catch (const CLI::ParseError& error) {
-        return program.exit(error) == 0 ? exit_good : exit_usage;
-    }
-    return code;
-}
 
 bool is_terminal() {
     return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
@@ -146,8 +129,7 @@ bool run_commands(Session& session, const Options& options, LineReader& reader) 
 }
 
 int run_program(std::span<const std::string> arguments) {
-    if (!arguments.empty() && std::ranges::find(subcommands, arguments.front()) != std::end(subcommands))
-        return run_subcommand(arguments);
+    if (auto code = run_subcommand(arguments)) return *code;
     auto options = parse_options(arguments);
     if (!options) {
         fmt::print(stderr, "poolkd: {}\n", options.error().message);

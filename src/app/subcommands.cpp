@@ -1,0 +1,50 @@
+#include "app/subcommands.h"
+
+#include "app/lab_command.h"
+#include "app/options.h"
+#include "app/poolmon_command.h"
+#include "app/record_command.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+namespace poolkd::app {
+
+namespace {
+
+/// Either adds itself to CLI11, or reads its words itself because they are not of CLI11's making (`/b`).
+struct Subcommand {
+    std::string_view name;
+    void (*add)(CLI::App& program, int& exit_code);
+    int (*run)(std::span<const std::string> words) = nullptr;
+};
+
+constexpr Subcommand subcommands[] = {
+    {"record", add_record_command}, {"poolmon", nullptr, run_poolmon}, {"lab", add_lab_command},
+    {"gflags", add_gflags_command},
+};
+
+} // namespace
+
+std::optional<int> run_subcommand(std::span<const std::string> arguments) {
+    if (arguments.empty()) return std::nullopt;
+    const auto* chosen = std::ranges::find(subcommands, arguments.front(), &Subcommand::name);
+    if (chosen == std::end(subcommands)) return std::nullopt;
+    if (chosen->run) return chosen->run(arguments.subspan(1));
+    CLI::App program("poolkd: a kernel debugger for Windows NT targets that finds pool leaks", "poolkd");
+    program.require_subcommand(1);
+    int code = exit_good;
+    chosen->add(program, code);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them
+    try {
+        program.parse(reversed);
+    } catch (const CLI::ParseError& error) {
+        return program.exit(error) == 0 ? exit_good : exit_usage;
+    }
+    return code;
+}
+
+} // namespace poolkd::app
