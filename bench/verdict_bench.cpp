@@ -44,11 +44,11 @@ std::filesystem::path series_of(std::size_t snapshots, std::size_t tags) {
     std::filesystem::path file = std::filesystem::path(folder ? folder : "/tmp") /
                                  ("poolkd-bench-" + std::to_string(snapshots) + "x" + std::to_string(tags) + ".series");
     std::filesystem::remove(file);
-    auto writer = SeriesWriter::create(file);
+    auto writer = SeriesWriter::open(file, SeriesWriter::Safety::program_only);
     if (!writer) return {};
     for (std::size_t i = 0; i < snapshots; ++i)
         for (const Snapshot& snapshot : a_few_snapshots(i, 1, tags))
-            if (!(*writer)->add(snapshot)) return {};
+            if (!writer->add(snapshot)) return {};
     return file;
 }
 

@@ -82,6 +82,13 @@ bool may_be_rhythm(const Shape& shape) {
     return !fast && !straight && !from_nothing;
 }
 
+/// Counters since boot that no load and no cache leaves behind.
+bool speaks_for_itself(const Standing& standing, const Layer& layer) {
+    constexpr double many = 100'000, nearly_none = 0.01, large_share = 0.1, large = 1024.0 * 1024 * 1024;
+    return standing.allocs && *standing.allocs >= many && standing.freed_share.value_or(1) <= nearly_none &&
+           ((standing.whole && standing.share >= large_share) || standing.bytes >= large) && !layer.cache;
+}
+
 std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing, const Layer& layer) {
     std::vector<std::string> doubts;
     auto doubt = [&](std::string text) { doubts.push_back(std::move(text)); };
@@ -93,11 +100,13 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
         return doubts;
     }
     if (shape.gained < least_blocks) doubt(fmt::format("It gained only {:.0f} blocks", shape.gained));
-    const bool modest = change_of_level(shape) < 1.5 && shape.freed_share.value_or(1) > never_freed;
+    // What half a million blocks say of which none came back, no rhythm says.
+    const bool plain = speaks_for_itself(standing, layer);
+    const bool modest = !plain && change_of_level(shape) < 1.5 && shape.freed_share.value_or(1) > never_freed;
     if (shape.rise.chance > (modest ? modest_chance : leak_chance))
         doubt(fmt::format("Its floor rose in {} of the stretches, which happens {}: more snapshots decide",
                           percent(shape.rise.rising_share), chance_text(shape.rise.chance)));
-    if (shape.samples < churning_samples && shape.freed_share.value_or(0) > never_freed)
+    if (!plain && shape.samples < churning_samples && shape.freed_share.value_or(0) > never_freed)
         doubt(fmt::format("It frees blocks too, and {} snapshots are few to tell it from a load", shape.samples));
     if (shape.gained < shape.spread) doubt("Its growth is still within its own ups and downs");
     if (!keeps_its_pace(shape))
@@ -108,7 +117,9 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
     if (load_explains(shape))
         doubt(fmt::format("Its allocations an hour rose as well, to {:.1f} times: the load explains the growth",
                           *shape.load_ratio));
-    if (shape.span_hours == 0) {
+    if (plain) {
+        // Neither days nor times are needed.
+    } else if (shape.span_hours == 0) {
         if (shape.freed_share.value_or(1) > never_freed || change_of_level(shape) < 2)
             doubt("The snapshots bear no times, so a rhythm of the load cannot be excluded (--interval tells them)");
     } else if (may_be_rhythm(shape)) {
@@ -212,13 +223,6 @@ Judgement by_shape(const Shape& shape, const Standing& standing, const Layer& la
 }
 
 // --- few snapshots --------------------------------------------------------------------------------------------------
-
-/// Counters since boot that no load and no cache leaves behind.
-bool speaks_for_itself(const Standing& standing, const Layer& layer) {
-    constexpr double many = 100'000, nearly_none = 0.01, large_share = 0.1, large = 1024.0 * 1024 * 1024;
-    return standing.allocs && *standing.allocs >= many && standing.freed_share.value_or(1) <= nearly_none &&
-           ((standing.whole && standing.share >= large_share) || standing.bytes >= large) && !layer.cache;
-}
 
 Judgement by_standing(const Shape& shape, const Standing& standing, const Layer& layer) {
     const bool several = shape.samples >= 2;
