@@ -100,14 +100,15 @@ class Numbers {
     std::size_t at_ = 0;
 };
 
-/// "Avail: 12072536K" in bytes.
+/// "Avail: 12072536K" in bytes. None of these can be zero; a zero stands for what the writer did not know.
 std::optional<std::uint64_t> kilobytes_after(std::string_view line, std::string_view label) {
     const std::size_t at = line.find(label);
     if (at == std::string_view::npos) return std::nullopt;
     std::string_view rest = trim(line.substr(at + label.size()));
     std::size_t length = 0;
     const auto value = leading_number(rest, length);
-    if (!value || length >= rest.size() || rest[length] != 'K' || *value > UINT64_MAX / 1024) return std::nullopt;
+    if (!value || length >= rest.size() || rest[length] != 'K' || *value == 0 || *value > UINT64_MAX / 1024)
+        return std::nullopt;
     return *value * 1024;
 }
 
