@@ -15,6 +15,7 @@ enum ExitCode : int {
     exit_command_failed = 1, ///< a command of -c, -cf or piped input failed
     exit_usage = 2,          ///< the command line is wrong
     exit_no_connection = 3,  ///< no target could be reached
+    exit_found = 4,          ///< what --fail-on looks for is there
 };
 
 /// What the command line asks for; kd's option names (commands.md 2.1).

@@ -1,9 +1,12 @@
 #include "app/subcommands.h"
 
+#include "app/diff_command.h"
 #include "app/lab_command.h"
 #include "app/options.h"
 #include "app/poolmon_command.h"
 #include "app/record_command.h"
+#include "app/trend_command.h"
+#include "app/verdict_command.h"
 
 #include <CLI/CLI.hpp>
 
@@ -23,7 +26,8 @@ struct Subcommand {
 };
 
 constexpr Subcommand subcommands[] = {
-    {"record", add_record_command}, {"poolmon", nullptr, run_poolmon}, {"lab", add_lab_command},
+    {"verdict", add_verdict_command}, {"diff", add_diff_command},        {"trend", add_trend_command},
+    {"record", add_record_command},   {"poolmon", nullptr, run_poolmon}, {"lab", add_lab_command},
     {"gflags", add_gflags_command},
 };
 

@@ -1,0 +1,53 @@
+#include "app/answer_output.h"
+
+#include "app/options.h"
+#include "base/text.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace poolkd::app {
+
+namespace {
+
+/// As the C library chooses it; without any of these the locale is "C".
+bool locale_is_utf8() {
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nothing runs beside it
+        if (!value || *value == '\0') continue;
+        const std::string locale = to_lower(std::string_view(value));
+        return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+    }
+    return false;
+}
+
+} // namespace
+
+void OutputArguments::add_to(CLI::App& command) {
+    const char* group = "Output";
+    CLI::Option* json_flag = command.add_flag("--json", json, "answer in JSON (docs/json.md)")->group(group);
+    command.add_flag("--csv", csv, "answer in CSV")->excludes(json_flag)->group(group);
+    command.add_flag("--ascii", ascii, "draw with ASCII characters")->group(group);
+}
+
+render::ChartStyle OutputArguments::style() const {
+    return ascii || !locale_is_utf8() ? render::ChartStyle::ascii : render::ChartStyle::unicode;
+}
+
+void write_answer(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void write_json_answer(const nlohmann::json& object) {
+    // Names of files that are no UTF-8 must not end the program.
+    write_answer(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+int tell_failure(const Error& error) {
+    std::fputs(("poolkd: " + error.message + "\n").c_str(), stderr);
+    return error.kind == ErrorKind::usage ? exit_usage : exit_command_failed;
+}
+
+} // namespace poolkd::app

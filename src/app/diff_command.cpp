@@ -1,0 +1,127 @@
+#include "app/diff_command.h"
+
+#include "app/answer_output.h"
+#include "app/evidence_arguments.h"
+#include "app/file_work.h"
+#include "app/live_session.h"
+#include "hunt/difference.h"
+#include "render/difference.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr const char* examples = R"(
+Each is a file, of which the last snapshot counts, or one snapshot of it: FILE@first, FILE@12, FILE@last. A file alone is
+its first snapshot against its last. With a target, that is the second one, as it is now.
+
+  poolkd diff monday.log friday.log
+  poolkd diff leak.series@first leak.series@20
+  poolkd diff leak.series
+  poolkd diff before.csv -k com:pipe,port=/run/vm/kd.sock
+
+Exit codes: 0 done, whatever the difference; 1 failed; 2 the command line is wrong; 3 the target could not be reached.)";
+
+struct Words {
+    std::vector<std::string> sides;
+    TargetArguments target;
+    EvidenceArguments evidence_options;
+    OutputArguments output;
+    bool all = false;
+    std::optional<std::size_t> top;
+};
+
+Result<void> sort_out(Words& words) {
+    if (!words.sides.empty() && is_connection(words.sides.back())) {
+        if (words.target.given())
+            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", words.sides.back());
+        words.target.options.connection = words.sides.back();
+        words.sides.pop_back();
+    }
+    for (const std::string& side : words.sides)
+        if (is_connection(side)) return fail(ErrorKind::usage, "A target is the second of the two, not the first");
+    if (words.sides.empty()) return fail(ErrorKind::usage, "Name two files, or a file and a target");
+    if (words.target.given() && words.sides.size() > 1)
+        return fail(ErrorKind::usage, "{}: with a target there is one file", words.sides.back());
+    return {};
+}
+
+int answer(const Words& words, const Result<hunt::Snapshot>& before, const Result<hunt::Snapshot>& after) {
+    if (!before) return tell_failure(before.error());
+    if (!after) return tell_failure(after.error());
+    const hunt::Difference difference = hunt::difference(*before, *after);
+    if (words.output.json) {
+        write_json_answer(render::difference_json(difference, words.top.value_or(0)));
+    } else if (words.output.csv) {
+        write_answer(render::difference_csv(difference, words.top.value_or(0)));
+    } else {
+        render::DifferenceView view{.all = words.all};
+        if (words.top) view.rows = *words.top;
+        if (words.all && !words.top) view.rows = 0;
+        write_answer(render::difference_text(difference, view));
+    }
+    return exit_good;
+}
+
+Result<hunt::Snapshot> read_side(const Words& words, const SnapshotName& name) {
+    FileWork file_work;
+    return read_snapshot(name, words.evidence_options.options, file_work.work());
+}
+
+int compare_files(const Words& words) {
+    SnapshotName before = SnapshotName::parse(words.sides.front());
+    const SnapshotName after = SnapshotName::parse(words.sides.back());
+    if (words.sides.size() == 1) {
+        if (before.number != 0) return tell_failure({ErrorKind::usage, "Name the other snapshot too"});
+        before.number = 1;
+    }
+    return answer(words, read_side(words, before), read_side(words, after));
+}
+
+int compare_with_target(const Words& words) {
+    // The file first: what is wrong with it shows before a machine is started.
+    auto before = read_side(words, SnapshotName::parse(words.sides.front()));
+    if (!before) return tell_failure(before.error());
+    auto live = LiveSession::open(words.target);
+    if (!live) return tell_no_session(live.error());
+    hunt::Snapshot after;
+    hunt::SamplePlan plan;
+    plan.count = 1;
+    auto source = (*live)->source(plan);
+    auto taken = source->next(after, (*live)->work());
+    clear_progress((*live)->work());
+    if (!taken) return tell_failure(taken.error());
+    if (!*taken)
+        return tell_failure(
+            {ErrorKind::stopped, source->notes().empty() ? "No snapshot was taken" : source->notes().back()});
+    return answer(words, before, std::move(after));
+}
+
+int run(Words& words) {
+    if (auto sorted = sort_out(words); !sorted) return tell_failure(sorted.error());
+    return words.target.given() ? compare_with_target(words) : compare_files(words);
+}
+
+} // namespace
+
+void add_diff_command(CLI::App& program, int& exit_code) {
+    CLI::App* command = program.add_subcommand("diff", "what each tag gained and lost between two snapshots");
+    auto words = std::make_shared<Words>();
+    command->add_option("snapshots", words->sides, "the older and the newer one")
+        ->type_name("SNAPSHOT")
+        ->expected(1, 2)
+        ->required();
+    command->add_flag("--all", words->all, "list every tag, not only those that changed");
+    command->add_option("--top", words->top, "tags to list at most (text: 20; 0: all)")->type_name("N");
+    words->evidence_options.add_to(*command);
+    words->target.add_to(*command);
+    words->output.add_to(*command);
+    command->footer(examples);
+    command->callback([words, &exit_code] { exit_code = run(*words); });
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,139 @@
+#include "app/trend_command.h"
+
+#include "app/answer_output.h"
+#include "app/evidence_arguments.h"
+#include "app/file_work.h"
+#include "app/options.h"
+#include "hunt/export.h"
+#include "hunt/trend.h"
+#include "render/trend.h"
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+#include <memory>
+#include <set>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr const char* examples = R"(
+Tag patterns are kd's: * stands for any run of characters, ? for any one, and case matters. Up to three tags get a chart
+of their own, more a small one each. --csv gives the snapshots of these tags as a table that poolkd reads as evidence.
+
+  poolkd trend leak.series                     the 20 tags that gained most
+  poolkd trend leak.series Abc                 one tag, with a chart
+  poolkd trend leak.series 'Nt*' --paged --sort bytes
+  poolkd trend leak.series 'WC*' --csv > wcifs.csv
+
+Exit codes: 0 done; 1 failed; 2 the command line is wrong.)";
+
+constexpr std::size_t output_bytes = 1 << 16;
+
+struct Words {
+    std::string series;
+    hunt::TrendOptions tags;
+    EvidenceArguments evidence_options;
+    OutputArguments output;
+    bool nonpaged = false, paged = false;
+    std::optional<std::size_t> top;
+    render::TrendSort sort = render::TrendSort::growth;
+
+    [[nodiscard]] render::TrendView view() const {
+        render::TrendView view{.sort = sort, .style = output.style()};
+        if (top) view.rows = *top;
+        return view;
+    }
+};
+
+using Source = std::unique_ptr<hunt::SnapshotSource>;
+
+Result<Source> open(const Words& words, Work& work) {
+    return hunt::open_evidence(std::filesystem::path(words.series), words.evidence_options.options, work);
+}
+
+/// The tags that `--top` leaves; nothing when all are wanted.
+Result<std::optional<std::set<hunt::TagKey>>> chosen_tags(const Words& words, Work& work) {
+    if (!words.top || *words.top == 0) return std::nullopt;
+    POOLKD_TRY(Source source, open(words, work));
+    POOLKD_TRY(hunt::Trend trend, hunt::read_trend(*source, words.tags, work));
+    std::set<hunt::TagKey> chosen;
+    for (const hunt::TagTrend* tag : render::select_trends(trend, words.view()))
+        chosen.insert(tag->key);
+    return chosen;
+}
+
+/// The snapshots go by one at a time, so that a long series needs no memory.
+Result<void> write_snapshots(const Words& words, Work& work) {
+    POOLKD_TRY(auto chosen, chosen_tags(words, work));
+    POOLKD_TRY(Source source, open(words, work));
+    hunt::Snapshot snapshot;
+    std::string text(hunt::csv_header);
+    std::size_t done = 0;
+    for (;;) {
+        POOLKD_TRY(bool more, source->next(snapshot, work));
+        if (!more) break;
+        std::erase_if(snapshot.rows, [&](const hunt::TagCounts& row) {
+            return !words.tags.wants(row.key) || (chosen && !chosen->contains(row.key));
+        });
+        POOLKD_CHECK(hunt::append_csv(text, snapshot));
+        if (text.size() >= output_bytes) {
+            write_answer(text);
+            text.clear();
+        }
+        work.progress("reading snapshots", ++done, source->count().value_or(0));
+    }
+    if (done == 0) return fail(ErrorKind::not_found, "{} holds no snapshot of pool tags", words.series);
+    write_answer(text);
+    return {};
+}
+
+int run(Words& words) {
+    if (words.nonpaged) words.tags.kind = hunt::PoolKind::nonpaged;
+    if (words.paged) words.tags.kind = hunt::PoolKind::paged;
+    FileWork file_work;
+    if (words.output.csv) {
+        auto written = write_snapshots(words, file_work.work());
+        clear_progress(file_work.work());
+        return written ? exit_good : tell_failure(written.error());
+    }
+    auto source = open(words, file_work.work());
+    if (!source) return tell_failure(source.error());
+    auto trend = hunt::read_trend(**source, words.tags, file_work.work());
+    clear_progress(file_work.work());
+    if (!trend) return tell_failure(trend.error());
+    if (words.output.json) {
+        render::TrendView view = words.view();
+        if (!words.top) view.rows = 0;
+        write_json_answer(render::trend_json(*trend, view, (*source)->notes()));
+    } else {
+        write_answer(render::trend_text(*trend, words.view(), (*source)->notes()));
+    }
+    return exit_good;
+}
+
+} // namespace
+
+void add_trend_command(CLI::App& program, int& exit_code) {
+    CLI::App* command = program.add_subcommand("trend", "how tags went over time, in figures and charts");
+    auto words = std::make_shared<Words>();
+    command->add_option("series", words->series, "file with snapshots, of any format that is read as evidence")
+        ->type_name("SERIES")
+        ->required();
+    command->add_option("tags", words->tags.patterns, "tags or patterns (default: all)")->type_name("TAG");
+    command->add_option("--top", words->top, "tags at most (text: 20; 0: all)")->type_name("N");
+    const std::map<std::string, render::TrendSort> sorts{
+        {"growth", render::TrendSort::growth}, {"bytes", render::TrendSort::bytes}, {"name", render::TrendSort::name}};
+    command->add_option("--sort", words->sort, "growth (default), bytes or name")
+        ->transform(CLI::CheckedTransformer(sorts))
+        ->type_name("ORDER");
+    CLI::Option* nonpaged = command->add_flag("--nonpaged", words->nonpaged, "tags of nonpaged pool only");
+    command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);
+    words->evidence_options.add_to(*command);
+    words->output.add_to(*command);
+    command->footer(examples);
+    command->callback([words, &exit_code] { exit_code = run(*words); });
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,148 @@
+#include "app/verdict_command.h"
+
+#include "app/answer_output.h"
+#include "app/evidence_arguments.h"
+#include "app/file_work.h"
+#include "app/live_session.h"
+#include "hunt/verdict.h"
+#include "render/verdict.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <memory>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr std::size_t usual_snapshots = 20;
+constexpr std::chrono::milliseconds usual_interval{1000};
+
+constexpr const char* examples = R"(
+Evidence is any file with snapshots of pool tags, told apart by its content: PoolMon's text (poolmon -n, or its screen
+redirected), !poolused of kd, CSV, JSON, series of poolkd record. Several files are put in order by time. On a live
+target snapshots are taken, 20 of them a second apart unless told otherwise; Ctrl-C gives the verdict on what there is.
+
+  poolkd verdict leak.series                         a series of poolkd record
+  poolkd verdict --interval 30m snap*.log            PoolMon's files, taken every half hour
+  poolkd verdict --tags pooltag.txt --all poolmon.log
+  poolkd verdict -k com:pipe,port=/run/vm/kd.sock --every 10s --for 10m
+  poolkd verdict --fail-on leaking leak.series       for cron: exit code 4 when something leaks
+
+Exit codes: 0 done, whatever the verdict; 1 failed; 2 the command line is wrong; 3 the target could not be reached;
+4 --fail-on found what it looks for.)";
+
+struct Words {
+    std::vector<std::string> evidence;
+    TargetArguments target;
+    SampleArguments sampling;
+    EvidenceArguments evidence_options;
+    TagListArguments tags;
+    OutputArguments output;
+    bool all = false;
+    std::optional<std::size_t> top;
+    std::optional<std::uint64_t> limit;
+    std::string fail_on;
+
+    void add_to(CLI::App& command);
+    [[nodiscard]] bool live() const { return target.given(); }
+    [[nodiscard]] std::vector<std::filesystem::path> files() const { return {evidence.begin(), evidence.end()}; }
+};
+
+void Words::add_to(CLI::App& command) {
+    command.add_option("evidence", evidence, "files, or one target: com:..., lab:NAME")->type_name("EVIDENCE");
+    command.add_flag("--all", all, "list every tag, not only those that leak or grow");
+    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->type_name("N");
+    command.add_option("--limit", limit, "size at which the pool is full, like 16G")
+        ->transform(CLI::AsSizeValue(false))
+        ->type_name("SIZE");
+    command.add_option("--fail-on", fail_on, "exit code 4 when a tag is leaking, or also when one is growing")
+        ->check(CLI::IsMember({"leaking", "growing"}))
+        ->type_name("VERDICT");
+    evidence_options.add_to(command);
+    tags.add_to(command);
+    target.add_to(command);
+    sampling.add_to(command);
+    output.add_to(command);
+}
+
+/// A connection among the words is the target; it stands alone.
+Result<void> sort_out(Words& words) {
+    const auto connection = std::ranges::find_if(words.evidence, is_connection);
+    if (connection != words.evidence.end()) {
+        if (words.target.given())
+            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
+        words.target.options.connection = *connection;
+        words.evidence.erase(connection);
+    }
+    if (words.live() && !words.evidence.empty())
+        return fail(ErrorKind::usage, "Either files or a live target, not both ({})", words.evidence.front());
+    if (!words.live() && words.evidence.empty() && connection_text(words.target.options).empty())
+        return fail(ErrorKind::usage, "Name the evidence: files, or a target with -k or --lab");
+    if (!words.evidence.empty() && words.sampling.given())
+        return fail(ErrorKind::usage, "--every, --for and --count are for a live target");
+    return {};
+}
+
+bool found(const hunt::Report& report, std::string_view looked_for) {
+    return std::ranges::any_of(report.rows, [&](const hunt::TagVerdict& row) {
+        return row.verdict == hunt::Verdict::leaking ||
+               (looked_for == "growing" && row.verdict == hunt::Verdict::growing);
+    });
+}
+
+int answer(const Words& words, const Result<hunt::Report>& report) {
+    if (!report) return tell_failure(report.error());
+    if (words.output.json) {
+        write_json_answer(render::verdict_json(*report, words.top.value_or(0)));
+    } else if (words.output.csv) {
+        write_answer(render::verdict_csv(*report, words.top.value_or(0)));
+    } else {
+        render::VerdictView view{.all = words.all, .style = words.output.style()};
+        if (words.top) view.rows = *words.top;
+        if (words.all && !words.top) view.rows = 0;
+        write_answer(render::verdict_text(*report, view));
+    }
+    return !words.fail_on.empty() && found(*report, words.fail_on) ? exit_found : exit_good;
+}
+
+int judge_files(const Words& words, const hunt::VerdictOptions& options) {
+    FileWork file_work;
+    auto source = hunt::open_evidence(words.files(), words.evidence_options.options, file_work.work());
+    if (!source) return tell_failure(source.error());
+    auto report = hunt::judge(**source, options, file_work.work());
+    clear_progress(file_work.work());
+    return answer(words, report);
+}
+
+int judge_target(const Words& words, const hunt::VerdictOptions& options) {
+    auto live = LiveSession::open(words.target);
+    if (!live) return tell_no_session(live.error());
+    hunt::SamplePlan plan = words.sampling.plan(usual_interval);
+    if (!plan.count && !plan.period) plan.count = usual_snapshots;
+    auto source = (*live)->source(plan);
+    auto report = hunt::judge(*source, options, (*live)->work());
+    clear_progress((*live)->work());
+    return answer(words, report);
+}
+
+int run(Words& words) {
+    if (auto sorted = sort_out(words); !sorted) return tell_failure(sorted.error());
+    auto tags = words.tags.read();
+    if (!tags) return tell_failure(tags.error());
+    const hunt::VerdictOptions options{.tags = &*tags, .limit = words.limit};
+    return words.evidence.empty() ? judge_target(words, options) : judge_files(words, options);
+}
+
+} // namespace
+
+void add_verdict_command(CLI::App& program, int& exit_code) {
+    CLI::App* command = program.add_subcommand("verdict", "which tags leak, which only look so, and how sure that is");
+    auto words = std::make_shared<Words>();
+    words->add_to(*command);
+    command->footer(examples);
+    command->callback([words, &exit_code] { exit_code = run(*words); });
+}
+
+} // namespace poolkd::app
