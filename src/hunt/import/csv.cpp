@@ -104,22 +104,20 @@ class CsvRows final : public RowStream {
     }
 
     Result<bool> next(FlatRow& row, Work& work) override {
-        while (auto line = lines_.next()) {
-            if ((lines_.number() & 0xfff) == 0 && work.stop_requested()) return fail(ErrorKind::stopped, "Stopped");
-            // Files that were put together bring their names along.
-            if (trim(*line).empty() || *line == header_ || line->starts_with("#TYPE")) continue;
-            fields_.split(*line, separator_);
-            const auto& fields = fields_.all();
-            row.text.fill({});
-            const std::size_t count = std::min(fields.size(), columns_.size());
-            for (std::size_t i = 0; i < count; ++i) {
-                row[columns_[i]] = fields[i].text;
-                if (columns_[i] == Column::tag) row.tag_exact = fields[i].quoted;
-            }
-            return true;
-        }
-        if (lines_.failed()) return fail(ErrorKind::io, "{} cannot be read to its end", name_);
-        return false;
+        POOLKD_TRY(const auto line, next_line(work));
+        if (!line) return false;
+        read_fields(*line, row);
+        return true;
+    }
+
+    Result<bool> next_time(FlatRow& row, Work& work) override {
+        POOLKD_TRY(const auto line, next_line(work));
+        if (!line) return false;
+        if (columns_.front() == Column::time && !trim(*line).starts_with('"'))
+            row[Column::time] = line->substr(0, line->find(separator_));
+        else
+            read_fields(*line, row);
+        return true;
     }
 
     [[nodiscard]] const std::array<bool, column_count>& present() const override { return present_; }
@@ -127,6 +125,28 @@ class CsvRows final : public RowStream {
     void tell(std::vector<std::string>&) const override {}
 
   private:
+    Result<std::optional<std::string_view>> next_line(Work& work) {
+        while (auto line = lines_.next()) {
+            if ((lines_.number() & 0xfff) == 0 && work.stop_requested()) return fail(ErrorKind::stopped, "Stopped");
+            // Files that were put together bring their names along.
+            if (trim(*line).empty() || *line == header_ || line->starts_with("#TYPE")) continue;
+            return line;
+        }
+        if (lines_.failed()) return fail(ErrorKind::io, "{} cannot be read to its end", name_);
+        return std::nullopt;
+    }
+
+    void read_fields(std::string_view line, FlatRow& row) {
+        fields_.split(line, separator_);
+        const auto& fields = fields_.all();
+        row.text.fill({});
+        const std::size_t count = std::min(fields.size(), columns_.size());
+        for (std::size_t i = 0; i < count; ++i) {
+            row[columns_[i]] = fields[i].text;
+            if (columns_[i] == Column::tag) row.tag_exact = fields[i].quoted;
+        }
+    }
+
     std::string name_;
     TextLines lines_;
     std::string header_;

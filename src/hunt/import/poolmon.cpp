@@ -225,8 +225,9 @@ class PoolmonReader final : public Reader {
         told_ = true;
         unreadable_.tell(notes_, "could not be read");
         contradicting_.tell(notes_, "with a difference that is not allocations minus frees");
-        other_kind_.tell(notes_, *session_ ? "with a screen of system pool left out: the file began with session pool"
-                                           : "with a screen of session pool left out: the file began with system pool");
+        other_kind_.tell(notes_, session_.value_or(false)
+                                     ? "with a screen of system pool left out: the file began with session pool"
+                                     : "with a screen of session pool left out: the file began with system pool");
     }
 
     std::string name_;

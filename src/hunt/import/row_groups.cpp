@@ -60,7 +60,7 @@ class GroupReader final : public Reader {
         TimeColumn times;
         std::optional<Time> last;
         for (;;) {
-            POOLKD_TRY(const bool more, rows->next(row, work));
+            POOLKD_TRY(const bool more, rows->next_time(row, work));
             if (!more) return true;
             const auto time = times.read(row[Column::time]);
             if (!time) continue;

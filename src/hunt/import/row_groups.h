@@ -14,6 +14,8 @@ class RowStream {
     virtual ~RowStream() = default;
     /// Fills `row`; its texts hold until the next call. False: there are no more.
     virtual Result<bool> next(FlatRow& row, Work& work) = 0;
+    /// The same, but only the field of the time need be filled: for the look through the times.
+    virtual Result<bool> next_time(FlatRow& row, Work& work) { return next(row, work); }
     /// Which columns there are.
     [[nodiscard]] virtual const std::array<bool, column_count>& present() const = 0;
     /// Of the row given last: line or entry, for notes.

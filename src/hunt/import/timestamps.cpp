@@ -95,7 +95,7 @@ class DateParser {
             }
             return zone_offset();
         }
-        return time_of_day() || numeric_date() || date_part();
+        return mark(1, ':') ? time_of_day() : numeric_date() || date_part();
     }
 
     bool word(const Token& token) {
@@ -121,7 +121,7 @@ class DateParser {
     /// H:MM[:SS[.fraction]]
     bool time_of_day() {
         const Token* minute = number(2);
-        if (have_time_ || !mark(1, ':') || minute == nullptr) return false;
+        if (have_time_ || minute == nullptr) return false;
         hour_ = number(0)->value;
         minute_ = minute->value;
         at_ += 3;
@@ -152,7 +152,7 @@ class DateParser {
             const Token* third = number(4);
             if (!mark(1, separator) || !mark(3, separator) || second == nullptr || third == nullptr) continue;
             const Token& first = *number(0);
-            if (have_date_) return false;
+            if (year_ != 0 || month_ != 0 || day_ != 0) return false;
             if (first.text.size() == 4) {
                 set_date(first.value, second->value, third->value);
             } else {
