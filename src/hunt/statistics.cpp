@@ -86,12 +86,14 @@ double neighbour_correlation(std::span<const double> values) {
         squares_x += x * x;
     }
     auto rest = [&](std::size_t i) { return values[i] - mean - along / squares_x * (static_cast<double>(i) - middle); };
-    double together = 0, squares = 0;
+    double together = 0, squares = 0, all = 0;
     for (std::size_t i = 0; i < n; ++i) {
+        all += (values[i] - mean) * (values[i] - mean);
         squares += rest(i) * rest(i);
         if (i != 0) together += rest(i) * rest(i - 1);
     }
-    return squares > 0 ? together / squares : 0;
+    // What a straight line leaves over are rounding errors, and these do go together.
+    return squares > 1e-18 * all ? together / squares : 0;
 }
 
 double rising_chance(std::span<const double> values) {
