@@ -160,6 +160,17 @@ TEST(ImportPoolmon, ScreensWithoutTimes) {
     EXPECT_FALSE(spaced.snapshots[1].uptime);
 }
 
+TEST(ImportPoolmon, SomeScreensWithoutTimes) {
+    const std::string text = screen("# 1764063795", 10) + screen("", 20) + screen("# 1764064000", 30);
+    const Imported read = import_text(text, {.interval = std::chrono::seconds(60), .uptime = std::nullopt});
+    ASSERT_EQ(read.snapshots.size(), 3u);
+    EXPECT_EQ(read.snapshots[1].time, at(1764063855000));
+    EXPECT_TRUE(read.snapshots[1].time_assumed);
+    EXPECT_FALSE(read.snapshots[2].time_assumed);
+    EXPECT_TRUE(read.noted("Some times are assumed"));
+    EXPECT_FALSE(import_text(text).snapshots.at(1).time);
+}
+
 TEST(ImportPoolmon, Utf16AndMarks) {
     const std::string text = screen("", 10) + screen("", 20);
     for (const std::string& form : {utf16(text), "\xef\xbb\xbf" + text}) {

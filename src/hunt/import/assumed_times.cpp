@@ -38,7 +38,11 @@ class TimedSource final : public SnapshotSource {
     Result<void> start(Work& work) {
         started_ = true;
         POOLKD_TRY(have_next_, reader_->next(next_, work));
-        if (!have_next_ || next_.time) return {};
+        if (!have_next_) return {};
+        if (next_.time) {
+            step_ = interval_.value_or(step_);
+            return {};
+        }
         Snapshot second;
         POOLKD_TRY(const bool more, reader_->next(second, work));
         const std::optional<milliseconds> interval = reader_->own_interval() ? reader_->own_interval() : interval_;
@@ -78,6 +82,7 @@ class TimedSource final : public SnapshotSource {
         if (!snapshot.time && following_) {
             snapshot.time = following_;
             snapshot.time_assumed = true;
+            if (assumption_.empty()) assumption_ = "Some times are assumed: the evidence does not state them all";
         }
         if (!snapshot.time) return;
         if (last_ && *snapshot.time < *last_) disorder_ = true;

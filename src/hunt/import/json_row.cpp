@@ -32,6 +32,14 @@ void JsonRow::put(Column column, const nlohmann::json& value) {
     row_.text[index] = text;
 }
 
+Column JsonRow::column_of(const std::string& name) {
+    constexpr std::size_t kept_names = 256;
+    if (auto known = known_names_.find(name); known != known_names_.end()) return known->second;
+    const Column column = column_named(name);
+    if (known_names_.size() < kept_names) known_names_.emplace(name, column);
+    return column;
+}
+
 void JsonRow::read(const nlohmann::json& object) {
     present_.fill(false);
     row_.text.fill({});
@@ -40,11 +48,11 @@ void JsonRow::read(const nlohmann::json& object) {
         const bool pool = value.is_object() && (name == "nonpaged" || name == "paged");
         if (pool) {
             for (const auto& [counter, number] : value.items())
-                put(column_named(name + counter), number);
+                put(column_of(name + counter), number);
         } else if (name == "value" && value.is_number()) {
             put(Column::tag_value, value);
         } else {
-            put(column_named(name), value);
+            put(column_of(name), value);
         }
     }
 }

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
+#include <string>
+
 namespace poolkd::hunt::import {
 
 /// The fields of a JSON object as columns. Names are those of the CSV tables; `{"nonpaged": {"allocs": ...}}` is the
@@ -16,7 +19,9 @@ class JsonRow {
 
   private:
     void put(Column column, const nlohmann::json& value);
+    Column column_of(const std::string& name);
 
+    std::map<std::string, Column> known_names_; ///< the same few come thousands of times
     std::array<std::string, column_count> texts_;
     std::array<bool, column_count> present_{};
     FlatRow row_;
