@@ -223,15 +223,18 @@ void add_stop(const Course& course, Shape& shape) {
 void add_sizes(const Course& course, Shape& shape) {
     if (shape.gained <= 0) return;
     shape.bytes_per_block = shape.gained_bytes / shape.gained;
-    // Bytes against blocks is a straight line when all blocks that came and stayed have one size.
+    // When all blocks that come and go have one size, bytes less size times blocks never moves. Blocks of many sizes
+    // whose mean is steady come close, but not to within half a block.
     if (course.blocks.size() < 4) return;
     const double size = theil_sen(course.blocks, course.bytes, 48);
-    if (size <= 0) return;
-    std::vector<double> rests;
-    for (std::size_t i = 0; i < course.blocks.size(); ++i)
-        rests.push_back(course.bytes[i] - size * course.blocks[i]);
-    const MeanSpread rest = mean_spread(rests);
-    shape.uniform_sizes = rest.deviation <= 0.005 * size * (shape.high - shape.low + 1);
+    if (size <= 0 || std::abs(size - std::round(size)) > 1e-6 * size) return;
+    double least = course.bytes.front() - size * course.blocks.front(), most = least;
+    for (std::size_t i = 0; i < course.blocks.size(); ++i) {
+        const double rest = course.bytes[i] - size * course.blocks[i];
+        least = std::min(least, rest);
+        most = std::max(most, rest);
+    }
+    shape.uniform_sizes = most - least < size / 2;
     if (shape.uniform_sizes) shape.bytes_per_block = size;
 }
 
