@@ -229,6 +229,7 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
     const double changed = shape.last - shape.first;
     const bool gained = several && changed > least_change * shape.first && changed >= 1;
     const bool lost = several && -changed > least_change * shape.first;
+    const bool swings = shape.samples >= 3 && shape.high - shape.low > 1.5 * std::abs(changed);
     if (speaks_for_itself(standing, layer) && !lost) {
         Judgement leak{Verdict::leaking, 0.75, {}};
         if (*standing.freed_share <= 0.001) leak.confidence += 0.08;

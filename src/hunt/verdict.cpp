@@ -152,7 +152,7 @@ Judged judge_tag(const History& history, const TagHistory& tag, const Course& co
     TagVerdict& row = judged.row;
     row.key = tag.key;
     row.verdict = judgement.verdict;
-    row.confidence = judgement.confidence;
+    row.confidence = std::round(judgement.confidence * 100) / 100;
     row.reasons = std::move(judgement.reasons);
     row.figures = figures_of(shape, standing, history.timed);
     row.binary = layer.binary;
