@@ -240,6 +240,10 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
         if (!several) leak.reasons.emplace_back("One snapshot only: a second one tells whether it still grows");
         return leak;
     }
+    if (swings && (gained || lost))
+        return {Verdict::undecided,
+                0,
+                {fmt::format("It goes up and down; {} snapshots show no course yet", shape.samples)}};
     if (gained)
         return {Verdict::growing,
                 0.5,
