@@ -126,7 +126,7 @@ void add_trend_command(CLI::App& program, int& exit_code) {
     const std::map<std::string, render::TrendSort> sorts{
         {"growth", render::TrendSort::growth}, {"bytes", render::TrendSort::bytes}, {"name", render::TrendSort::name}};
     command->add_option("--sort", words->sort, "growth (default), bytes or name")
-        ->transform(CLI::CheckedTransformer(sorts))
+        ->transform(CLI::CheckedTransformer(sorts).description(""))
         ->type_name("ORDER");
     CLI::Option* nonpaged = command->add_flag("--nonpaged", words->nonpaged, "tags of nonpaged pool only");
     command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);

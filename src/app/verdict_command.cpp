@@ -55,7 +55,7 @@ void Words::add_to(CLI::App& command) {
     command.add_flag("--all", all, "list every tag, not only those that leak or grow");
     command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->type_name("N");
     command.add_option("--limit", limit, "size at which the pool is full, like 16G")
-        ->transform(CLI::AsSizeValue(false))
+        ->transform(CLI::AsSizeValue(false).description(""))
         ->type_name("SIZE");
     command.add_option("--fail-on", fail_on, "exit code 4 when a tag is leaking, or also when one is growing")
         ->check(CLI::IsMember({"leaking", "growing"}))

@@ -76,7 +76,7 @@ class Comparison {
             row.frees = old ? follow(old->frees, now->frees) : now->frees;
             if (*row.allocs > 0) row.freed_share = static_cast<double>(*row.frees) / static_cast<double>(*row.allocs);
         }
-        if (result_.hours && *result_.hours > 0 && row.comparable())
+        if (result_.hours && *result_.hours > 0 && row.comparable() && !result_.restarted)
             row.bytes_per_hour = static_cast<double>(row.bytes()) / *result_.hours;
         result_.rows.push_back(std::move(row));
     }

@@ -28,7 +28,7 @@ struct TagDifference {
     /// Nothing without activity, after a restart, and for tags that cannot be compared.
     std::optional<std::uint64_t> allocs, frees;
     std::optional<double> freed_share;    ///< frees per allocation between the two
-    std::optional<double> bytes_per_hour; ///< where the time between the two is known
+    std::optional<double> bytes_per_hour; ///< where the time between the two is known; not after a restart
 
     [[nodiscard]] bool comparable() const { return before && after; }
     [[nodiscard]] std::int64_t blocks() const { return comparable() ? after->blocks - before->blocks : 0; }

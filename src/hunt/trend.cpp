@@ -1,6 +1,7 @@
 #include "hunt/trend.h"
 
 #include "hunt/counters.h"
+#include "hunt/evidence_name.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,6 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kept_evidence_names = 20;
 
 /// A column of values in slots of equal width. A value that comes later in the same slot replaces the earlier one.
 /// When time outgrows the slots, they double in width.
@@ -74,10 +74,7 @@ void TrendBuilder::note_head(const Snapshot& snapshot) {
     if (snapshot.uptime) trend_.uptime = snapshot.uptime;
     if (!snapshot.machine.empty()) trend_.machine = snapshot.machine;
     trend_.coverage.merge(snapshot.coverage);
-    auto& names = trend_.evidence;
-    if (!snapshot.evidence.empty() && (names.empty() || names.back() != snapshot.evidence) &&
-        names.size() < kept_evidence_names)
-        names.push_back(snapshot.evidence);
+    note_file(trend_.evidence, snapshot.evidence);
 }
 
 void TrendBuilder::put(Track& track, double bytes, double blocks) {

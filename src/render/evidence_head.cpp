@@ -1,5 +1,6 @@
 #include "render/evidence_head.h"
 
+#include "hunt/evidence_name.h"
 #include "render/quantity.h"
 #include "render/table.h"
 
@@ -15,6 +16,14 @@ constexpr std::size_t shown_evidence = 3;
 std::string line(std::string_view name, const std::string& text) {
     const std::string first = fmt::format("{:<11}", fmt::format("{}:", name));
     return wrapped(text, text_width, first, std::string(first.size(), ' '));
+}
+
+/// The files, each once, without the places in them.
+std::vector<std::string> files_of(const std::vector<std::string>& evidence) {
+    std::vector<std::string> files;
+    for (const std::string& one : evidence)
+        hunt::note_file(files, one);
+    return files;
 }
 
 std::string evidence_text(const std::vector<std::string>& evidence) {
@@ -40,7 +49,7 @@ std::string times_text(const Evidence& evidence) {
 
 template <class Evidence>
 std::string common_text(const Evidence& evidence) {
-    std::string text = line("Evidence", evidence_text(evidence.evidence));
+    std::string text = line("Evidence", evidence_text(files_of(evidence.evidence)));
     if (!evidence.machine.empty()) text += line("Machine", evidence.machine);
     text += line("Time", times_text(evidence));
     if (evidence.uptime)
@@ -62,7 +71,7 @@ void add_common_json(nlohmann::json& json, const Evidence& evidence) {
     json["uptime_seconds"] =
         evidence.uptime ? nlohmann::json(static_cast<double>(evidence.uptime->count()) / 1000) : nlohmann::json();
     json["machine"] = json_text(evidence.machine);
-    json["evidence"] = evidence.evidence;
+    json["evidence"] = files_of(evidence.evidence);
     json["restarts"] = evidence.restarts;
     json["activity"] = evidence.activity;
     json["whole"] = evidence.whole;

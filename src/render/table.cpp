@@ -28,10 +28,36 @@ std::string shortened(std::string_view text, std::size_t width, std::string_view
     return std::string(text.substr(0, end)) + std::string(mark);
 }
 
+namespace {
+
+/// "GB" or "%": stays with its number.
+bool is_unit(std::string_view word) {
+    const std::size_t end = word.find_first_of(".,;:)");
+    word = word.substr(0, end);
+    return word == "%" || word == "B" || (word.size() == 2 && word[1] == 'B' && word[0] >= 'A' && word[0] <= 'Z');
+}
+
+/// Words that a line must not break, each with the unit behind it.
+std::vector<std::string> unbroken_words(std::string_view text) {
+    std::vector<std::string> words;
+    for (std::string_view word : split_blanks(text)) {
+        const bool joins = !words.empty() && is_unit(word) && words.back().back() >= '0' && words.back().back() <= '9';
+        if (joins) {
+            words.back() += ' ';
+            words.back() += word;
+        } else {
+            words.emplace_back(word);
+        }
+    }
+    return words;
+}
+
+} // namespace
+
 std::string wrapped(std::string_view text, std::size_t width, std::string_view first, std::string_view rest) {
     std::string out, line(first);
     bool fresh = true;
-    for (std::string_view word : split_blanks(text)) {
+    for (const std::string& word : unbroken_words(text)) {
         if (!fresh && display_width(line) + 1 + display_width(word) > width) {
             out += line + "\n";
             line = rest;

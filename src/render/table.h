@@ -12,8 +12,8 @@ namespace poolkd::render {
 /// Text of at most `width` columns; what was cut off shows as `mark`.
 [[nodiscard]] std::string shortened(std::string_view text, std::size_t width, std::string_view mark = "~");
 
-/// Breaks a text between words into lines of at most `width` columns; the first begins with `first`, the others with
-/// `rest`. A word that is too long stands alone. Each line ends with a newline.
+/// Breaks a text between words, but not between a number and its unit, into lines of at most `width` columns; the first
+/// begins with `first`, the others with `rest`. A word that is too long stands alone. Each line ends with a newline.
 [[nodiscard]] std::string wrapped(std::string_view text, std::size_t width, std::string_view first = {},
                                   std::string_view rest = {});
 

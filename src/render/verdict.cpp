@@ -47,8 +47,7 @@ std::vector<const TagVerdict*> shown_rows(const hunt::Report& report, const Verd
 }
 
 std::string driver_text(const TagVerdict& row) {
-    if (row.description.empty()) return row.binary;
-    return row.binary.empty() ? row.description : row.binary + ": " + row.description;
+    return row.binary.empty() ? row.description : row.binary;
 }
 
 std::string per_block_text(const hunt::Figures& figures) {
@@ -93,6 +92,8 @@ std::string table_text(const std::vector<const TagVerdict*>& rows, ChartStyle st
     for (std::size_t i = 0; i < rows.size(); ++i) {
         text += lines[i + 1] + "\n";
         if (!matters(*rows[i])) continue;
+        if (!rows[i]->binary.empty() && !rows[i]->description.empty())
+            text += wrapped(rows[i]->description, text_width, "      ", "      ");
         for (const std::string& reason : rows[i]->reasons)
             text += wrapped(reason + (reason.ends_with('.') ? "" : "."), text_width, "      - ", "        ");
     }

@@ -80,7 +80,7 @@ std::string suspect_headline(const hunt::Report& report, const TagVerdict& first
     std::string text;
     if (first.verdict == Verdict::leaking) {
         text = fmt::format("LEAK: {} leaks {} pool{}, confidence {}. ", name, pool,
-                           suspect.group ? " and other tags with it" : "", sure);
+                           suspect.group ? ", and other tags grow with it" : "", sure);
         text += figures_sentence(suspect);
         if (others != 0) text += fmt::format(" {} other leak{} below.", others, others == 1 ? " is" : "s are");
         return text;
