@@ -46,7 +46,8 @@ class AsioLink : public ByteLink {
     Result<void> receive(ByteVector& out, std::chrono::milliseconds limit) final {
         POOLKD_CHECK(check());
         State& s = *state_;
-        if (!s.reading) start_read();
+        // The read may have ended while we sent: its bytes come first.
+        if (!s.reading && s.received == 0) start_read();
         const auto end = std::chrono::steady_clock::now() + limit;
         while (s.reading && !s.error) {
             const auto left = end - std::chrono::steady_clock::now();

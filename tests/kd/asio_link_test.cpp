@@ -98,6 +98,19 @@ TEST_F(UnixLinkTest, CarriesBytesBothWays) {
     EXPECT_EQ(text(in), "hello there");
 }
 
+TEST_F(UnixLinkTest, BytesThatComeWhileItSendsAreNotLost) {
+    auto link = make();
+    ASSERT_TRUE(link->open());
+    Peer peer(::accept(listener->fd(), nullptr, nullptr));
+    ByteVector in;
+    ASSERT_TRUE(link->receive(in, 0ms)); // a read is under way now
+    peer.write("an answer");
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(link->send(bytes("x")));
+    ASSERT_TRUE(link->receive(in, 1s));
+    EXPECT_EQ(text(in), "an answer");
+}
+
 TEST_F(UnixLinkTest, WaitsAsLongAsAskedAndNoLonger) {
     auto link = make();
     ASSERT_TRUE(link->open());
