@@ -108,15 +108,12 @@ std::string header_text(const Layout& layout) {
     std::string text = " Tag  Type ";
     constexpr std::array<std::string_view, column_count> names = {"Allocs", "", "Frees", "", "Diff",
                                                                   "Bytes",  "", "Per Alloc"};
+    std::size_t end = text.size();
     for (std::size_t i = 0; i < column_count; ++i) {
         if (!layout.shown[i]) continue;
-        if (is_change(i)) {
-            text.append(layout.widths[i] + 3, ' ');
-        } else if (i == per_alloc) {
-            text += fmt::format("{:>{}}", layout.widths[i] < 10 ? "Each" : names[i], layout.widths[i]);
-        } else {
-            text += fmt::format("{:>{}}", names[i], layout.widths[i]);
-        }
+        end += layout.widths[i] + (is_change(i) ? 3 : 0);
+        // A name may reach into the column of changes before its own, which has none.
+        if (!is_change(i)) text += fmt::format("{:>{}}", names[i], end - text.size());
     }
     if (layout.verdict) text += fmt::format("  {:<{}}", "Verdict", verdict_width - 2);
     if (layout.driver != 0) text += " Mapped_Driver";
