@@ -97,6 +97,7 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::fil
     if (files.empty()) return fail(ErrorKind::usage, "No evidence is named");
     if (files.size() == 1) return open_evidence(files.front(), options, work);
     std::vector<import::Part> parts;
+    parts.reserve(files.size());
     for (const std::filesystem::path& file : files)
         parts.push_back(
             {.name = file.filename().string(), .open = [file, options](Work&) { return open_file(file, options); }});

@@ -11,7 +11,7 @@ namespace {
 /// Blanks are kept as they are, since they belong to the tag.
 std::string csv_tag(PoolTag tag) {
     if (!tag.printable()) return fmt::format("0x{:08x}", tag.value);
-    const std::string text = tag.text();
+    std::string text = tag.text();
     if (text.front() != ' ' && text.find_first_of(",;\"") == std::string::npos) return text;
     std::string quoted = "\"";
     for (char c : text) {

@@ -58,8 +58,7 @@ std::string_view Statement::text(int column) const {
     if (sqlite3_column_type(statement_, column) != SQLITE_TEXT) return {};
     const unsigned char* text = sqlite3_column_text(statement_, column);
     if (text == nullptr) return {};
-    return {static_cast<const char*>(static_cast<const void*>(text)),
-            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+    return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
 std::span<const std::byte> Statement::blob(int column) const {

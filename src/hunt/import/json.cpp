@@ -6,6 +6,7 @@
 #include "hunt/import/row_groups.h"
 #include "hunt/import/timestamps.h"
 
+#include <cmath>
 #include <utility>
 
 namespace poolkd::hunt::import {
@@ -118,7 +119,7 @@ class JsonSnapshots final : public Reader {
         if (auto machine = object_.find("machine"); machine != object_.end() && machine->is_string())
             out.machine = machine->get<std::string>();
         if (auto uptime = number_field(object_, "uptime_seconds"); uptime && *uptime >= 0 && *uptime < 1e12)
-            out.uptime = std::chrono::milliseconds(static_cast<std::int64_t>(*uptime * 1000 + 0.5));
+            out.uptime = std::chrono::milliseconds(std::llround(*uptime * 1000));
         out.activity = bool_field(object_, "activity").value_or(true);
         out.whole = bool_field(object_, "whole").value_or(true);
         out.time_assumed = bool_field(object_, "time_assumed").value_or(false) && out.time;

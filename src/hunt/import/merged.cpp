@@ -111,10 +111,12 @@ Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& wor
     if (timed) {
         // By number, since files of one time keep their order.
         std::vector<std::pair<std::optional<Time>, std::size_t>> order;
+        order.reserve(waiting.size());
         for (std::size_t i = 0; i < waiting.size(); ++i)
             order.emplace_back(waiting[i].first, i);
         std::ranges::sort(order);
         std::vector<Waiting> sorted;
+        sorted.reserve(waiting.size());
         for (const auto& [time, i] : order)
             sorted.push_back(std::move(waiting[i]));
         waiting = std::move(sorted);

@@ -22,7 +22,7 @@ struct TypeWord {
 std::optional<TypeWord> find_type(std::string_view line) {
     for (std::size_t at = 1; at < line.size(); ++at) {
         if (line[at] != 'N' && line[at] != 'P') continue;
-        if (line[at - 1] != ' ' && line[at - 1] != '\t' && at != 5 && at != 4) continue;
+        if (line[at - 1] != ' ' && line[at - 1] != '\t') continue;
         const std::string_view rest = line.substr(at);
         TypeWord word{.at = at, .end = 0, .kind = PoolKind::nonpaged};
         if (rest.starts_with("Nonp")) {
@@ -44,7 +44,7 @@ std::optional<TypeWord> find_type(std::string_view line) {
 /// have been lost on the way, and people lay tables out anew.
 std::optional<PoolTag> tag_before_type(std::string_view text) {
     if (text.size() == 6 && text.front() == ' ') text.remove_prefix(1);
-    if (text.size() == 5 && text.back() == ' ' && trim(text).size() > 0) return PoolTag::from_text(text.substr(0, 4));
+    if (text.size() == 5 && text.back() == ' ' && !trim(text).empty()) return PoolTag::from_text(text.substr(0, 4));
     return PoolTag::from_text(trim(text));
 }
 

@@ -6,7 +6,7 @@ namespace poolkd::hunt::import {
 
 namespace {
 
-constexpr std::size_t piece_bytes = 64 * 1024;
+constexpr std::size_t piece_bytes = 65536;
 
 std::uint32_t byte(char c) {
     return static_cast<unsigned char>(c);
