@@ -71,16 +71,16 @@ Standing standing_of(const History& history, const TagHistory& tag, const Course
     return standing;
 }
 
-Figures figures_of(const Shape& shape, const Standing& standing, bool timed) {
+Figures figures_of(const Course& course, const Shape& shape, const Standing& standing) {
     Figures figures;
     figures.samples = shape.samples;
     figures.blocks = std::llround(standing.blocks);
     figures.bytes = std::llround(standing.bytes);
-    figures.blocks_gained = std::llround(shape.gained);
-    figures.bytes_gained = std::llround(shape.gained_bytes);
+    figures.blocks_gained = std::llround(course.blocks.back() - course.blocks.front());
+    figures.bytes_gained = std::llround(course.bytes.back() - course.bytes.front());
     if (standing.whole) figures.share = standing.share;
     figures.freed_share = shape.samples >= 2 ? shape.freed_share : standing.freed_share;
-    if (shape.samples >= 2 && timed) {
+    if (shape.samples >= 2 && course.timed) {
         figures.bytes_per_hour = shape.bytes_per_hour;
         figures.blocks_per_hour = shape.blocks_per_hour;
     } else if (shape.samples == 1 && standing.uptime_hours && *standing.uptime_hours > 0) {
@@ -154,7 +154,7 @@ Judged judge_tag(const History& history, const TagHistory& tag, const Course& co
     row.verdict = judgement.verdict;
     row.confidence = std::round(judgement.confidence * 100) / 100;
     row.reasons = std::move(judgement.reasons);
-    row.figures = figures_of(shape, standing, history.timed);
+    row.figures = figures_of(course, shape, standing);
     row.binary = layer.binary;
     row.description = layer.description.empty() && layer.known ? layer.what : layer.description;
     row.chart = chart_of(history, tag);

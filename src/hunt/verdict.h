@@ -27,10 +27,10 @@ enum class Verdict {
 
 /// The figures behind a verdict. Those that the evidence cannot give are empty.
 struct Figures {
-    std::size_t samples = 0; ///< snapshots that know the tag, since the last restart
+    std::size_t samples = 0; ///< snapshots that know the tag, of the boot that is judged (at most 1,024, evenly taken)
     std::int64_t blocks = 0; ///< in use at the end
     std::int64_t bytes = 0;
-    std::int64_t blocks_gained = 0; ///< over the evidence since the last restart
+    std::int64_t blocks_gained = 0; ///< from the first to the last of these snapshots
     std::int64_t bytes_gained = 0;
     std::optional<double> share;           ///< of all bytes of its pool at the end, 0 to 1
     std::optional<double> freed_share;     ///< frees per allocation within the evidence; with one snapshot since boot
