@@ -24,12 +24,14 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+EVIDENCE = pathlib.Path(__file__).resolve().parent.parent / "tests/cases/evidence"
 MARK = "<end of answer>"
 MAXIMUM_SECONDS = 500
 RUN_SECONDS = 4
@@ -84,6 +86,9 @@ class Runner:
         self.environment = dict(os.environ, HOME=str(folder), XDG_RUNTIME_DIR=str(folder), TZ="UTC", LC_ALL="C.UTF-8")
         for name in ("_NT_SYMBOL_PATH", "_NT_ALT_SYMBOL_PATH", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
             self.environment.pop(name, None)
+        # The files of evidence that the examples name lie where they run.
+        for file in EVIDENCE.iterdir():
+            shutil.copy(file, folder)
         programs = folder / "bin"
         programs.mkdir()
         (programs / "poolkd").symlink_to(pathlib.Path(os.environ["POOLKD"]).resolve())

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 
 namespace poolkd::app {
@@ -32,6 +33,32 @@ void add_duration(CLI::App& command, const std::string& name, std::optional<std:
 std::string environment(const char* name) {
     const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nothing runs beside it
     return value ? value : "";
+}
+
+/// Readers go through their file more than once, and a pipe flows by only once.
+bool flows_by(const fs::path& file) {
+    std::error_code ignored;
+    return file == "-" || fs::is_fifo(file, ignored) || fs::is_character_file(file, ignored);
+}
+
+Result<std::string> read_to_end(const fs::path& file, Work& work) {
+    struct Close {
+        void operator()(std::FILE* stream) const {
+            if (stream != stdin) std::fclose(stream);
+        }
+    };
+    const std::unique_ptr<std::FILE, Close> stream(file == "-" ? stdin : std::fopen(file.c_str(), "rb"));
+    std::string bytes;
+    std::vector<char> piece(1 << 16);
+    while (stream && !work.stop_requested()) {
+        const std::size_t got = std::fread(piece.data(), 1, piece.size(), stream.get());
+        if (got == 0) break;
+        bytes.append(piece.data(), got);
+        work.progress("reading", bytes.size(), 0);
+    }
+    if (work.stop_requested()) return fail(ErrorKind::stopped, "Stopped");
+    if (stream && std::ferror(stream.get()) == 0) return bytes;
+    return fail(ErrorKind::io, "{} cannot be read", file.string());
 }
 
 fs::path users_tag_list() {
@@ -72,6 +99,14 @@ Result<hunt::TagLists> TagListArguments::read() const {
     return lists;
 }
 
+Result<std::unique_ptr<hunt::SnapshotSource>> open_files_or_pipe(const std::vector<fs::path>& files,
+                                                                 const hunt::EvidenceOptions& options, Work& work) {
+    if (files.size() != 1 || !flows_by(files.front())) return hunt::open_evidence(files, options, work);
+    POOLKD_TRY(std::string bytes, read_to_end(files.front(), work));
+    const std::string name = files.front() == "-" ? "standard input" : files.front().filename().string();
+    return hunt::open_evidence_bytes(name, std::move(bytes), options, work);
+}
+
 SnapshotName SnapshotName::parse(std::string_view text) {
     std::error_code ignored;
     const std::size_t at = text.rfind('@');
@@ -87,7 +122,7 @@ SnapshotName SnapshotName::parse(std::string_view text) {
 }
 
 Result<hunt::Snapshot> read_snapshot(const SnapshotName& name, const hunt::EvidenceOptions& options, Work& work) {
-    POOLKD_TRY(auto source, hunt::open_evidence(name.file, options, work));
+    POOLKD_TRY(auto source, open_files_or_pipe({name.file}, options, work));
     hunt::Snapshot snapshot, last;
     std::size_t count = 0;
     while (name.number == 0 || count < name.number) {

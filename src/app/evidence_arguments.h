@@ -33,6 +33,11 @@ struct TagListArguments {
     [[nodiscard]] Result<hunt::TagLists> read() const;
 };
 
+/// Opens files of evidence; a single one may also be a pipe, or "-" for standard input, which is read to its end first.
+/// Errors: those of `hunt::open_evidence`, and `io`.
+Result<std::unique_ptr<hunt::SnapshotSource>> open_files_or_pipe(const std::vector<std::filesystem::path>& files,
+                                                                 const hunt::EvidenceOptions& options, Work& work);
+
 /// One snapshot of a file: "leak.csv" is its last, "leak.csv@first" its first, "leak.csv@12" the twelfth, "@last" again
 /// its last. A file whose name itself ends so comes first.
 struct SnapshotName {

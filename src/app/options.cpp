@@ -187,6 +187,9 @@ std::string usage_text() {
 
   poolkd -k <connection> [options]   connect to a kernel
   poolkd --lab[=<scenario>] [options] start a practice machine, connect to it, end it with the session
+  poolkd verdict <evidence>...       which tags leak: files of snapshots, or a live target
+  poolkd diff <snapshot> <snapshot>  what each tag gained between two snapshots
+  poolkd trend <series> [<tag>...]   how tags went over time, in figures and charts
   poolkd lab start|stop|restart|list practice machines that stay
   poolkd gflags [+ptg|-ptg]          the boot flags of a practice machine
 

@@ -10,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <map>
 #include <memory>
 #include <set>
 
@@ -38,10 +37,14 @@ struct Words {
     OutputArguments output;
     bool nonpaged = false, paged = false;
     std::optional<std::size_t> top;
-    render::TrendSort sort = render::TrendSort::growth;
+    std::string sort = "growth";
 
     [[nodiscard]] render::TrendView view() const {
-        render::TrendView view{.sort = sort, .style = output.style()};
+        using enum render::TrendSort;
+        render::TrendView view{.sort = sort == "name"    ? name
+                                       : sort == "bytes" ? bytes
+                                                         : growth,
+                               .style = output.style()};
         if (top) view.rows = *top;
         return view;
     }
@@ -50,7 +53,7 @@ struct Words {
 using Source = std::unique_ptr<hunt::SnapshotSource>;
 
 Result<Source> open(const Words& words, Work& work) {
-    return hunt::open_evidence(std::filesystem::path(words.series), words.evidence_options.options, work);
+    return open_files_or_pipe({words.series}, words.evidence_options.options, work);
 }
 
 /// The tags that `--top` leaves; nothing when all are wanted.
@@ -123,10 +126,8 @@ void add_trend_command(CLI::App& program, int& exit_code) {
         ->required();
     command->add_option("tags", words->tags.patterns, "tags or patterns (default: all)")->type_name("TAG");
     command->add_option("--top", words->top, "tags at most (text: 20; 0: all)")->type_name("N");
-    const std::map<std::string, render::TrendSort> sorts{
-        {"growth", render::TrendSort::growth}, {"bytes", render::TrendSort::bytes}, {"name", render::TrendSort::name}};
     command->add_option("--sort", words->sort, "growth (default), bytes or name")
-        ->transform(CLI::CheckedTransformer(sorts).description(""))
+        ->check(CLI::IsMember({"growth", "bytes", "name"}))
         ->type_name("ORDER");
     CLI::Option* nonpaged = command->add_flag("--nonpaged", words->nonpaged, "tags of nonpaged pool only");
     command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);

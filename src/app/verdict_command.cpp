@@ -4,6 +4,7 @@
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/live_session.h"
+#include "app/sampling_progress.h"
 #include "hunt/verdict.h"
 #include "render/verdict.h"
 
@@ -16,13 +17,14 @@ namespace poolkd::app {
 
 namespace {
 
-constexpr std::size_t usual_snapshots = 20;
+/// Of a tag that frees most of its blocks too, the judge wants a good two dozen before it says "leak".
+constexpr std::size_t usual_snapshots = 30;
 constexpr std::chrono::milliseconds usual_interval{1000};
 
 constexpr const char* examples = R"(
 Evidence is any file with snapshots of pool tags, told apart by its content: PoolMon's text (poolmon -n, or its screen
 redirected), !poolused of kd, CSV, JSON, series of poolkd record. Several files are put in order by time. On a live
-target snapshots are taken, 20 of them a second apart unless told otherwise; Ctrl-C gives the verdict on what there is.
+target snapshots are taken, 30 of them a second apart unless told otherwise; Ctrl-C gives the verdict on what there is.
 
   poolkd verdict leak.series                         a series of poolkd record
   poolkd verdict --interval 30m snap*.log            PoolMon's files, taken every half hour
@@ -51,7 +53,8 @@ struct Words {
 };
 
 void Words::add_to(CLI::App& command) {
-    command.add_option("evidence", evidence, "files, or one target: com:..., lab:NAME")->type_name("EVIDENCE");
+    command.add_option("evidence", evidence, "files, - for standard input, or one target: com:..., lab:NAME")
+        ->type_name("EVIDENCE");
     command.add_flag("--all", all, "list every tag, not only those that leak or grow");
     command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->type_name("N");
     command.add_option("--limit", limit, "size at which the pool is full, like 16G")
@@ -109,7 +112,7 @@ int answer(const Words& words, const Result<hunt::Report>& report) {
 
 int judge_files(const Words& words, const hunt::VerdictOptions& options) {
     FileWork file_work;
-    auto source = hunt::open_evidence(words.files(), words.evidence_options.options, file_work.work());
+    auto source = open_files_or_pipe(words.files(), words.evidence_options.options, file_work.work());
     if (!source) return tell_failure(source.error());
     auto report = hunt::judge(**source, options, file_work.work());
     clear_progress(file_work.work());
@@ -122,7 +125,10 @@ int judge_target(const Words& words, const hunt::VerdictOptions& options) {
     hunt::SamplePlan plan = words.sampling.plan(usual_interval);
     if (!plan.count && !plan.period) plan.count = usual_snapshots;
     auto source = (*live)->source(plan);
-    auto report = hunt::judge(*source, options, (*live)->work());
+    auto report = [&] {
+        const SamplingProgress progress(*source, plan);
+        return hunt::judge(*source, options, (*live)->work());
+    }();
     clear_progress((*live)->work());
     return answer(words, report);
 }

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The verdict on a kernel that leaks while it is watched; the drivers of the scenario are the truth."""
+
+import json
+import signal
+import subprocess
+import time
+
+import lab
+
+# Of the scenario's tags, those whose counters stand still: allocated once, by the kernel and its drivers.
+STATIC = ("Thre", "Proc", "Tron")
+
+
+class VerdictTest(lab.LiveTest):
+    def verdicts(self, report):
+        return {row["tag"]: row["verdict"] for row in report["rows"]}
+
+    def test_finds_the_leak_and_nothing_else(self):
+        answer = self.poolkd("verdict", "--lab=page", "--every", "500ms", "--for", "16s", "--json")
+        report = json.loads(answer.stdout)
+        verdicts = self.verdicts(report)
+        self.assertEqual(verdicts["Abc "], "leaking", report["rows"])
+        self.assertEqual([tag for tag, verdict in verdicts.items() if verdict == "leaking"], ["Abc "])
+        self.assertNotIn(verdicts["BgSw"], ("leaking",))
+        for tag in STATIC:
+            self.assertEqual(verdicts[tag], "flat", tag)
+        self.assertTrue(report["headline"].startswith("LEAK: 'Abc '"), report["headline"])
+        self.assertGreaterEqual(report["snapshots"], 20)
+        self.assertEqual(report["machine"], "lab:page")
+        row = next(row for row in report["rows"] if row["tag"] == "Abc ")
+        self.assertEqual(row["type"], "Paged")
+        self.assertEqual(row["owner"], "Abc ")
+        self.assertTrue(report["coverage"]["complete"], report["coverage"])
+
+    def test_ctrl_c_gives_the_verdict_on_what_there_is(self):
+        self.start_lab()
+        process = subprocess.Popen([lab.POOLKD, "verdict", "lab:live", "--every", "200ms", "--for", "1h", "--json"], env=self.environment,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=lab.ANSWER_LIMIT)
+        self.assertEqual(process.returncode, 0, error)
+        report = json.loads(out)
+        self.assertGreater(report["snapshots"], 3)
+        self.assertIn("Abc ", self.verdicts(report))
+        # The machine was left running, and can be asked again.
+        again = json.loads(self.poolkd("verdict", "-k", "lab:live", "--count", "2", "--json").stdout)
+        self.assertEqual(again["snapshots"], 2)
+        self.assertGreater(again["uptime_seconds"], report["uptime_seconds"])
+
+    def test_a_recorded_series_and_the_difference_to_now(self):
+        self.start_lab()
+        series = str(self.home / "leak.series")
+        self.poolkd("record", series, "-k", "lab:live", "--every", "250ms", "--count", "12")
+        trend = json.loads(self.poolkd("trend", series, "Abc", "--json").stdout)
+        self.assertEqual(trend["snapshots"], 12)
+        self.assertEqual(len(trend["tags"]), 1)
+        self.assertGreater(trend["tags"][0]["gained"], 0)
+        difference = json.loads(self.poolkd("diff", series, "lab:live", "--json").stdout)
+        self.assertFalse(difference["restarted"])
+        row = next(row for row in difference["rows"] if row["tag"] == "Abc ")
+        self.assertGreater(row["allocs"], 0)
+        self.assertGreater(row["bytes"], 0)
+        self.assertEqual(row["before"]["bytes"], trend["tags"][0]["last"])
+
+    def test_no_target(self):
+        answer = self.poolkd("verdict", "lab:nobody", check=False)
+        self.assertNotEqual(answer.returncode, 0)
+        self.assertTrue(answer.stderr.startswith("poolkd: "), answer.stderr)
+        self.assertEqual(answer.stdout, "")
+
+
+if __name__ == "__main__":
+    lab.unittest.main()
