@@ -52,7 +52,9 @@ class TrendBuilder {
     void note_row(const TagCounts& row);
     void note_absent();
     void put(Track& track, double bytes, double blocks);
-    [[nodiscard]] std::size_t slot() const { return static_cast<std::size_t>(now_ms_ / width_ms_); }
+    void widen();
+    [[nodiscard]] std::size_t slot_of(std::int64_t ms) const { return static_cast<std::size_t>(ms / width_ms_); }
+    [[nodiscard]] std::size_t slot() const { return slot_of(now_ms_); }
     [[nodiscard]] std::vector<double> points_of(const Track& track) const;
 
     const TrendOptions& options_;
@@ -62,7 +64,7 @@ class TrendBuilder {
     Snapshot previous_;
     std::int64_t now_ms_ = 0; ///< of the snapshot at hand, since the first; never falls
     std::int64_t width_ms_ = 1;
-    std::vector<std::int64_t> restarts_ms_;
+    std::vector<std::int64_t> restarts_ms_; ///< the first of each slot
 };
 
 void TrendBuilder::note_head(const Snapshot& snapshot) {
@@ -114,20 +116,25 @@ void TrendBuilder::note_absent() {
         if (track.seen != trend_.snapshots) put(track, 0, 0);
 }
 
+void TrendBuilder::widen() {
+    width_ms_ *= 2;
+    for (auto& [key, track] : tracks_)
+        track.slots.halve();
+    const auto same = std::ranges::unique(restarts_ms_, {}, [&](std::int64_t ms) { return slot_of(ms); });
+    restarts_ms_.erase(same.begin(), same.end());
+}
+
 void TrendBuilder::add(Snapshot& snapshot) {
     // Without times the snapshots count as evenly spaced.
     const std::int64_t at = snapshot.time && trend_.first ? (*snapshot.time - *trend_.first).count()
                             : snapshot.time               ? 0
                                                           : static_cast<std::int64_t>(trend_.snapshots);
     now_ms_ = std::max(now_ms_, at);
-    while (slot() >= Trend::most_points) {
-        width_ms_ *= 2;
-        for (auto& [key, track] : tracks_)
-            track.slots.halve();
-    }
+    while (slot() >= Trend::most_points)
+        widen();
     if (trend_.snapshots != 0 && restarted_between(previous_, snapshot)) {
         ++trend_.restarts;
-        restarts_ms_.push_back(now_ms_);
+        if (restarts_ms_.empty() || slot_of(restarts_ms_.back()) != slot()) restarts_ms_.push_back(now_ms_);
     }
     note_head(snapshot);
     ++trend_.snapshots;
@@ -143,10 +150,9 @@ std::vector<double> TrendBuilder::points_of(const Track& track) const {
     std::vector<double> slots = track.slots.values;
     slots.resize(slot() + 1, unknown);
     auto restarted = [&](std::size_t from, std::size_t to) {
-        return std::ranges::any_of(restarts_ms_, [&](std::int64_t ms) {
-            const auto at = static_cast<std::size_t>(ms / width_ms_);
-            return from < at && at <= to;
-        });
+        const auto next =
+            std::ranges::upper_bound(restarts_ms_, from, {}, [&](std::int64_t ms) { return slot_of(ms); });
+        return next != restarts_ms_.end() && slot_of(*next) <= to;
     };
     std::optional<std::size_t> known;
     for (std::size_t i = 0; i < slots.size(); ++i) {

@@ -28,7 +28,7 @@ struct Trend {
     std::string machine;
     std::vector<std::string> evidence;
     std::size_t restarts = 0;
-    std::vector<double> restarted_at; ///< places of the restarts, 0 (begin) to 1 (end)
+    std::vector<double> restarted_at; ///< places of the restarts, 0 (begin) to 1 (end); one for those that lie close
     bool activity = true, whole = true;
     std::size_t tags_total = 0; ///< in the evidence, whether they were asked for or not
     std::size_t points = 0;     ///< that each tag has; the first is at the begin, the last at the end

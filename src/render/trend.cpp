@@ -18,6 +18,7 @@ using hunt::TagTrend;
 
 constexpr std::size_t text_width = 100;
 constexpr std::size_t spark_width = 30;
+constexpr std::size_t shown_restarts = 5;
 
 double order_value(const TagTrend& tag, TrendSort sort) {
     return sort == TrendSort::bytes ? tag.last : tag.gained;
@@ -47,10 +48,12 @@ std::string table_text(const std::vector<const TagTrend*>& tags, ChartStyle styl
 std::string restarts_text(const hunt::Trend& trend, ChartStyle style) {
     if (trend.restarted_at.empty()) return {};
     std::string places;
-    for (double at : trend.restarted_at)
-        places += fmt::format("{}{}", places.empty() ? "" : ", ", percent_text(at));
-    return fmt::format("Restarted at {} of the course ({} in charts); gained and per hour are since then.\n", places,
-                       style == ChartStyle::unicode ? "┊" : ":");
+    for (std::size_t i = 0; i < trend.restarted_at.size() && i < shown_restarts; ++i)
+        places += (i != 0 ? ", " : "") + percent_text(trend.restarted_at[i]);
+    if (trend.restarted_at.size() > shown_restarts) places += ", ...";
+    return fmt::format(
+        "Restarted at {} of the course ({} in charts); gained and per hour are since the last restart.\n", places,
+        style == ChartStyle::unicode ? "┊" : ":");
 }
 
 std::string chart_text(const hunt::Trend& trend, const TagTrend& tag, ChartStyle style) {

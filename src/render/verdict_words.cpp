@@ -109,6 +109,10 @@ std::string headline(const hunt::Report& report) {
     const auto undecided =
         static_cast<std::size_t>(std::ranges::count(report.rows, Verdict::undecided, &TagVerdict::verdict));
     const std::size_t all = report.rows.size();
+    if (2 * undecided >= all && report.restarts != 0)
+        return fmt::format("It cannot be told whether something leaks: {} restart{} cut the {} snapshots into pieces "
+                           "that are too short.",
+                           report.restarts, plural(report.restarts), report.snapshots);
     if (2 * undecided >= all)
         return fmt::format("It cannot be told whether something leaks: {} {} no course over time.",
                            report.snapshots == 1 ? "one snapshot" : fmt::format("{} snapshots", report.snapshots),

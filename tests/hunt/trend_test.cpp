@@ -106,6 +106,20 @@ TEST(Trend, ARestartIsMarkedAndBeginsAnew) {
     EXPECT_DOUBLE_EQ(*trend.tags[0].bytes_per_hour, 100);
 }
 
+TEST(Trend, ManyRestartsAreCountedButNotKept) {
+    Ramp source(10'000, [](std::size_t i) {
+        Snapshot s;
+        s.time = begin + 1min * i;
+        s.uptime = i % 2 == 0 ? 2h : 1h;
+        s.rows = {row("Abc", PoolKind::paged, 1, 500)};
+        return s;
+    });
+    const Trend trend = trend_of(source);
+    EXPECT_EQ(trend.restarts, 5000u);
+    EXPECT_LE(trend.restarted_at.size(), Trend::most_points);
+    EXPECT_GT(trend.restarted_at.size(), Trend::most_points / 4);
+}
+
 TEST(Trend, PatternsAndPoolsChoose) {
     auto make = [](std::size_t) {
         Snapshot s;
