@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 
-EVIDENCE = pathlib.Path(__file__).resolve().parent.parent / "tests/cases/evidence"
+CASES = pathlib.Path(__file__).resolve().parent.parent / "tests/cases"
 MARK = "<end of answer>"
 MAXIMUM_SECONDS = 500
 RUN_SECONDS = 4
@@ -45,6 +45,7 @@ REPLACEMENTS = [
     (r"\bprocess \d+", "process 4711"),
     (r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d (\(UTC \S+\) )?\d{4}", "Mon Jun  1 12:00:00 2026"),
     (r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d\.\d+ \d{4}", "Mon Jun  1 12:00:00.250 2026"),
+    (r"(?m)^(Time: +)[-\d]+ [:\d]+( UTC, one snapshot; times are assumed)", r"\g<1>2026-06-01 12:00:00\2"),
     (r"System Uptime: .*", "System Uptime: 0 days 0:00:00.250"),
     (r"(?m)^( *\d+) \d\d:\d\d:\d\d ", r"\1 12:00:00 "),
 ]
@@ -87,7 +88,7 @@ class Runner:
         for name in ("_NT_SYMBOL_PATH", "_NT_ALT_SYMBOL_PATH", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
             self.environment.pop(name, None)
         # The files of evidence that the examples name lie where they run.
-        for file in EVIDENCE.iterdir():
+        for file in [*(CASES / "evidence").iterdir(), *(CASES / "public").glob("*.csv")]:
             shutil.copy(file, folder)
         programs = folder / "bin"
         programs.mkdir()
