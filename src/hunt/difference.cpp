@@ -78,7 +78,7 @@ class Comparison {
         }
         if (result_.hours && *result_.hours > 0 && row.comparable() && !result_.restarted)
             row.bytes_per_hour = static_cast<double>(row.bytes()) / *result_.hours;
-        result_.rows.push_back(std::move(row));
+        result_.rows.push_back(row);
     }
 
     std::uint64_t follow(std::uint64_t before, std::uint64_t after) {

@@ -72,6 +72,7 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view f
 
 std::vector<std::string> TextTable::lines() const {
     std::vector<std::size_t> widths;
+    widths.reserve(columns_.size());
     for (const Column& column : columns_)
         widths.push_back(display_width(column.title));
     for (const auto& row : rows_)

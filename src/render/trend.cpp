@@ -86,6 +86,7 @@ hunt::Time time_of(const hunt::Trend& trend, double place) {
 
 std::vector<const TagTrend*> select_trends(const hunt::Trend& trend, const TrendView& view) {
     std::vector<const TagTrend*> tags;
+    tags.reserve(trend.tags.size());
     for (const TagTrend& tag : trend.tags)
         tags.push_back(&tag);
     if (view.sort != TrendSort::name)
