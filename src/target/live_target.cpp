@@ -10,7 +10,7 @@ constexpr std::uint64_t special_registers_selector = 2;
 constexpr std::uint64_t processor_block_selector = 1;
 constexpr std::uint32_t most_special_registers = 0xf0; ///< bytes, of recent systems; older ones give less
 constexpr std::uint32_t status_breakpoint = 0x80000003;
-constexpr std::uint64_t break_status_control_c = 1; ///< DBG_STATUS_CONTROL_C, in the accumulator at the break-in
+constexpr std::uint64_t break_status_control_c = 1; ///< DBG_STATUS_CONTROL_C, the argument of the break-in's routine
 /// A break-in byte that was left over stops the target at once when it goes on.
 constexpr std::chrono::seconds leftover_window{2};
 
@@ -200,7 +200,9 @@ bool LiveTarget::is_leftover_break(const Stop& stop) const {
 
 Result<bool> LiveTarget::step_past_leftover_break() {
     POOLKD_TRY(RegisterFile registers, contexts_.read(stop_.processor));
-    if (registers.get("rax").value_or(0) != break_status_control_c) return false; // another int3 of the kernel's own
+    const bool x64 = identity_.machine->pointer_size == 8; // ecx by the convention of calls; x86 loads eax
+    const std::uint64_t status = registers.get(x64 ? "rcx" : "eax").value_or(0) & 0xffffffff;
+    if (status != break_status_control_c) return false; // another int3 of the kernel's own
     --leftover_breaks_;
     // The break-in is an int3 compiled into the kernel: the processor must go on behind it.
     registers.set_ip(stop_.ip + 1);
