@@ -18,7 +18,7 @@ constexpr double trend_chance = 0.005;    ///< the same, to call it a trend at a
 constexpr double least_change = 0.01;     ///< of what is in use, to call it a change
 constexpr double least_blocks = 16;
 constexpr double steady_pace = 0.85, steady_pace_long = 0.6; ///< last third against first, short and long evidence
-constexpr std::size_t long_samples = 96, churning_samples = 24, short_samples = 20;
+constexpr std::size_t long_samples = 96, churning_samples = 20, short_samples = 20;
 constexpr double long_hours = 48, day_hours = 24;
 constexpr double never_freed = 0.05, churning = 0.3;
 constexpr double level_pace = 0.1; ///< recent pace below which growth has ended

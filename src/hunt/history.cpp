@@ -1,6 +1,7 @@
 #include "hunt/history.h"
 
 #include "hunt/counters.h"
+#include "hunt/evidence_name.h"
 
 #include <algorithm>
 #include <limits>
@@ -10,7 +11,6 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kept_evidence_names = 20;
 
 /// One tag while the snapshots go by.
 struct Track {
@@ -68,10 +68,7 @@ void HistoryBuilder::note_head(const Snapshot& snapshot) {
     if (!snapshot.machine.empty()) history_.machine = snapshot.machine;
     history_.memory = snapshot.memory;
     history_.coverage.merge(snapshot.coverage);
-    auto& names = history_.evidence;
-    if (!snapshot.evidence.empty() && (names.empty() || names.back() != snapshot.evidence) &&
-        names.size() < kept_evidence_names)
-        names.push_back(snapshot.evidence);
+    note_file(history_.evidence, snapshot.evidence);
 }
 
 void HistoryBuilder::follow(const Snapshot& snapshot) {

@@ -23,8 +23,9 @@ constexpr std::size_t text_width = 100;
 constexpr std::size_t spark_width = 12;
 constexpr std::size_t unproven_rows = 5; ///< shown of the largest tags when none leaks or grows
 
+/// It grows, or stands in a fixed ratio to one that does.
 bool matters(const TagVerdict& row) {
-    return row.verdict == Verdict::leaking || row.verdict == Verdict::growing;
+    return row.verdict == Verdict::leaking || row.verdict == Verdict::growing || row.group;
 }
 
 /// The rows of the table: those that matter, or all; when none matters the largest.
