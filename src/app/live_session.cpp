@@ -173,14 +173,30 @@ LiveSession::~LiveSession() {
     Work& work = session_.work();
     work.clear_stop();
     // A machine that stood still for somebody stands still for them afterwards.
-    if (connection_.was_stopped && !connection_.lab && session_.running()) (void)session_.controller().stop(work);
+    if (connection_.was_stopped && !connection_.lab && session_.running()) {
+        if (session_.controller().stop(work))
+            session_.write("The target stood still when poolkd came, and does again.\n");
+    }
     work.clear_stop();
     disconnect(session_, connection_);
 }
 
 std::unique_ptr<hunt::LiveSource> LiveSession::source(hunt::SamplePlan plan) {
     if (plan.machine.empty()) plan.machine = machine_;
-    return std::make_unique<hunt::LiveSource>(session_.kernel(), session_.controller(), std::move(plan));
+    auto source = std::make_unique<hunt::LiveSource>(session_.kernel(), session_.controller(), std::move(plan));
+    source->on_foreign_stop([this] { session_.request_quit(debugger::Quit::frozen); });
+    return source;
+}
+
+void LiveSession::redirect(std::function<void(std::string_view)> sink) {
+    console_.sink = std::move(sink);
+    if (!console_.sink) {
+        work().report_to({});
+        return;
+    }
+    work().report_to([this](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        console_.sink(total != 0 ? fmt::format("{}: {} %", what, done * 100 / total) : fmt::format("{}: {}", what, done));
+    });
 }
 
 int tell_no_session(const Error& error) {

@@ -44,7 +44,8 @@ struct SampleArguments {
 };
 
 /// A debugger session without a prompt, for subcommands that look at a live target. Ctrl-C, SIGTERM and SIGHUP ask
-/// `work()` to stop. At the end the target is left as it was found: running, or standing where it stood.
+/// `work()` to stop. At the end the target is left as it was found, running or standing; where it
+/// stopped by itself meanwhile, it stays so.
 class LiveSession {
   public:
     /// Connects. What would be shown beside answers goes to stderr: warnings always, the banner and what the target
@@ -61,8 +62,8 @@ class LiveSession {
     [[nodiscard]] const std::string& machine() const { return machine_; }
     /// Snapshots of the target. One source at a time; it must not outlive the session.
     std::unique_ptr<hunt::LiveSource> source(hunt::SamplePlan plan);
-    /// Where warnings go instead of stderr, for whoever draws on the terminal.
-    void redirect(std::function<void(std::string_view)> sink) { console_.sink = std::move(sink); }
+    /// Where warnings and progress go instead of stderr, for whoever draws on the terminal; an empty sink ends that.
+    void redirect(std::function<void(std::string_view)> sink);
 
   private:
     struct Console final : debugger::Output {

@@ -82,7 +82,8 @@ Result<void> write_refreshes(Monitor& monitor, const PoolmonOptions& options) {
         POOLKD_TRY(bool more, monitor.refresh());
         if (!more) return {};
         if (options.json) {
-            fmt::print("{}\n", render::poolmon_json(monitor.frame(), options.view).dump());
+            constexpr auto replace = nlohmann::json::error_handler_t::replace; // tag lists are in any encoding
+            fmt::print("{}\n", render::poolmon_json(monitor.frame(), options.view).dump(-1, ' ', false, replace));
         } else {
             fmt::print("{}{}", first ? "" : "\n", render::poolmon_text(monitor.frame(), options.view));
         }
@@ -95,7 +96,10 @@ class Viewer {
   public:
     Viewer(Monitor& monitor, LiveSession& session, render::PoolmonView view)
         : monitor_(monitor), session_(session), view_(std::move(view)) {
-        session_.redirect([this](std::string_view text) { notice_ = trim(text); });
+        session_.redirect([this](std::string_view text) {
+            tell(trim(text));
+            show();
+        });
         monitor_.source().on_tick([this] { return tick(); });
     }
     ~Viewer() {
@@ -107,11 +111,17 @@ class Viewer {
         while (true) {
             POOLKD_TRY(bool more, monitor_.refresh());
             if (!more) return {};
+            if (Clock::now() > notice_until_) notice_.clear();
             show();
         }
     }
 
   private:
+    void tell(std::string_view notice) {
+        notice_ = notice;
+        notice_until_ = Clock::now() + 5s;
+    }
+
     void show() {
         if (monitor_.empty()) return;
         render::PoolmonFrame frame = monitor_.frame();
@@ -137,7 +147,7 @@ class Viewer {
         const std::size_t rows = monitor_.empty() ? 0 : render::poolmon_rows(monitor_.frame(), view_).size();
         notice_.clear();
         const KeyEffect effect = apply_key(view_, key, page, rows);
-        if (effect == KeyEffect::unsupported) notice_ = "The pools of sessions cannot be shown, only the system's.";
+        if (effect == KeyEffect::unsupported) tell("The pools of sessions cannot be shown, only the system's.");
         if (effect == KeyEffect::quit) session_.work().request_stop();
         show();
         return effect == KeyEffect::refresh;
@@ -148,6 +158,7 @@ class Viewer {
     render::PoolmonView view_;
     KeyReader keys_;
     std::string notice_;
+    Clock::time_point notice_until_{};
     Screen screen_;
 };
 

@@ -48,14 +48,16 @@ std::string progress_line(const hunt::Snapshot& snapshot, const hunt::SampleCost
 /// Progress goes to stderr: a line a snapshot for who watches, one a minute into a log.
 class Progress {
   public:
+    explicit Progress(LiveSession& session) : session_(session) {}
     void tell(const hunt::Snapshot& snapshot, const hunt::SampleCost& cost) {
         const Clock::time_point now = Clock::now();
         if (!watched_ && cost.snapshots > 1 && now < next_) return;
         next_ = now + quiet_interval;
-        fmt::print(stderr, "{}\n", progress_line(snapshot, cost));
+        session_.session().write(progress_line(snapshot, cost) + "\n");
     }
 
   private:
+    LiveSession& session_;
     const bool watched_ = isatty(STDERR_FILENO) != 0;
     Clock::time_point next_{};
 };
@@ -99,11 +101,11 @@ nlohmann::json summary_json(const RecordArguments& arguments, const std::string&
             {"notes", source.notes()}};
 }
 
-Result<void> take_all(hunt::LiveSource& source, SnapshotFile& file, Work& work) {
-    Progress progress;
+Result<void> take_all(hunt::LiveSource& source, SnapshotFile& file, LiveSession& session) {
+    Progress progress(session);
     hunt::Snapshot snapshot;
     while (true) {
-        POOLKD_TRY(bool more, source.next(snapshot, work));
+        POOLKD_TRY(bool more, source.next(snapshot, session.work()));
         if (!more) return {};
         POOLKD_CHECK(file.add(snapshot));
         progress.tell(snapshot, source.cost());
@@ -121,11 +123,12 @@ int record(const RecordArguments& arguments) {
     auto file = SnapshotFile::open(arguments.file, machine);
     if (!file) return failed(file.error());
     auto source = (*session)->source(arguments.sample.plan(usual_interval));
-    const Result<void> taken = take_all(*source, **file, (*session)->work());
+    const Result<void> taken = take_all(*source, **file, **session);
     for (const std::string& note : source->notes())
         fmt::print(stderr, "{}\n", note);
+    constexpr auto replace = nlohmann::json::error_handler_t::replace; // names of files are any bytes
     if (arguments.json) {
-        fmt::print("{}\n", summary_json(arguments, machine, *source).dump());
+        fmt::print("{}\n", summary_json(arguments, machine, *source).dump(-1, ' ', false, replace));
     } else {
         fmt::print("{}", summary_text(arguments, machine, source->cost()));
     }

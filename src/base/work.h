@@ -29,6 +29,8 @@ class Work {
     /// True once something was reported since the last `restart` (so that the sink can clear its line).
     [[nodiscard]] bool reported() const { return reported_; }
     void restart();
+    /// Another sink for progress; an empty one: nobody wants it.
+    void report_to(Report report) { report_ = std::move(report); }
 
   private:
     std::atomic<bool> stop_{false};

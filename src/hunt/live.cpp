@@ -61,6 +61,25 @@ bool in_bug_check(nt::Kernel& kernel) {
     return code && *code != 0;
 }
 
+/// Only a debugger's break-in stops the kernel at this place with this status: ours, or one that an earlier debugger
+/// left behind. Nothing where the place is not known.
+std::optional<bool> at_break_in(nt::Kernel& kernel, const control::StopReport& report) {
+    if (report.kind != control::StopKind::hard_breakpoint) return false;
+    constexpr std::uint64_t status_control_c = 1; // DBG_STATUS_CONTROL_C: the routine's argument
+    std::vector<VirtAddr> places;
+    if (const nt::Kdbg* kdbg = kernel.kdbg())
+        if (auto at = kdbg->value(nt::Kdbg::breakpoint_with_status)) places.push_back(*at);
+    for (std::string_view name : {"DbgBreakPointWithStatus", "RtlpBreakWithStatusInstruction"})
+        if (auto at = kernel.address_of(name)) places.push_back(*at);
+    if (places.empty()) return std::nullopt;
+    if (std::ranges::find(places, report.stop.ip) == places.end()) return false;
+    auto registers = kernel.target().registers(report.stop.processor);
+    if (!registers) return std::nullopt;
+    const bool x64 = kernel.machine().pointer_size == 8; // rcx by the convention of calls; x86 loads eax
+    const auto status = registers->get(x64 ? "rcx" : "eax");
+    return status && (*status & 0xffffffff) == status_control_c;
+}
+
 std::string describe(nt::Kernel& kernel, const control::StopReport& report) {
     if (in_bug_check(kernel)) return "the target is in a bug check";
     switch (report.kind) {
@@ -113,13 +132,15 @@ bool LiveSource::foreign(const control::StopReport& report) {
         notes_.emplace_back("The target was restarted.");
         if (report.kind == control::StopKind::hard_breakpoint) return false;
     }
-    if (report.requested && !in_bug_check(kernel_)) return false;
+    if (at_break_in(kernel_, report).value_or(report.requested) && !in_bug_check(kernel_)) return false;
     notes_.push_back(fmt::format("The series ends here: {}. The target stands.", describe(kernel_, report)));
+    end_ = SeriesEnd::foreign_stop;
+    if (foreign_stop_) foreign_stop_();
     return true;
 }
 
 Result<void> LiveSource::resume() {
-    POOLKD_CHECK(controller_.go());
+    if (!controller_.running()) POOLKD_CHECK(controller_.go()); // else a newer stop waits already
     resumed_at_ = Clock::now();
     return {};
 }
@@ -131,7 +152,7 @@ Result<bool> LiveSource::let_run(Work& work) {
         if (work.stop_requested()) {
             work.clear_stop();
             // A stop that the target reported just now may have been cut off half way through.
-            if (!controller_.running()) POOLKD_CHECK(resume());
+            POOLKD_CHECK(resume());
             end_ = SeriesEnd::user;
             return false;
         }
@@ -144,11 +165,8 @@ Result<bool> LiveSource::let_run(Work& work) {
             continue;
         }
         if (!*stop) continue;
-        if (foreign(**stop)) {
-            end_ = SeriesEnd::foreign_stop;
-            return false;
-        }
-        POOLKD_CHECK(controller_.go());
+        if (foreign(**stop)) return false;
+        if (!controller_.running()) POOLKD_CHECK(controller_.go());
     }
 }
 
@@ -166,10 +184,7 @@ Result<bool> LiveSource::stop_target(Work& work) {
             continue;
         }
         stopped_at_ = Clock::now();
-        if (foreign(*report)) {
-            end_ = SeriesEnd::foreign_stop;
-            return false;
-        }
+        if (foreign(*report)) return false;
         if (user) work.request_stop(); // the read that follows ends at once
         return true;
     }
@@ -194,6 +209,7 @@ Result<bool> LiveSource::next(Snapshot& out, Work& work) {
         bytes_before_ = link->bytes_received;
         requests_before_ = link->requests;
     }
+    work.restart(); // progress is that of this one read
     auto snapshot = take_snapshot(kernel_, work);
     const bool cut_off = work.stop_requested() || (snapshot && snapshot->coverage.stopped());
     if (cut_off) work.clear_stop(); // else the target would not be let go either

@@ -61,6 +61,8 @@ class LiveSource final : public SnapshotSource {
     /// Called several times a second while the target runs; true: the next snapshot is wanted now.
     using Tick = std::function<bool()>;
     void on_tick(Tick tick) { tick_ = std::move(tick); }
+    /// Called when the target stopped by itself: whoever owns it must not let it go on.
+    void on_foreign_stop(std::function<void()> told) { foreign_stop_ = std::move(told); }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -78,6 +80,7 @@ class LiveSource final : public SnapshotSource {
     std::vector<std::string> notes_;
     SeriesEnd end_ = SeriesEnd::none;
     Tick tick_;
+    std::function<void()> foreign_stop_;
     Clock::time_point begun_{}, stopped_at_{}, resumed_at_{};
     std::uint64_t bytes_before_ = 0, requests_before_ = 0;
 };
