@@ -52,9 +52,10 @@ T value_or_throw(const char* option, Result<T> result) {
 
 void TargetArguments::add_to(CLI::App& command) {
     const char* group = "Target";
-    command.add_option_function<std::string>(
-               "-k", [this](const std::string& text) { options.connection = text; },
-               "connect to this kernel (poolkd -? lists the forms)")
+    command
+        .add_option_function<std::string>(
+            "-k", [this](const std::string& text) { options.connection = text; },
+            "connect to this kernel (poolkd -? lists the forms)")
         ->type_name("CONNECTION")
         ->group(group);
     // A flag, so that it never takes the word behind it; its value comes with `=`.
@@ -62,16 +63,19 @@ void TargetArguments::add_to(CLI::App& command) {
         ->description("start a practice machine for it: --lab or --lab=SCENARIO")
         ->each([this](const std::string& scenario) { options.lab = scenario; })
         ->group(group);
-    command.add_option_function<unsigned>(
-               "--lab-seed", [this](unsigned seed) { options.lab_seed = seed; }, "layouts of the practice machine")
+    command
+        .add_option_function<unsigned>(
+            "--lab-seed", [this](unsigned seed) { options.lab_seed = seed; }, "layouts of the practice machine")
         ->group(group);
     command.add_flag("--lab-kaslr", options.lab_kaslr, "its kernel at a random address")->group(group);
-    command.add_option_function<std::string>(
-               "--lab-pipe", [this](const std::string& pipe) { options.lab_pipe = pipe; }, "virtio or com1")
+    command
+        .add_option_function<std::string>(
+            "--lab-pipe", [this](const std::string& pipe) { options.lab_pipe = pipe; }, "virtio or com1")
         ->check(CLI::IsMember({"virtio", "com1"}))
         ->group(group);
-    command.add_option_function<std::string>(
-               "-y", [this](const std::string& path) { options.symbol_path = path; }, "symbol path")
+    command
+        .add_option_function<std::string>(
+            "-y", [this](const std::string& path) { options.symbol_path = path; }, "symbol path")
         ->type_name("PATH")
         ->group(group);
     command.add_flag("-v", options.verbose, "tell on stderr what connecting tells")->group(group);
@@ -100,20 +104,23 @@ Result<bool> TargetArguments::take(std::span<const std::string> words, std::size
 
 void SampleArguments::add_to(CLI::App& command) {
     const char* group = "Sampling";
-    command.add_option_function<std::string>(
-               "--every",
-               [this](const std::string& text) { every = value_or_throw("--every", duration_of("--every", text)); },
-               "between two snapshots: 500ms, 30s, 5m, 2h")
+    command
+        .add_option_function<std::string>(
+            "--every",
+            [this](const std::string& text) { every = value_or_throw("--every", duration_of("--every", text)); },
+            "between two snapshots: 500ms, 30s, 5m, 2h")
         ->type_name("DURATION")
         ->group(group);
-    command.add_option_function<std::string>(
-               "--for", [this](const std::string& text) { period = value_or_throw("--for", duration_of("--for", text)); },
-               "from the first snapshot to the last")
+    command
+        .add_option_function<std::string>(
+            "--for", [this](const std::string& text) { period = value_or_throw("--for", duration_of("--for", text)); },
+            "from the first snapshot to the last")
         ->type_name("DURATION")
         ->group(group);
-    command.add_option_function<std::string>(
-               "--count", [this](const std::string& text) { count = value_or_throw("--count", count_of(text)); },
-               "snapshots")
+    command
+        .add_option_function<std::string>(
+            "--count", [this](const std::string& text) { count = value_or_throw("--count", count_of(text)); },
+            "snapshots")
         ->type_name("N")
         ->group(group);
 }
@@ -162,7 +169,7 @@ Result<std::unique_ptr<LiveSession>> LiveSession::open(const TargetArguments& ar
     POOLKD_TRY(made->connection_, connect(made->session_, made->options_));
     const LabMachine* lab = made->connection_.lab ? &*made->connection_.lab : nullptr;
     const std::string text = connection_text(made->options_);
-    made->machine_ = lab                       ? "lab:" + lab->options.scenario
+    made->machine_ = lab                        ? "lab:" + lab->options.scenario
                      : text.starts_with("lab:") ? text
                                                 : made->session_.target().identity().connection;
     return made;
@@ -195,7 +202,8 @@ void LiveSession::redirect(std::function<void(std::string_view)> sink) {
         return;
     }
     work().report_to([this](std::string_view what, std::uint64_t done, std::uint64_t total) {
-        console_.sink(total != 0 ? fmt::format("{}: {} %", what, done * 100 / total) : fmt::format("{}: {}", what, done));
+        console_.sink(total != 0 ? fmt::format("{}: {} %", what, done * 100 / total)
+                                 : fmt::format("{}: {}", what, done));
     });
 }
 

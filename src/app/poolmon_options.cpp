@@ -62,15 +62,15 @@ bool read_letter(PoolmonOptions& options, char letter) {
 
 Result<void> read_switch(PoolmonOptions& options, std::span<const std::string> words, std::size_t& at) {
     const std::string_view word = words[at++];
-    if (!begins_switch(word))
-        return fail(ErrorKind::usage, "'{}' is no switch (poolkd poolmon /? lists them)", word);
+    if (!begins_switch(word)) return fail(ErrorKind::usage, "'{}' is no switch (poolkd poolmon /? lists them)", word);
     const char letter = to_lower(word[1]);
     if (letter == 'i') return read_pattern(options.view.include, word);
     if (letter == 'x') return read_pattern(options.view.exclude, word);
     if (letter == 's')
         return fail(ErrorKind::unsupported, "{}: the pools of sessions cannot be shown, only the system's", word);
     if (word.size() == 2 && (letter == 'g' || letter == 'c')) {
-        options.tag_list = optional_file(words, at).value_or(std::string(letter == 'g' ? usual_tag_list : older_tag_list));
+        options.tag_list =
+            optional_file(words, at).value_or(std::string(letter == 'g' ? usual_tag_list : older_tag_list));
         options.view.drivers = true;
         return {};
     }

@@ -37,10 +37,10 @@ std::string progress_line(const hunt::Snapshot& snapshot, const hunt::SampleCost
     double nonpaged = 0, paged = 0;
     for (const hunt::TagCounts& row : snapshot.rows)
         (row.key.kind == hunt::PoolKind::nonpaged ? nonpaged : paged) += static_cast<double>(row.bytes);
-    std::string text = fmt::format("{:>5}  {}  nonpaged {:>7}  paged {:>7}  stopped {}", cost.snapshots,
-                                   snapshot.time ? render::time_text(*snapshot.time) : "no time",
-                                   render::size_text(nonpaged), render::size_text(paged),
-                                   duration_text(cost.stopped_last));
+    std::string text =
+        fmt::format("{:>5}  {}  nonpaged {:>7}  paged {:>7}  stopped {}", cost.snapshots,
+                    snapshot.time ? render::time_text(*snapshot.time) : "no time", render::size_text(nonpaged),
+                    render::size_text(paged), duration_text(cost.stopped_last));
     if (!snapshot.coverage.complete()) text += "  " + snapshot.coverage.sentence();
     return text;
 }
@@ -101,7 +101,7 @@ nlohmann::json summary_json(const RecordArguments& arguments, const std::string&
             {"notes", source.notes()}};
 }
 
-Result<void> take_all(hunt::LiveSource& source, SnapshotFile& file, LiveSession& session) {
+Result<void> take_all(hunt::LiveSource& source, hunt::SnapshotWriter& file, LiveSession& session) {
     Progress progress(session);
     hunt::Snapshot snapshot;
     while (true) {
@@ -120,7 +120,7 @@ int record(const RecordArguments& arguments) {
         fmt::print(stderr, "poolkd: {}\n", error.message);
         return exit_command_failed;
     };
-    auto file = SnapshotFile::open(arguments.file, machine);
+    auto file = open_recording(arguments.file, machine);
     if (!file) return failed(file.error());
     auto source = (*session)->source(arguments.sample.plan(usual_interval));
     const Result<void> taken = take_all(*source, **file, **session);
@@ -142,7 +142,9 @@ int record(const RecordArguments& arguments) {
 void add_record_command(CLI::App& program, int& exit_code) {
     auto arguments = std::make_shared<RecordArguments>();
     CLI::App* command = program.add_subcommand("record", "snapshots of a live kernel's pool tags into a file");
-    command->add_option("file", arguments->file, "added to; .csv, .json and .jsonl are text, all else is a series")
+    command
+        ->add_option("file", arguments->file,
+                     "added to; .csv, .json and .jsonl, .log (as PoolMon writes) are text, all else is a series")
         ->required();
     arguments->target.add_to(*command);
     arguments->sample.add_to(*command);

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "base/error.h"
-#include "hunt/snapshot.h"
+#include "hunt/export.h"
 
 #include <filesystem>
 #include <memory>
@@ -9,15 +8,10 @@
 
 namespace poolkd::app {
 
-/// A file that snapshots are added to. What was added stays, whatever happens next.
-class SnapshotFile {
-  public:
-    virtual ~SnapshotFile() = default;
-    virtual Result<void> add(const hunt::Snapshot& snapshot) = 0;
-
-    /// By the name: `.csv`, `.json` and `.jsonl` (one object a line), else a series (hunt/series_file.h). A file that
-    /// is there is added to; kind `mismatch` when it is of another machine, `io`, `malformed`.
-    static Result<std::unique_ptr<SnapshotFile>> open(const std::filesystem::path& file, const std::string& machine);
-};
+/// Opens a file for the snapshots of a live machine, in the format of its name (`hunt::format_by_name`). A file that is
+/// there is added to. A series is on the disk after each snapshot. Kind `mismatch` when the file is of another machine,
+/// `io`, `malformed`.
+Result<std::unique_ptr<hunt::SnapshotWriter>> open_recording(const std::filesystem::path& file,
+                                                             const std::string& machine);
 
 } // namespace poolkd::app

@@ -20,7 +20,7 @@ using Cells = std::array<std::string, column_count>;
 using Widths = std::array<std::size_t, column_count>;
 constexpr Widths classic_widths = {10, 4, 10, 4, 9, 8, 6, 7};
 constexpr Widths file_widths = {10, 0, 10, 0, 10, 10, 0, 11}; ///< of `/n`
-constexpr std::size_t tag_width = 11; ///< " Tag  Type "
+constexpr std::size_t tag_width = 11;                         ///< " Tag  Type "
 constexpr std::size_t verdict_width = 14;
 constexpr std::size_t least_driver_width = 8;
 
@@ -43,7 +43,7 @@ struct Layout {
 };
 
 Cells cells_of(const PoolmonRow& row) {
-    return {fmt::to_string(row.allocs),      fmt::to_string(row.allocs_change), fmt::to_string(row.frees),
+    return {fmt::to_string(row.allocs),       fmt::to_string(row.allocs_change), fmt::to_string(row.frees),
             fmt::to_string(row.frees_change), fmt::to_string(row.difference),    fmt::to_string(row.bytes),
             fmt::to_string(row.bytes_change), fmt::to_string(row.per_alloc)};
 }
@@ -106,8 +106,8 @@ std::string row_text(std::string_view tag, std::string_view type, const Cells& c
 
 std::string header_text(const Layout& layout) {
     std::string text = " Tag  Type ";
-    constexpr std::array<std::string_view, column_count> names = {"Allocs", "", "Frees", "", "Diff",
-                                                                  "Bytes",  "", "Per Alloc"};
+    constexpr std::array<std::string_view, column_count> names = {"Allocs", "",      "Frees", "",
+                                                                  "Diff",   "Bytes", "",      "Per Alloc"};
     std::size_t end = text.size();
     for (std::size_t i = 0; i < column_count; ++i) {
         if (!layout.shown[i]) continue;
@@ -254,9 +254,9 @@ std::vector<ScreenLine> poolmon_screen(const PoolmonFrame& frame, const PoolmonV
     lines.push_back({header_text(layout), Style::header});
     for (std::size_t i = 0; i < count; ++i) {
         const PoolmonRow& row = rows[first + i];
-        lines.push_back({row_text(row.key.tag.text(), hunt::to_text(row.key.kind), cells[i], verdict_text(row),
-                                  row.driver, layout),
-                         style_of(row, view)});
+        lines.push_back(
+            {row_text(row.key.tag.text(), hunt::to_text(row.key.kind), cells[i], verdict_text(row), row.driver, layout),
+             style_of(row, view)});
     }
     for (const Total& total : totals)
         lines.push_back({row_text("Sum", total.type, total.cells, "", "", layout), Style::plain});

@@ -1,6 +1,5 @@
-#include "render/poolmon.h"
-
 #include "hunt/counters.h"
+#include "render/poolmon.h"
 
 #include <algorithm>
 #include <map>

@@ -43,13 +43,4 @@ nlohmann::json counts_json(const hunt::TagCounts& counts) {
             {"allocs", counts.allocs},      {"frees", counts.frees},         {"bytes", counts.bytes}};
 }
 
-nlohmann::json snapshot_json(const hunt::Snapshot& snapshot) {
-    nlohmann::json json = snapshot_facts_json(snapshot);
-    nlohmann::json tags = nlohmann::json::array();
-    for (const hunt::TagCounts& row : snapshot.rows)
-        tags.push_back(counts_json(row));
-    json["tags"] = std::move(tags);
-    return json;
-}
-
 } // namespace poolkd::render

@@ -11,7 +11,5 @@ namespace poolkd::render {
 [[nodiscard]] nlohmann::json snapshot_facts_json(const hunt::Snapshot& snapshot);
 /// `tag`, `value` (the tag as a number), `type`, `allocs`, `frees`, `bytes`.
 [[nodiscard]] nlohmann::json counts_json(const hunt::TagCounts& counts);
-/// The whole snapshot: the facts and `tags`.
-[[nodiscard]] nlohmann::json snapshot_json(const hunt::Snapshot& snapshot);
 
 } // namespace poolkd::render

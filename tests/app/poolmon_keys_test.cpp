@@ -35,7 +35,9 @@ TEST(KeyReader, EscapeAloneIsAKeyAfterAPause) {
     EXPECT_THAT(reader.feed("\x1b"), IsEmpty());
     EXPECT_THAT(reader.pause(), ElementsAre(Key{escape}));
     EXPECT_THAT(reader.pause(), IsEmpty());
-    EXPECT_THAT(reader.feed("\x1b" "b"), ElementsAre(Key{escape}, letter('b')));
+    EXPECT_THAT(reader.feed("\x1b"
+                            "b"),
+                ElementsAre(Key{escape}, letter('b')));
 }
 
 class Keys : public ::testing::Test {
@@ -46,9 +48,14 @@ class Keys : public ::testing::Test {
 };
 
 TEST_F(Keys, LettersSort) {
-    for (auto [key, sort] : {std::pair{'a', PoolmonSort::allocs}, {'f', PoolmonSort::frees},
-                             {'d', PoolmonSort::difference}, {'b', PoolmonSort::bytes}, {'m', PoolmonSort::per_alloc},
-                             {'s', PoolmonSort::difference}, {'v', PoolmonSort::verdict}, {'T', PoolmonSort::tag}}) {
+    for (auto [key, sort] : {std::pair{'a', PoolmonSort::allocs},
+                             {'f', PoolmonSort::frees},
+                             {'d', PoolmonSort::difference},
+                             {'b', PoolmonSort::bytes},
+                             {'m', PoolmonSort::per_alloc},
+                             {'s', PoolmonSort::difference},
+                             {'v', PoolmonSort::verdict},
+                             {'T', PoolmonSort::tag}}) {
         EXPECT_EQ(press(key), KeyEffect::redraw);
         EXPECT_EQ(view.sort, sort) << key;
     }

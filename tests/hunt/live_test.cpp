@@ -7,9 +7,9 @@ namespace poolkd::hunt {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
 using testing::FakePoolKernel;
 using testing::FakeTarget;
+using ::testing::HasSubstr;
 
 constexpr VirtAddr code(FakePoolKernel::base + 0x400), shared_data(0xfffff78000000000);
 constexpr std::uint32_t status_breakpoint = 0x80000003, access_violation = 0xc0000005;
@@ -32,7 +32,7 @@ class Live : public ::testing::Test {
         fake.put_row(FakePoolKernel::tracker, 4, {"Both", 2, 2, 0, 5, 1, 64});
         auto& memory = fake.target.virtual_memory();
         memory.map(shared_data, 0x1000);
-        memory.put_value<std::uint64_t>(shared_data + 0x8, 36'000'000'000);            // an hour
+        memory.put_value<std::uint64_t>(shared_data + 0x8, 36'000'000'000);           // an hour
         memory.put_value<std::uint64_t>(shared_data + 0x14, 132'539'328'000'000'000); // 2021-01-01
         memory.put_value<std::uint32_t>(shared_data + 0x2e8, 1024);
         EXPECT_TRUE(controller.adopt_stop());

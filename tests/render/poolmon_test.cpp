@@ -66,7 +66,8 @@ class Poolmon : public ::testing::Test {
 TEST_F(Poolmon, TheScreenIsThatOfTheReference) {
     auto screen = lines({100, 24});
     EXPECT_EQ(screen[0], " Memory: 4193784K Avail:        -  PageFlts:     -   InRam Krnl:    - P:      -");
-    EXPECT_THAT(screen[1], StartsWith(" Commit:        - Limit:        - Peak:        -            Pool N:  19975K P:"));
+    EXPECT_THAT(screen[1],
+                StartsWith(" Commit:        - Limit:        - Peak:        -            Pool N:  19975K P:"));
     EXPECT_THAT(screen[2], StartsWith(" System pool information"));
     EXPECT_THAT(screen[2], HasSubstr("lab:page  up 1d 3:00:05"));
     EXPECT_EQ(screen[3], " Tag  Type     Allocs            Frees            Diff    Bytes         Per Alloc");
@@ -144,7 +145,8 @@ TEST_F(Poolmon, RowsScrollAndTotalsStay) {
     auto screen = lines({100, 8});
     EXPECT_THAT(screen[4], StartsWith(" Gone"));
     EXPECT_THAT(screen[5], StartsWith(" Zta"));
-    EXPECT_THAT(screen[6], StartsWith(" Sum  Nonp     904838 (  83)    882248 (  29)    22590 20454744 ( 50672)    905"));
+    EXPECT_THAT(screen[6],
+                StartsWith(" Sum  Nonp     904838 (  83)    882248 (  29)    22590 20454744 ( 50672)    905"));
     EXPECT_THAT(screen[7], StartsWith(" Sum  Paged"));
 }
 
