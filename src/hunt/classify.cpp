@@ -1,5 +1,8 @@
 #include "hunt/classify.h"
 
+#include "hunt/doubts.h"
+#include "hunt/words.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,125 +15,11 @@ namespace {
 // --- what the rules turn on -----------------------------------------------------------------------------------------
 
 constexpr std::size_t enough_samples = 8; ///< below it a course has no shape
-constexpr double leak_chance = 5e-5;      ///< of the floor's rise without a trend, for a leak
-constexpr double modest_chance = 1e-6;    ///< the same, where a cache that wanders reaches as high
-constexpr double trend_chance = 0.005;    ///< the same, to call it a trend at all
+constexpr double trend_chance = 0.005;    ///< of the floor's rise without a trend, to call it a trend at all
 constexpr double least_change = 0.01;     ///< of what is in use, to call it a change
-constexpr double least_blocks = 16;
-constexpr double steady_pace = 0.85, steady_pace_long = 0.6; ///< last third against first, short and long evidence
-constexpr std::size_t long_samples = 96, churning_samples = 20, short_samples = 20;
-constexpr double long_hours = 48, day_hours = 24;
-constexpr double never_freed = 0.05, churning = 0.3;
-constexpr double level_pace = 0.1; ///< recent pace below which growth has ended
-
-std::string percent(double part) {
-    const double value = part * 100;
-    return value != 0 && std::abs(value) < 0.995 ? fmt::format("{:.2g} %", value) : fmt::format("{:.0f} %", value);
-}
-
-std::string chance_text(double chance) {
-    if (chance < 1e-12) return "practically never by chance";
-    if (chance > 0.1) return "often by chance";
-    return fmt::format("by chance once in {:.0f}", 1 / chance);
-}
-
-std::string hours_text(double hours) {
-    if (hours >= 48) return fmt::format("{:.1f} days", hours / 24);
-    if (hours >= 2) return fmt::format("{:.1f} hours", hours);
-    if (hours >= 1.0 / 30) return fmt::format("{:.0f} minutes", hours * 60);
-    return fmt::format("{:.0f} seconds", hours * 3600);
-}
+constexpr double level_pace = 0.1;        ///< recent pace below which growth has ended
 
 // --- many snapshots -------------------------------------------------------------------------------------------------
-
-bool is_long(const Shape& shape) {
-    return shape.samples >= long_samples && shape.span_hours >= long_hours;
-}
-
-double change_of_level(const Shape& shape) {
-    return shape.first > 0 ? (shape.first + shape.gained) / shape.first : 1e9;
-}
-
-/// Growth goes on as at the start: in time, or, where the load varies, per allocation.
-bool keeps_its_pace(const Shape& shape) {
-    const double least = is_long(shape) ? steady_pace_long : steady_pace;
-    if (shape.recent_pace.value_or(0) < least / 2) return false;
-    if (shape.pace_change.value_or(0) >= least) return true;
-    return shape.freed_share.value_or(0) >= 0.5 && shape.activity_change.value_or(0) >= least;
-}
-
-/// Blocks in use are allocations an hour times the time a block lives (Little's law): when only the load grew, the
-/// blocks in use grew by the same factor. Half of the growth has to be more than that.
-bool load_explains(const Shape& shape) {
-    if (shape.freed_share.value_or(0) < churning || !shape.load_ratio || !shape.residence_ratio) return false;
-    if (*shape.load_ratio - 1 <= std::max(0.1, 2 * shape.load_error)) return false;
-    const double grown = *shape.load_ratio * *shape.residence_ratio;
-    return grown - *shape.load_ratio < 0.5 * (grown - 1);
-}
-
-/// Could this rise be one flank of something that falls again: the morning of a day, a job's queue before it is worked
-/// off? Not over more than a day. Within a day only when the tag has kept the same part of its allocations ever since
-/// boot, and its rise is unlike such flanks.
-bool may_be_rhythm(const Shape& shape) {
-    if (shape.span_hours >= day_hours) return false;
-    if (shape.samples < short_samples || shape.kept_before.value_or(0) < 0.5) return true;
-    const double before = shape.history_ratio.value_or(0), uneven = shape.rise.unevenness;
-    const bool fast = before >= 1 && shape.blocks_per_hour / std::max(shape.first, 1.0) >= 1;
-    const bool straight = before >= 1 && shape.span_hours >= 6 && uneven <= 0.07;
-    // From a tenth or less to its full height, evenly: a flank of a rhythm that steep begins and ends flat.
-    const bool from_nothing = change_of_level(shape) >= 10 && uneven <= 0.15 && *shape.freed_share <= never_freed;
-    return !fast && !straight && !from_nothing;
-}
-
-/// Counters since boot that no load and no cache leaves behind.
-bool speaks_for_itself(const Standing& standing, const Layer& layer) {
-    constexpr double many = 100'000, nearly_none = 0.01, large_share = 0.1, large = 1024.0 * 1024 * 1024;
-    return standing.allocs && *standing.allocs >= many && standing.freed_share.value_or(1) <= nearly_none &&
-           ((standing.whole && standing.share >= large_share) || standing.bytes >= large) && !layer.cache;
-}
-
-std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing, const Layer& layer) {
-    std::vector<std::string> doubts;
-    auto doubt = [&](std::string text) { doubts.push_back(std::move(text)); };
-    if (shape.stopped_at) {
-        doubt(
-            fmt::format("It grew evenly for the first {} and stopped; nothing was given back since. A leak whose cause "
-                        "ended looks like this, and so does a cache that is full: repeat what ran then",
-                        hours_text(*shape.stopped_at)));
-        return doubts;
-    }
-    if (shape.gained < least_blocks) doubt(fmt::format("It gained only {:.0f} blocks", shape.gained));
-    // What half a million blocks say of which none came back, no rhythm says.
-    const bool plain = speaks_for_itself(standing, layer);
-    const bool modest = !plain && change_of_level(shape) < 1.5 && shape.freed_share.value_or(1) > never_freed;
-    if (shape.rise.chance > (modest ? modest_chance : leak_chance))
-        doubt(fmt::format("Its floor rose in {} of the stretches, which happens {}: more snapshots decide",
-                          percent(shape.rise.rising_share), chance_text(shape.rise.chance)));
-    if (!plain && shape.samples < churning_samples && shape.freed_share.value_or(0) > never_freed)
-        doubt(fmt::format("It frees blocks too, and {} snapshots are few to tell it from a load", shape.samples));
-    if (shape.gained < shape.spread) doubt("Its growth is still within its own ups and downs");
-    if (!keeps_its_pace(shape))
-        doubt(fmt::format(
-            "Its growth slowed down (the last third grew {} as fast as the first): a cache that fills looks "
-            "like this",
-            percent(std::max(0.0, shape.pace_change.value_or(0)))));
-    if (load_explains(shape))
-        doubt(fmt::format("Its allocations an hour rose as well, to {:.1f} times: the load explains the growth",
-                          *shape.load_ratio));
-    if (plain) {
-        // Neither days nor times are needed.
-    } else if (shape.span_hours == 0) {
-        if (shape.freed_share.value_or(1) > never_freed || change_of_level(shape) < 2)
-            doubt("The snapshots bear no times, so a rhythm of the load cannot be excluded (--interval tells them)");
-    } else if (may_be_rhythm(shape)) {
-        doubt(fmt::format("{} of evidence cannot exclude the rising side of a rhythm of the load",
-                          hours_text(shape.span_hours)));
-    }
-    if (layer.cache)
-        doubt(fmt::format("{} is a cache of Windows ({}), which is given back when memory gets scarce",
-                          standing.blocks > 0 ? "The tag" : "It", layer.what));
-    return doubts;
-}
 
 std::vector<std::string> signs_of(const Shape& shape, const Standing& standing) {
     std::vector<std::string> signs;
@@ -153,16 +42,17 @@ std::vector<std::string> signs_of(const Shape& shape, const Standing& standing) 
 }
 
 double leak_confidence(const Shape& shape, const Standing& standing) {
+    constexpr double day = 24, days = 72;
     double confidence = 0.70;
-    if (shape.freed_share && *shape.freed_share <= never_freed) confidence += 0.10;
+    if (shape.freed_share && *shape.freed_share <= never_freed) confidence += 0.08;
     if (shape.uniform_sizes) confidence += 0.03;
     if (shape.rise.chance < 1e-8) confidence += 0.05;
     if (shape.rise.rising_share >= 0.95) confidence += 0.03;
     if (is_long(shape)) confidence += 0.05;
-    if (standing.share >= 0.1) confidence += 0.02;
-    if (shape.span_hours == 0) confidence -= 0.10;
-    if (!shape.freed_share) confidence -= 0.10;
-    return std::min(confidence, 0.97);
+    if (standing.whole && standing.share >= 0.1) confidence += 0.02;
+    // A straight fill that takes longer than the evidence cannot be told from a leak.
+    if (shape.span_hours < days) confidence -= shape.span_hours < day ? 0.10 : 0.05;
+    return std::min(confidence, 0.95);
 }
 
 bool rises(const Shape& shape) {
@@ -230,7 +120,7 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
     const bool gained = several && changed > least_change * shape.first && changed >= 1;
     const bool lost = several && -changed > least_change * shape.first;
     const bool swings = shape.samples >= 3 && shape.high - shape.low > 1.5 * std::abs(changed);
-    if (speaks_for_itself(standing, layer) && !lost) {
+    if (speaks_for_itself(standing, layer) && (gained || !several)) {
         Judgement leak{Verdict::leaking, 0.75, {}};
         if (*standing.freed_share <= 0.001) leak.confidence += 0.08;
         if (gained) leak.confidence += 0.05;
@@ -254,12 +144,15 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
         return {
             Verdict::flat, 0.3 + 0.05 * static_cast<double>(shape.samples), {"Nothing changed in these few snapshots"}};
     if (layer.cache) return {Verdict::undecided, 0, {}};
-    constexpr double suspicious_share = 0.2;
-    if (standing.whole && standing.share >= suspicious_share)
+    constexpr double suspicious_share = 0.2, suspicious_bytes = 128.0 * 1024 * 1024;
+    const bool much = standing.whole ? standing.share >= suspicious_share : standing.bytes >= suspicious_bytes;
+    if (much)
         return {Verdict::growing,
                 0.4,
-                {fmt::format("It holds {} of its pool; {} snapshot{} cannot tell whether it still grows",
-                             percent(standing.share), shape.samples == 1 ? "one" : "two", several ? "s" : "")}};
+                {fmt::format("It holds {}; {} cannot tell whether it still grows",
+                             standing.whole ? percent(standing.share) + " of its pool"
+                                            : fmt::format("{:.0f} MB", standing.bytes / 1024 / 1024),
+                             several ? "two snapshots" : "one snapshot")}};
     if (standing.freed_share && *standing.freed_share <= 0.2 && standing.blocks >= 10'000)
         return {Verdict::growing,
                 0.4,

@@ -2,6 +2,7 @@
 
 #include "hunt/layers.h"
 #include "hunt/shape.h"
+#include "hunt/standing.h"
 #include "hunt/verdict.h"
 
 #include <optional>
@@ -9,16 +10,6 @@
 #include <vector>
 
 namespace poolkd::hunt {
-
-/// What is known of a tag at the end of the evidence, beside its course.
-struct Standing {
-    double blocks = 0, bytes = 0;
-    std::optional<double> allocs;      ///< since boot
-    std::optional<double> freed_share; ///< since boot
-    double share = 0;                  ///< of the bytes of its pool
-    bool whole = true;                 ///< the share is of all tags
-    std::optional<double> uptime_hours;
-};
 
 struct Judgement {
     Verdict verdict = Verdict::undecided;

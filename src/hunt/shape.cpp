@@ -51,23 +51,24 @@ std::vector<Stretch> divide_by_days(const Course& course) {
 
 /// Chance of the slope of the least-squares line through the floors. Neighbours that deviate together make a slope look
 /// surer than it is (a cache that wanders): their correlation is taken at the upper end of what the floors allow.
-double steady_noise_chance(std::span<const double> hours, std::span<const double> floors) {
+double steady_noise_chance(std::span<const double> hours, std::span<const double> floors, double least_step) {
     const auto count = static_cast<double>(floors.size());
     if (floors.size() < 12) return 1;
     const double alike = std::max(0.0, neighbour_correlation(floors)) + 2 / std::sqrt(count);
     if (alike >= 0.8) return 1;
-    const double mean_x = mean_spread(hours).mean, mean_y = mean_spread(floors).mean;
-    double xx = 0, xy = 0, yy = 0;
-    for (std::size_t i = 0; i < floors.size(); ++i) {
-        xx += (hours[i] - mean_x) * (hours[i] - mean_x);
-        xy += (hours[i] - mean_x) * (floors[i] - mean_y);
-        yy += (floors[i] - mean_y) * (floors[i] - mean_y);
-    }
-    if (xx <= 0) return 1;
-    const double rest = std::max(0.0, yy - xy * xy / xx) / (count - 2);
-    if (rest <= 0) return xy > 0 ? 0 : 1;
-    const double t = xy / xx / std::sqrt(rest / xx) * std::sqrt((1 - alike) / (1 + alike));
+    const Line line = fit_line(hours, floors);
+    if (line.spread_x <= 0) return 1;
+    const double error = std::max(line.rest, least_step) / std::sqrt(line.spread_x);
+    const double t = line.slope / error * std::sqrt((1 - alike) / (1 + alike));
     return student_tail(t, count * (1 - alike) / (1 + alike));
+}
+
+/// How many standard errors the slope of the values is away from zero.
+double slope_t(std::span<const double> values) {
+    const Line line = fit_line(values);
+    // A part in a hundred of the pace itself is never known better.
+    const double rest = std::max(line.rest, 0.01 * std::abs(mean_spread(values).mean));
+    return rest > 0 && line.spread_x > 0 ? line.slope / rest * std::sqrt(line.spread_x) : 0;
 }
 
 /// Floors of stretches at their times, and the steps between them per hour.
@@ -99,12 +100,17 @@ Rise rise_of(const Course& course, const std::vector<double>& values,
     for (const auto& stretches : divided) {
         const Steps steps(course, values, stretches);
         if (steps.paces.size() < 3) continue;
-        const double chance =
-            std::min(positive_mean_chance(steps.paces), steady_noise_chance(steps.hours, steps.floors));
+        // However even the steps are, blocks are counted: a step of n is not known better than to its root.
+        const double step = (steps.floors.back() - steps.floors.front()) / static_cast<double>(steps.paces.size());
+        const double least = std::sqrt(std::max(1.0, step));
+        const double hours = (steps.hours.back() - steps.hours.front()) / static_cast<double>(steps.paces.size());
+        const double chance = std::min(positive_mean_chance(steps.paces, least / hours),
+                                       steady_noise_chance(steps.hours, steps.floors, least));
         const MeanSpread spread = mean_spread(steps.paces);
         rise.unevenness = spread.mean > 0 ? spread.deviation / spread.mean : 1e9;
         const auto rising = std::ranges::count_if(steps.paces, [](double pace) { return pace > 0; });
         const double share = static_cast<double>(rising) / static_cast<double>(steps.paces.size());
+        if (steps.paces.size() >= 8) rise.slowing = std::min(rise.slowing, slope_t(steps.paces));
         if (chance > rise.chance) continue;
         rise.chance = chance;
         rise.rising_share = share;
@@ -174,27 +180,60 @@ void add_activity(const Course& course, Shape& shape) {
     if (gained > 0)
         shape.freed_share = std::clamp(1 - (course.blocks.back() - course.blocks.front()) / gained, 0.0, 1.0);
     const double kept_now = gained > 0 ? (course.blocks.back() - course.blocks.front()) / gained : 0;
-    if (kept_now > 0 && course.allocs.front() > 0) {
+    // Counters that had wrapped before tell nothing of that time.
+    if (kept_now > 0 && course.allocs.front() > 0 && course.blocks.front() <= course.allocs.front()) {
         shape.kept_before = course.blocks.front() / course.allocs.front() / kept_now;
         shape.history_ratio = course.allocs.front() / gained;
     }
-    if (points < 6) return;
-    const auto thirds = divide_evenly(points, 3);
+}
+
+/// Two parts of the course to compare, and the parts in between that tell how much such parts differ.
+struct LoadParts {
+    Stretch first, last;
+    std::vector<Stretch> all;
+};
+
+/// The first and last third; in whole days where there are two or more, since a part of a day is no sample of the load.
+LoadParts load_parts(const Course& course) {
+    const std::size_t points = course.hours.size();
+    const double span = course.hours.back() - course.hours.front();
+    const auto days = static_cast<std::size_t>(span / 24 + 0.05);
+    if (!course.timed || days < 2) {
+        const auto thirds = divide_evenly(points, 3);
+        return {thirds.front(), thirds.back(), divide_evenly(points, std::min<std::size_t>(24, points / 2))};
+    }
+    auto at = [&](double hour) {
+        return static_cast<std::size_t>(std::ranges::lower_bound(course.hours, course.hours.front() + hour) -
+                                        course.hours.begin());
+    };
+    const double whole = 24.0 * static_cast<double>(days),
+                 third = 24.0 * static_cast<double>(std::max<std::size_t>(1, days / 3));
+    LoadParts parts{{0, at(third)}, {at(whole - third), std::min(points, at(whole) + 1)}, {}};
+    const double length = 24.0 * std::ceil(static_cast<double>(days) / 24);
+    for (double hour = 0; hour + length <= whole + 0.5; hour += length)
+        parts.all.push_back({at(hour), std::min(points, at(hour + length) + 1)});
+    return parts;
+}
+
+void add_load(const Course& course, Shape& shape) {
+    if (course.allocs.empty() || course.hours.size() < 6) return;
     auto load = [&](Stretch s) {
+        if (s.size() < 2) return 0.0;
         const double time = course.hours[s.end - 1] - course.hours[s.begin];
         return time > 0 ? (course.allocs[s.end - 1] - course.allocs[s.begin]) / time : 0;
     };
-    const double load_first = load(thirds[0]), load_last = load(thirds[2]);
+    const LoadParts parts = load_parts(course);
+    if (parts.first.size() == 0 || parts.last.size() == 0) return;
+    const double load_first = load(parts.first), load_last = load(parts.last);
     if (load_first <= 0 || load_last <= 0) return;
     shape.load_ratio = load_last / load_first;
     std::vector<double> loads;
-    for (Stretch s : divide_evenly(points, std::min<std::size_t>(24, points / 2)))
+    for (Stretch s : parts.all)
         loads.push_back(load(s));
-    const MeanSpread spread = mean_spread(loads);
-    // Of a ratio of two means of a third of the stretches each.
-    if (spread.mean > 0)
-        shape.load_error = spread.deviation / spread.mean * std::sqrt(6 / static_cast<double>(loads.size()));
-    const double mean_first = mean_of(course.blocks, thirds[0]), mean_last = mean_of(course.blocks, thirds[2]);
+    // Of a ratio of two means of a third of the parts each; what the load changes evenly is no error.
+    if (const double mean = mean_spread(loads).mean; mean > 0)
+        shape.load_error = fit_line(loads).rest / mean * std::sqrt(6 / static_cast<double>(loads.size()));
+    const double mean_first = mean_of(course.blocks, parts.first), mean_last = mean_of(course.blocks, parts.last);
     if (mean_first > 0) shape.residence_ratio = mean_last / mean_first / *shape.load_ratio;
     if (shape.pace_change) shape.activity_change = *shape.pace_change / *shape.load_ratio;
 }
@@ -247,9 +286,11 @@ std::vector<Course> courses_of(const History& history, const TagHistory& tag) {
         if (std::isnan(tag.blocks[i])) continue;
         if (boot != history.boot[i]) {
             courses.emplace_back().timed = history.timed;
+            courses.back().boot = history.boot[i];
             boot = history.boot[i];
         }
         Course& course = courses.back();
+        course.end_point = i;
         course.hours.push_back(history.hours[i]);
         course.blocks.push_back(tag.blocks[i]);
         course.bytes.push_back(tag.bytes[i]);
@@ -290,8 +331,6 @@ Shape shape_of(const Course& course) {
     shape.fall_chance = rise_of(course, upside_down, divided).chance;
     const Steps floors(course, course.blocks, divide_evenly(points, std::min<std::size_t>(24, points)));
     shape.rising_chance = rising_chance(floors.floors);
-    for (double& v : upside_down)
-        v = -v;
     std::vector<double> falling(floors.floors);
     for (double& v : falling)
         v = -v;
@@ -307,7 +346,7 @@ Shape shape_of(const Course& course) {
     }
     shape.spread = quantile(heights, 0.5);
     add_pace(course, shape);
-    add_activity(course, shape);
+    add_load(course, shape);
     add_stop(course, shape);
     add_sizes(course, shape);
     return shape;

@@ -13,6 +13,8 @@ struct Course {
     std::vector<double> hours, blocks, bytes;
     std::vector<double> allocs; ///< empty without activity
     bool timed = true;
+    std::uint32_t boot = 0;
+    std::size_t end_point = 0; ///< of the history, where it ends
 };
 
 /// The courses of a tag, one a boot; boots that do not know the tag are left out.
@@ -22,6 +24,7 @@ struct Course {
 struct Rise {
     double chance = 1;       ///< smallest over the divisions: of such steps of the floor without a trend
     double rising_share = 0; ///< of the stretches of that division
+    double slowing = 0;      ///< standard errors by which the steps get smaller in time (negative: they do)
     double unevenness = 0;   ///< deviation of the steps per hour over their mean, of the finest division
 };
 

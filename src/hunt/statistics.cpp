@@ -62,6 +62,29 @@ MeanSpread mean_spread(std::span<const double> values) {
     return result;
 }
 
+Line fit_line(std::span<const double> x, std::span<const double> y) {
+    Line line;
+    const std::size_t n = std::min(x.size(), y.size());
+    const double mean_x = mean_spread(x.first(n)).mean, mean_y = mean_spread(y.first(n)).mean;
+    double xy = 0, yy = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        line.spread_x += (x[i] - mean_x) * (x[i] - mean_x);
+        xy += (x[i] - mean_x) * (y[i] - mean_y);
+        yy += (y[i] - mean_y) * (y[i] - mean_y);
+    }
+    if (line.spread_x <= 0) return line;
+    line.slope = xy / line.spread_x;
+    if (n > 2) line.rest = std::sqrt(std::max(0.0, yy - xy * line.slope) / static_cast<double>(n - 2));
+    return line;
+}
+
+Line fit_line(std::span<const double> y) {
+    std::vector<double> numbers(y.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        numbers[i] = static_cast<double>(i);
+    return fit_line(numbers, y);
+}
+
 double theil_sen(std::span<const double> x, std::span<const double> y, std::size_t most) {
     const std::size_t count = std::min(x.size(), most);
     if (count < 2) return 0;
@@ -128,9 +151,10 @@ double student_tail(double t, double freedom) {
     return t >= 0 ? half : 1 - half;
 }
 
-double positive_mean_chance(std::span<const double> values) {
+double positive_mean_chance(std::span<const double> values, double least_deviation) {
     if (values.size() < 2) return 1;
-    const MeanSpread spread = mean_spread(values);
+    MeanSpread spread = mean_spread(values);
+    spread.deviation = std::max(spread.deviation, least_deviation);
     if (spread.deviation <= 0) return spread.mean > 0 ? 0 : 1;
     const auto count = static_cast<double>(values.size());
     return student_tail(spread.mean / spread.deviation * std::sqrt(count), count - 1);

@@ -15,6 +15,16 @@ struct MeanSpread {
 };
 [[nodiscard]] MeanSpread mean_spread(std::span<const double> values);
 
+/// The least-squares line through points.
+struct Line {
+    double slope = 0;
+    double rest = 0;     ///< deviation of the values from the line, of n - 2; 0 of fewer than three
+    double spread_x = 0; ///< sum of squares of x about its mean: the slope's error is rest over its root
+};
+[[nodiscard]] Line fit_line(std::span<const double> x, std::span<const double> y);
+/// The same with the numbers 0, 1, 2, … for x.
+[[nodiscard]] Line fit_line(std::span<const double> y);
+
 /// Median of the slopes between all pairs of points (Theil 1950, Sen 1968): up to 29 % of wild points do not move it.
 /// Of more than `most` points, as many are taken evenly: the cost is bounded by their square.
 [[nodiscard]] double theil_sen(std::span<const double> x, std::span<const double> y, std::size_t most = 96);
@@ -23,8 +33,9 @@ struct MeanSpread {
 /// and for the correlation of neighbours (Hamed and Rao 1998, first lag).
 [[nodiscard]] double rising_chance(std::span<const double> values);
 
-/// One-sided chance of a mean this far above zero when the true mean is zero: Student's t of the values.
-[[nodiscard]] double positive_mean_chance(std::span<const double> values);
+/// One-sided chance of a mean this far above zero when the true mean is zero: Student's t of the values. Their
+/// deviation is taken as `least_deviation` where it comes out smaller: few values can be alike by chance.
+[[nodiscard]] double positive_mean_chance(std::span<const double> values, double least_deviation = 0);
 
 /// P(T >= t) for Student's distribution with `freedom` degrees.
 [[nodiscard]] double student_tail(double t, double freedom);

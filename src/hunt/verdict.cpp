@@ -15,12 +15,15 @@ namespace {
 
 constexpr std::size_t tags_between_looks = 64; ///< at the wish to stop
 
-/// The course to judge by: that of the longest boot, of equals the last.
+/// The course to judge by: the last boot's when it is long enough to have a shape, or no shorter than half of the
+/// longest; else that of the longest boot.
 const Course* main_course(const std::vector<Course>& courses) {
-    const Course* best = nullptr;
-    for (const Course& course : courses)
-        if (!best || course.hours.size() >= best->hours.size()) best = &course;
-    return best;
+    constexpr std::size_t enough = 20;
+    if (courses.empty()) return nullptr;
+    auto points = [](const Course& course) { return course.hours.size(); };
+    const Course& longest = *std::ranges::max_element(courses, {}, points);
+    const Course& last = courses.back();
+    return points(last) >= enough || 2 * points(last) >= points(longest) ? &last : &longest;
 }
 
 std::vector<double> chart_of(const History& history, const TagHistory& tag) {
@@ -41,17 +44,24 @@ std::vector<double> chart_of(const History& history, const TagHistory& tag) {
     return chart;
 }
 
-/// Sums of all tags at the end, a pool each.
+/// Sums of all tags at the end of a boot, a pool each.
 struct PoolTotals {
     double nonpaged = 0, paged = 0;
     [[nodiscard]] double of(PoolKind kind) const { return kind == PoolKind::paged ? paged : nonpaged; }
 };
 
-PoolTotals totals_of(const History& history) {
-    PoolTotals totals;
-    for (const TagHistory& tag : history.tags)
-        if (!tag.bytes.empty() && !std::isnan(tag.bytes.back()))
-            (tag.key.kind == PoolKind::paged ? totals.paged : totals.nonpaged) += std::max(0.0, tag.bytes.back());
+/// One a boot. Each tag counts as the last snapshot of the boot that knows it has it.
+std::vector<PoolTotals> totals_of(const History& history) {
+    std::vector<PoolTotals> totals(history.restarts() + 1);
+    for (const TagHistory& tag : history.tags) {
+        std::size_t boot = totals.size();
+        for (std::size_t i = history.hours.size(); i-- > 0;) {
+            if (history.boot[i] == boot || std::isnan(tag.bytes[i])) continue;
+            boot = history.boot[i];
+            PoolTotals& sum = totals[boot];
+            (tag.key.kind == PoolKind::paged ? sum.paged : sum.nonpaged) += std::max(0.0, tag.bytes[i]);
+        }
+    }
     return totals;
 }
 
@@ -59,10 +69,12 @@ Standing standing_of(const History& history, const TagHistory& tag, const Course
     Standing standing;
     standing.blocks = course.blocks.back();
     standing.bytes = course.bytes.back();
-    if (!course.allocs.empty()) {
+    // More blocks than allocations: the counter had wrapped before the evidence begins, and tells nothing since boot.
+    if (!course.allocs.empty() && course.allocs.back() > 0 && course.blocks.back() <= course.allocs.back()) {
         standing.allocs = course.allocs.back();
-        if (*standing.allocs > 0) standing.freed_share = std::clamp(1 - standing.blocks / *standing.allocs, 0.0, 1.0);
+        standing.freed_share = std::clamp(1 - standing.blocks / *standing.allocs, 0.0, 1.0);
     }
+    standing.since_restarted = course.boot != history.restarts();
     if (const double all = totals.of(tag.key.kind); all > 0)
         standing.share = std::clamp(standing.bytes / all, 0.0, 1.0);
     standing.whole = history.whole;
@@ -71,13 +83,19 @@ Standing standing_of(const History& history, const TagHistory& tag, const Course
     return standing;
 }
 
+/// The nearest integer, or the largest there is.
+std::int64_t whole_number(double value) {
+    constexpr double most = 9.2e18;
+    return std::llround(std::clamp(std::isnan(value) ? 0.0 : value, -most, most));
+}
+
 Figures figures_of(const Course& course, const Shape& shape, const Standing& standing) {
     Figures figures;
     figures.samples = shape.samples;
-    figures.blocks = std::llround(standing.blocks);
-    figures.bytes = std::llround(standing.bytes);
-    figures.blocks_gained = std::llround(course.blocks.back() - course.blocks.front());
-    figures.bytes_gained = std::llround(course.bytes.back() - course.bytes.front());
+    figures.blocks = whole_number(standing.blocks);
+    figures.bytes = whole_number(standing.bytes);
+    figures.blocks_gained = whole_number(course.blocks.back() - course.blocks.front());
+    figures.bytes_gained = whole_number(course.bytes.back() - course.bytes.front());
     if (standing.whole) figures.share = standing.share;
     figures.freed_share = shape.samples >= 2 ? shape.freed_share : standing.freed_share;
     if (shape.samples >= 2 && course.timed) {
@@ -142,12 +160,18 @@ struct Judged {
     Candidate candidate;
 };
 
-Judged judge_tag(const History& history, const TagHistory& tag, const Course& course, const PoolTotals& totals,
-                 const VerdictOptions& options) {
+Judged judge_tag(const History& history, const TagHistory& tag, const Course& course,
+                 const std::vector<PoolTotals>& all_totals, const VerdictOptions& options) {
+    const PoolTotals& totals = all_totals[course.boot];
     const Shape shape = shape_of(course);
     const Standing standing = standing_of(history, tag, course, totals);
     Layer layer = layer_of(tag.key.tag, options.tags);
     Judgement judgement = classify(shape, standing, layer);
+    if (standing.since_restarted && judgement.verdict != Verdict::undecided) {
+        judgement.reasons.insert(judgement.reasons.begin(),
+                                 "Judged by the boot before the last restart: there is too little since");
+        judgement.confidence = std::max(0.0, judgement.confidence - 0.1);
+    }
     Judged judged;
     TagVerdict& row = judged.row;
     row.key = tag.key;
@@ -185,8 +209,8 @@ void fill_head(Report& report, const History& history, const PoolTotals& totals)
     report.activity = history.activity;
     report.whole = history.whole;
     report.memory = history.memory;
-    report.nonpaged_bytes = std::llround(totals.nonpaged);
-    report.paged_bytes = std::llround(totals.paged);
+    report.nonpaged_bytes = whole_number(totals.nonpaged);
+    report.paged_bytes = whole_number(totals.paged);
     report.coverage = history.coverage;
 }
 
@@ -224,9 +248,9 @@ std::string_view to_text(Verdict verdict) {
 Result<Report> judge(SnapshotSource& source, const VerdictOptions& options, Work& work) {
     POOLKD_TRY(History history, read_history(source, work));
     if (history.snapshots == 0) return fail(ErrorKind::not_found, "The evidence holds no snapshot of pool tags");
-    const PoolTotals totals = totals_of(history);
+    const std::vector<PoolTotals> totals = totals_of(history);
     Report report;
-    fill_head(report, history, totals);
+    fill_head(report, history, totals.back());
     report.notes = source.notes();
     std::vector<Judged> judged;
     judged.reserve(history.tags.size());

@@ -18,13 +18,13 @@ namespace {
 
 using hunt::Verdict;
 
-constexpr std::size_t lengths[] = {10, 30, 100, 300, 1000, 10'000};
+constexpr std::size_t lengths[] = {10, 30, 100, 350, 1000, 10'000};
 constexpr unsigned documented_seeds = 200;
 
 /// At this length each kind of leak is found in 95 % of the seeds; shorter ones are too short for some.
 const std::map<Kind, std::size_t> decidable = {
-    {Kind::noisy_load, 300}, {Kind::slow_under_cache, 1000}, {Kind::lockstep, 300},
-    {Kind::wrap, 300},       {Kind::restart, 300},           {Kind::missing, 300},
+    {Kind::noisy_load, 1000}, {Kind::slow_under_cache, 1000}, {Kind::lockstep, 1000},
+    {Kind::wrap, 1000},       {Kind::restart, 1000},          {Kind::missing, 1000},
 };
 
 struct Score {

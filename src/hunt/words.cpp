@@ -1,0 +1,27 @@
+#include "hunt/words.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace poolkd::hunt {
+
+std::string percent(double part) {
+    const double value = part * 100;
+    return value != 0 && std::abs(value) < 0.995 ? fmt::format("{:.2g} %", value) : fmt::format("{:.0f} %", value);
+}
+
+std::string chance_text(double chance) {
+    if (chance < 1e-12) return "practically never by chance";
+    if (chance > 0.1) return "often by chance";
+    return fmt::format("by chance once in {:.0f}", 1 / chance);
+}
+
+std::string hours_text(double hours) {
+    if (hours >= 48) return fmt::format("{:.1f} days", hours / 24);
+    if (hours >= 2) return fmt::format("{:.1f} hours", hours);
+    if (hours >= 1.0 / 30) return fmt::format("{:.0f} minutes", hours * 60);
+    return fmt::format("{:.0f} seconds", hours * 3600);
+}
+
+} // namespace poolkd::hunt
