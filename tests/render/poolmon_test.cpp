@@ -70,7 +70,7 @@ TEST_F(Poolmon, TheScreenIsThatOfTheReference) {
                 StartsWith(" Commit:        - Limit:        - Peak:        -            Pool N:  19975K P:"));
     EXPECT_THAT(screen[2], StartsWith(" System pool information"));
     EXPECT_THAT(screen[2], HasSubstr("lab:page  up 1d 3:00:05"));
-    EXPECT_EQ(screen[3], " Tag  Type     Allocs            Frees            Diff    Bytes         Per Alloc");
+    EXPECT_EQ(screen[3], " Tag  Type     Allocs            Frees            Diff    Bytes       Per Alloc");
     EXPECT_EQ(screen[4], " File Nonp     884120 (  31)    882011 (  29)     2109   792984 (   752)    376");
     EXPECT_EQ(screen[7], " Zta  Nonp      20711 (  52)       230 (   0)    20481 19661760 ( 49920)    960");
 }
