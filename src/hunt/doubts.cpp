@@ -17,6 +17,7 @@ constexpr double slowing = -3;                               ///< standard error
 constexpr std::size_t churning_samples = 20, short_samples = 20;
 constexpr double day_hours = 24, days_of_habit = 7;
 constexpr double churning = 0.3;
+constexpr double many_before = 10'000; ///< allocations before the evidence that show how a tag behaves
 
 double change_of_level(const Shape& shape) {
     return shape.first > 0 ? (shape.first + shape.gained) / shape.first : 1e9;
@@ -56,8 +57,9 @@ bool may_be_rhythm(const Shape& shape) {
     if (shape.span_hours >= day_hours) return false;
     if (shape.samples < short_samples || shape.kept_before.value_or(0) < 0.5) return true;
     const double before = shape.history_ratio.value_or(0), uneven = shape.rise.unevenness;
-    const bool fast = before >= 1 && shape.blocks_per_hour / std::max(shape.first, 1.0) >= 1;
-    const bool straight = before >= 1 && shape.span_hours >= 6 && uneven <= 0.07;
+    const bool knows_before = before >= 1 || before * shape.allocs_gained.value_or(0) >= many_before;
+    const bool fast = knows_before && shape.blocks_per_hour / std::max(shape.first, 1.0) >= 1;
+    const bool straight = knows_before && shape.span_hours >= 6 && uneven <= 0.07;
     // From a tenth or less to its full height, evenly: a flank of a rhythm that steep begins and ends flat.
     const bool from_nothing =
         shape.span_hours >= 6 && change_of_level(shape) >= 10 && uneven <= 0.15 && freed(shape) <= never_freed;
