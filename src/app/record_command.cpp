@@ -149,7 +149,7 @@ void add_record_command(CLI::App& program, int& exit_code) {
     arguments->target.add_to(*command);
     arguments->sample.add_to(*command);
     command->add_flag("--json", arguments->json, "tell the cost in JSON");
-    command->footer("Without --for and --count it goes on until Ctrl-C. The target stands still while it is read.");
+    command->footer("Without --for and --count it goes on until Ctrl-C. The target stands still while it is read.\n");
     command->callback([arguments, &exit_code] { exit_code = record(*arguments); });
 }
 
