@@ -47,7 +47,7 @@ void append_json_line(std::string& out, const Snapshot& snapshot) {
         put("\"uptime_seconds\": {}.{:03}, ", uptime / 1000, uptime % 1000);
     }
     if (!snapshot.activity) put("\"activity\": false, ");
-    if (!snapshot.whole) put("\"whole\": false, ");
+    put("\"whole\": {}, ", snapshot.whole);
     if (const std::string memory = memory_json(snapshot.memory); !memory.empty()) put("\"memory\": {{{}}}, ", memory);
     if (!snapshot.coverage.complete())
         put("\"coverage\": {{\"complete\": false, \"bytes_read\": {}, \"bytes_missing\": {}, \"sentence\": {}}}, ",

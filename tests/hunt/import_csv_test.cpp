@@ -125,5 +125,105 @@ TEST(ImportCsv, WhatIsMissingIsNamed) {
     }
 }
 
+TEST(ImportCsv, ARowWithoutFreesAmongOthersIsUnreadable) {
+    const Imported read = import_text("time,tag,type,allocs,frees,bytes\n"
+                                      "1764063795,Abc,Nonp,10,3,112\n1764063795,Def,Nonp,7,,112\n"
+                                      "1764063796,Abc,Nonp,7,,112\n1764063796,Def,Nonp,8,,112\n");
+    ASSERT_EQ(read.snapshots.size(), 2u);
+    EXPECT_TRUE(read.snapshots[0].activity);
+    EXPECT_EQ(read.snapshots[0].rows.size(), 1u);
+    EXPECT_FALSE(read.snapshots[1].activity);
+    EXPECT_EQ(row(read.snapshots[1], "Def"), counts("Def", PoolKind::nonpaged, 8, 0, 112));
+    EXPECT_TRUE(read.noted("1 line could not be read (line 3)"));
+}
+
+TEST(ImportCsv, NothingIsMadeUpForEmptyFields) {
+    const Imported read =
+        import_text("tag,type,allocs,frees,bytes\nAbc,Nonp,10,3,112\nDef,Nonp,,3,112\nGhi,Nonp,10,3,\n"
+                    "Jkl,Nonp,,,\n");
+    ASSERT_EQ(read.snapshots.size(), 1u);
+    EXPECT_EQ(read.snapshots[0].rows.size(), 1u);
+    EXPECT_TRUE(read.noted("3 lines could not be read (the first: line 3)"));
+    const Imported wide = import_text("Tag,PagedAllocs,PagedFrees,PagedUsed,NonPagedAllocs,NonPagedFrees,NonPagedUsed\n"
+                                      "Abc,,,,10,3,112\n");
+    EXPECT_EQ(row(wide.snapshots.at(0), "Abc"), counts("Abc", PoolKind::nonpaged, 10, 3, 112));
+    EXPECT_TRUE(wide.snapshots[0].activity);
+}
+
+TEST(ImportCsv, ManyRowsOfBothPoolsAreWhole) {
+    std::string rows = "tag,type,allocs,frees,bytes\n";
+    EXPECT_FALSE(import_text(rows + "Abc,Nonp,10,3,112\n").snapshots.at(0).whole);
+    std::string one_pool = rows;
+    for (int i = 0; i < 250; ++i) {
+        rows += fmt::format("T{:03},{},10,3,700\n", i, i % 2 == 0 ? "Nonp" : "Paged");
+        one_pool += fmt::format("T{:03},Nonp,10,3,700\n", i);
+    }
+    EXPECT_TRUE(import_text(rows).snapshots.at(0).whole);
+    EXPECT_FALSE(import_text(one_pool).snapshots.at(0).whole);
+}
+
+TEST(ImportCsv, OneDateDecidesTheOrderOfAll) {
+    const std::string names = "time,tag,type,allocs,frees,bytes\n";
+    for (const char* text : {"05/11/2026,Abc,Nonp,1,0,1\n06/11/2026,Abc,Nonp,2,0,1\n28/11/2026,Abc,Nonp,3,0,1\n",
+                             "11-05-2026,Abc,Nonp,1,0,1\n11-06-2026,Abc,Nonp,2,0,1\n11-28-2026,Abc,Nonp,3,0,1\n"}) {
+        const Imported read = import_text(names + text);
+        ASSERT_EQ(read.snapshots.size(), 3u) << text;
+        EXPECT_EQ(read.snapshots[0].time, at(1793836800000)) << text;
+        EXPECT_EQ(read.snapshots[1].time, at(1793923200000)) << text;
+        EXPECT_EQ(read.snapshots[2].time, at(1795824000000)) << text;
+        EXPECT_THAT(read.notes, ::testing::IsEmpty()) << text;
+    }
+    const Imported open = import_text(names + "05/11/2026,Abc,Nonp,1,0,1\n05/12/2026,Abc,Nonp,2,0,1\n");
+    EXPECT_EQ(open.snapshots.at(0).time, at(1778457600000));
+    EXPECT_TRUE(open.noted("(05/11/2026), and none of them decides: taken as the month first"));
+    const Imported both = import_text(names + "25/11/2026,Abc,Nonp,1,0,1\n11/26/2026,Abc,Nonp,2,0,1\n");
+    EXPECT_EQ(both.snapshots.size(), 1u);
+    EXPECT_TRUE(both.noted("Some dates begin with the day and others with the month"));
+    EXPECT_TRUE(both.noted("1 line could not be read (line 3)"));
+}
+
+TEST(ImportCsv, NumbersThatMayBeFractionsAreUnreadable) {
+    const Imported commas = import_text("tag,type,allocs,frees,bytes\nAbc,Nonp,10,3,1.234\nDef,Nonp,10,3,1.234.567\n"
+                                        "Ghi,Nonp,10,3,\"1,234\"\nJkl,Nonp,10,3,1.5\n");
+    ASSERT_EQ(commas.snapshots.size(), 1u);
+    EXPECT_EQ(row(commas.snapshots[0], "Def").bytes, 1234567);
+    EXPECT_EQ(row(commas.snapshots[0], "Ghi").bytes, 1234);
+    EXPECT_EQ(commas.snapshots[0].rows.size(), 2u);
+    EXPECT_TRUE(commas.noted("2 lines could not be read (the first: line 2)"));
+    const Imported semicolons =
+        import_text("tag;type;allocs;frees;bytes\nAbc;Nonp;10;3;1,234\nDef;Nonp;10;3;1.234.567\n");
+    ASSERT_EQ(semicolons.snapshots.size(), 1u);
+    EXPECT_EQ(semicolons.snapshots[0].rows.size(), 1u);
+}
+
+TEST(ImportCsv, UnitsInNamesScale) {
+    for (auto [name, value, bytes] :
+         {std::tuple{"Size (KB)", "2", 2048}, std::tuple{"UsedKB", "1.5", 1536}, std::tuple{"Bytes (MB)", "2", 2097152},
+          std::tuple{"Size", "2", 2}, std::tuple{"Used MiB", "0.25", 262144}}) {
+        const Imported read = import_text(fmt::format("tag,type,allocs,frees,{}\nAbc,Nonp,10,3,{}\n", name, value));
+        EXPECT_EQ(row(read.snapshots.at(0), "Abc").bytes, bytes) << name;
+    }
+    const auto ambiguous = try_import("tag,type,allocs,frees,UsedKB\nAbc,Nonp,10,3,1.234\n");
+    ASSERT_FALSE(ambiguous);
+    EXPECT_THAT(ambiguous.error().message, ::testing::HasSubstr("1 line (the first: line 2)"));
+}
+
+TEST(ImportCsv, ASecondLineOfNamesBeginsAnotherTable) {
+    const Imported read = import_text("time,tag,type,allocs,frees,bytes\n1764063795,Abc,Nonp,10,3,112\n"
+                                      "time,tag,type,bytes,frees,allocs\n1764063796,Abc,Nonp,224,4,20\n"
+                                      "bytes;frees;tag;diff;type;time\n336;5;Abc;16;Nonp;1764063797\n");
+    ASSERT_EQ(read.snapshots.size(), 3u);
+    EXPECT_EQ(row(read.snapshots[1], "Abc"), counts("Abc", PoolKind::nonpaged, 20, 4, 224));
+    EXPECT_EQ(row(read.snapshots[2], "Abc"), counts("Abc", PoolKind::nonpaged, 21, 5, 336));
+    EXPECT_THAT(read.notes, ::testing::IsEmpty());
+}
+
+TEST(ImportCsv, BytesAloneAreRefused) {
+    const auto read = try_import("tag,type,bytes\nAbc,Nonp,112\n");
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+    EXPECT_THAT(read.error().message, ::testing::HasSubstr("tells bytes but no blocks"));
+}
+
 } // namespace
 } // namespace poolkd::hunt

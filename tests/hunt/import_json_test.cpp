@@ -10,7 +10,7 @@ using namespace testing;
 TEST(ImportJson, OurOwnLines) {
     const Imported read = import_text(
         R"({"time": 1764063795.12, "machine": "SRV1", "uptime_seconds": 3600.5, "memory": {"physical": 4096, "nonpaged": 7},
-            "tags": [{"tag": "Abc ", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112},
+            "whole": true, "tags": [{"tag": "Abc ", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112},
                      {"tag": "File", "type": "Paged", "allocs": 5, "frees": 5, "bytes": 0}]}
 {"time": "2025-11-25T09:44:15Z", "activity": false, "whole": false, "tags": [{"tag": "Abc", "type": "Nonp", "allocs": 7, "frees": 0, "bytes": 112}]}
 )");
@@ -64,8 +64,8 @@ TEST(ImportJson, RowsOfPowerShell) {
 }
 
 TEST(ImportJson, DamageIsCountedAndNamed) {
-    const Imported read =
-        import_text(R"({"time": 1764063795, "tags": [{"tag": "Abc", "type": "Nonp", "bytes": 1}, 7, {"tag": 5}]}
+    const Imported read = import_text(
+        R"({"time": 1764063795, "tags": [{"tag": "Abc", "type": "Nonp", "diff": 1, "bytes": 1}, 7, {"tag": 5}]}
 {"time": 1764063796, "tags": [oops]}
 {"time": 1764063797, "tags": [{"tag": "Abc")");
     ASSERT_EQ(read.snapshots.size(), 1u);
@@ -82,6 +82,84 @@ TEST(ImportJson, WhatIsNoEvidence) {
         const auto read = try_import(text);
         ASSERT_FALSE(read) << text;
         EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+    }
+}
+
+TEST(ImportJson, SeveralMachinesAreRefused) {
+    EXPECT_TRUE(try_import(R"({"time": 1764063795, "machine": "SRV1", "tags": []}
+{"time": 1764063796, "machine": "srv1", "tags": []} {"time": 1764063797, "tags": []})"));
+    const auto two = try_import(R"({"time": 1764063795, "machine": "SRV1", "tags": []}
+{"time": 1764063796, "machine": "SRV2", "tags": []})");
+    ASSERT_FALSE(two);
+    EXPECT_EQ(two.error().kind, ErrorKind::malformed);
+    EXPECT_THAT(two.error().message, ::testing::HasSubstr("several machines (SRV1 and SRV2)"));
+}
+
+TEST(ImportJson, RowsWithoutFreesAmongOthersAreLeftOut) {
+    const Imported read = import_text(R"({"time": 1764063795, "tags": [
+        {"tag": "Abc", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112},
+        {"tag": "Def", "type": "Nonp", "allocs": 7, "bytes": 112}]})");
+    ASSERT_EQ(read.snapshots.size(), 1u);
+    EXPECT_TRUE(read.snapshots[0].activity);
+    EXPECT_EQ(read.snapshots[0].rows.size(), 1u);
+    EXPECT_TRUE(read.noted("1 object with rows that could not be read"));
+    const Imported flat = import_text(R"([{"tag": "Abc", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112},
+        {"tag": "Def", "type": "Nonp", "allocs": 7, "frees": null, "bytes": 112}])");
+    ASSERT_EQ(flat.snapshots.size(), 1u);
+    EXPECT_TRUE(flat.snapshots[0].activity);
+    EXPECT_TRUE(flat.noted("1 object could not be read (object 2)"));
+}
+
+TEST(ImportJson, WholeIsWhatSaysSoOrLooksSo) {
+    const std::string one = R"("tags": [{"tag": "Abc", "type": "Nonp", "allocs": 10, "frees": 3, "bytes": 112}]})";
+    EXPECT_FALSE(import_text("{" + one).snapshots.at(0).whole);
+    EXPECT_TRUE(import_text("{\"whole\": true, " + one).snapshots.at(0).whole);
+    EXPECT_TRUE(import_text("{\"tags_total\": 1, " + one).snapshots.at(0).whole);
+    EXPECT_FALSE(import_text("{\"tags_total\": 2, " + one).snapshots.at(0).whole);
+}
+
+TEST(ImportJson, TooManyValuesAreRefused) {
+    std::string text = "{\"tags\": [";
+    for (std::size_t i = 0; i <= 1'000'000; ++i)
+        text += "0,";
+    const auto read = try_import(text + "0]}");
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+    EXPECT_THAT(read.error().message, ::testing::HasSubstr("more than 1000000 values"));
+}
+
+TEST(ImportJson, SnapshotsOutOfOrderAreSorted) {
+    const Imported read = import_text(R"({"time": 1764063797, "uptime_seconds": 3, "tags": []}
+{"time": 1764063795, "uptime_seconds": 1, "tags": []} {"time": 1764063796, "uptime_seconds": 2, "tags": []})");
+    ASSERT_EQ(read.snapshots.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(read.snapshots[i].time, at(1764063795000 + 1000 * static_cast<std::int64_t>(i)));
+    EXPECT_EQ(read.snapshots[0].uptime, std::chrono::seconds(1));
+    EXPECT_TRUE(read.noted("not in the order of time: sorted"));
+    const Imported mixed =
+        import_text(R"({"time": 1764063797, "tags": []} {"time": 1764063795, "tags": []} {"tags": []})");
+    ASSERT_EQ(mixed.snapshots.size(), 3u);
+    for (const Snapshot& snapshot : mixed.snapshots)
+        EXPECT_FALSE(snapshot.time);
+    EXPECT_TRUE(mixed.noted("their times are not used"));
+}
+
+TEST(ImportJson, OneDateDecidesTheOrderOfAll) {
+    const Imported read =
+        import_text(R"({"time": "05/11/2026 09:00", "tags": []} {"time": "28/11/2026 09:00", "tags": []})");
+    ASSERT_EQ(read.snapshots.size(), 2u);
+    EXPECT_EQ(read.snapshots[0].time, at(1793869200000));
+    EXPECT_EQ(read.snapshots[1].time, at(1795856400000));
+    EXPECT_THAT(read.notes, ::testing::IsEmpty());
+}
+
+TEST(ImportJson, BytesAloneAreRefused) {
+    for (const char* text : {R"({"tags": [{"tag": "Abc", "type": "Nonp", "bytes": 112}]})",
+                             R"([{"tag": "Abc", "type": "Nonp", "bytes": 112}])"}) {
+        const auto read = try_import(text);
+        ASSERT_FALSE(read);
+        EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+        EXPECT_THAT(read.error().message, ::testing::HasSubstr("tells bytes but no blocks"));
     }
 }
 

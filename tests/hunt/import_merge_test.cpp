@@ -99,11 +99,30 @@ TEST_F(ImportMerge, WithoutTimesOneAfterTheOther) {
     EXPECT_FALSE(other_way->front().uptime);
 }
 
-TEST_F(ImportMerge, SeveralMachinesAreTold) {
+TEST_F(ImportMerge, SeveralMachinesAreRefused) {
     const auto a = write("a.json", R"({"time": 1764000010, "machine": "A", "tags": []})");
     const auto b = write("b.json", R"({"time": 1764000011, "machine": "B", "tags": []})");
-    ASSERT_TRUE(read({a, b}));
-    EXPECT_THAT(notes_, ::testing::ElementsAre("The evidence is of several machines: A, B"));
+    const auto same = write("c.json", R"({"time": 1764000012, "machine": "a", "tags": []})");
+    const auto late = write("d.json", R"({"time": 1764000013, "tags": []}
+{"time": 1764000014, "machine": "B", "tags": []})");
+    EXPECT_TRUE(read({a, same}));
+    for (const auto& files : {std::vector{a, b}, std::vector{a, late}}) {
+        const auto refused = read(files);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().kind, ErrorKind::malformed);
+        EXPECT_THAT(refused.error().message, ::testing::HasSubstr("several machines"));
+    }
+}
+
+TEST_F(ImportMerge, NotesOfManyFilesAreFew) {
+    std::vector<std::filesystem::path> files;
+    for (int i = 0; i < 120; ++i)
+        files.push_back(write(fmt::format("{:03}.csv", i),
+                              fmt::format("{}{}{},Abc,Nonp,1,0,1\n?,Abc,Nonp,1,0,1\n", csv_names,
+                                          std::string(static_cast<std::size_t>(i), '\n'), 1764000000 + i)));
+    ASSERT_TRUE(read(files));
+    EXPECT_LE(notes_.size(), 51u);
+    EXPECT_EQ(notes_.back(), "70 notes more");
 }
 
 TEST_F(ImportMerge, FilesThatCannotBeRead) {

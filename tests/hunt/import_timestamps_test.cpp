@@ -24,6 +24,12 @@ TEST(ImportTimestamps, OneInstantInManyForms) {
                                   "25.11.2026 09:43:15",
                                   "25-11-2026 09:43:15",
                                   "11/25/26 9:43:15 am",
+                                  "11-25-2026 09:43:15",
+                                  "25-Nov-26 09:43:15",
+                                  "25-Nov-2026 09:43:15",
+                                  "2026-Nov-25 09:43:15",
+                                  "2026/11/25 09.43.15",
+                                  "25.11.2026 9.43.15",
                                   "Wed Nov 25 09:43:15 2026",
                                   "Wed Nov 25 09:43:15 UTC 2026",
                                   "Wednesday, November 25, 2026 9:43:15 AM",
@@ -63,6 +69,8 @@ TEST(ImportTimestamps, WhatIsNoTime) {
                                   "Wed",
                                   "2026",
                                   "Nov 25 09:43:15",
+                                  "05-Nov",
+                                  "05-Now-26",
                                   "0000-01-01"})
         EXPECT_FALSE(timestamp(text)) << text;
 }
@@ -82,8 +90,10 @@ TEST(ImportTimestamps, Numbers) {
     EXPECT_EQ(whole_number("123.0"), 123);
     EXPECT_EQ(whole_number("1234,00"), 1234);
     EXPECT_EQ(whole_number("0x10"), 16);
-    for (std::string_view text :
-         {"", "-", ",", "1,23", "1,2345", "12,", ",123", "1.5", "abc", "99999999999999999999", "1,234x"})
+    EXPECT_FALSE(whole_number("1,234", true));
+    EXPECT_EQ(whole_number("1,234,567", true), 1234567);
+    for (std::string_view text : {"", "-", "1.234", "1,234.567", "1.234,567", ",", "1,23", "1,2345", "12,", ",123",
+                                  "1.5", "abc", "99999999999999999999", "1,234x"})
         EXPECT_FALSE(whole_number(text)) << text;
     EXPECT_EQ(counter("-1"), 0xffffffffu);
     EXPECT_FALSE(counter("-9999999999"));

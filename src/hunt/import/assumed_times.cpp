@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
 #include <utility>
 
 namespace poolkd::hunt::import {
@@ -9,6 +11,31 @@ namespace poolkd::hunt::import {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// How many rows are sorted in memory: 256 MB.
+constexpr std::size_t most_sorted_rows = 8'000'000;
+
+/// Gives times to snapshots that follow each other.
+struct Clock {
+    milliseconds step{0};
+    std::optional<Time> following, last;
+    bool assumed = false, disorder = false, missing = false;
+
+    void set(Snapshot& snapshot) {
+        if (!snapshot.time && following) {
+            snapshot.time = following;
+            snapshot.time_assumed = assumed = true;
+        }
+        if (!snapshot.time) {
+            missing = true;
+            return;
+        }
+        if (last && *snapshot.time < *last) disorder = true;
+        last = snapshot.time;
+        // A single time of the file is not handed on: without a step nothing follows.
+        following = step.count() != 0 ? std::optional<Time>(*snapshot.time + step) : std::nullopt;
+    }
+};
 
 class TimedSource final : public SnapshotSource {
   public:
@@ -19,14 +46,21 @@ class TimedSource final : public SnapshotSource {
         if (!started_) {
             POOLKD_CHECK(start(work));
         }
+        if (!sorted_.empty()) {
+            out = std::move(sorted_.front());
+            sorted_.pop_front();
+            return true;
+        }
         if (!have_next_) {
-            notes_ = reader_->notes();
-            if (!assumption_.empty()) notes_.push_back(assumption_);
-            if (disorder_) notes_.emplace_back("The snapshots are not in the order of time");
+            write_notes();
             return false;
         }
         std::swap(out, next_);
-        set_time(out);
+        clock_.set(out);
+        if (timeless_) {
+            out.time.reset();
+            out.time_assumed = false;
+        }
         POOLKD_TRY(have_next_, reader_->next(next_, work));
         return true;
     }
@@ -34,15 +68,20 @@ class TimedSource final : public SnapshotSource {
     [[nodiscard]] const std::vector<std::string>& notes() const override { return notes_; }
 
   private:
-    /// Looks at the first two snapshots: whether they bear times, and whether the first is the only one.
     Result<void> start(Work& work) {
         started_ = true;
         POOLKD_TRY(have_next_, reader_->next(next_, work));
         if (!have_next_) return {};
-        if (next_.time) {
-            step_ = interval_.value_or(step_);
-            return {};
-        }
+        if (next_.time)
+            clock_.step = interval_.value_or(clock_.step);
+        else
+            POOLKD_CHECK(assume(work));
+        if (reader_->in_order_of_time() || (!next_.time && !clock_.following)) return {};
+        return look_through(work);
+    }
+
+    /// Looks at the first two snapshots: whether the first, which bears no time, is the only one.
+    Result<void> assume(Work& work) {
         Snapshot second;
         POOLKD_TRY(const bool more, reader_->next(second, work));
         const std::optional<milliseconds> interval = reader_->own_interval() ? reader_->own_interval() : interval_;
@@ -51,15 +90,14 @@ class TimedSource final : public SnapshotSource {
             POOLKD_TRY(count, count_snapshots(work));
         }
         // Back to the first: the reader begins anew rather than hold two snapshots.
-        POOLKD_TRY(reader_, open_(input_));
-        POOLKD_TRY(have_next_, reader_->next(next_, work));
+        POOLKD_CHECK(begin_anew(work));
 
         if (count == 1 && input_.modified) {
-            following_ = input_.modified;
+            clock_.following = input_.modified;
             assumption_ = "The time is that of the file: the evidence states none";
         } else if (interval) {
-            step_ = *interval;
-            following_ = input_.modified.value_or(Time{}) - static_cast<int>(count - 1) * *interval;
+            clock_.step = *interval;
+            clock_.following = input_.modified.value_or(Time{}) - static_cast<int>(count - 1) * *interval;
             assumption_ = fmt::format("The times are assumed, {} s apart: the evidence states none",
                                       static_cast<double>(interval->count()) / 1000);
         } else if (more) {
@@ -78,17 +116,56 @@ class TimedSource final : public SnapshotSource {
         }
     }
 
-    void set_time(Snapshot& snapshot) {
-        if (!snapshot.time && following_) {
-            snapshot.time = following_;
-            snapshot.time_assumed = true;
-            if (assumption_.empty()) assumption_ = "Some times are assumed: the evidence does not state them all";
+    Result<void> begin_anew(Work& work) {
+        POOLKD_TRY(reader_, open_(input_));
+        POOLKD_TRY(have_next_, reader_->next(next_, work));
+        return {};
+    }
+
+    /// Reads all times, for their order and for that of day and month, before anything is handed out.
+    Result<void> look_through(Work& work) {
+        Clock clock;
+        std::size_t rows = 0;
+        for (bool again = false;; again = true) {
+            clock = clock_;
+            rows = 0;
+            while (have_next_) {
+                clock.set(next_);
+                rows += next_.rows.size();
+                POOLKD_TRY(have_next_, reader_->next(next_, work));
+            }
+            if (!again) reader_->dates().tell(date_notes_);
+            if (again || !reader_->dates().any()) break;
+            // Once more, with what is known of the dates.
+            input_.dates = reader_->dates().order();
+            POOLKD_CHECK(begin_anew(work));
         }
-        if (!snapshot.time) return;
-        if (last_ && *snapshot.time < *last_) disorder_ = true;
-        last_ = snapshot.time;
-        // A single time of the file is not handed on: without a step nothing follows.
-        following_ = step_.count() != 0 ? std::optional<Time>(*snapshot.time + step_) : std::nullopt;
+        POOLKD_CHECK(begin_anew(work));
+        if (!clock.disorder) return {};
+        timeless_ = clock.missing || rows > most_sorted_rows;
+        if (timeless_) return {};
+        while (have_next_) {
+            clock_.set(next_);
+            sorted_.push_back(std::move(next_));
+            next_ = {};
+            POOLKD_TRY(have_next_, reader_->next(next_, work));
+        }
+        std::ranges::stable_sort(sorted_, {}, &Snapshot::time);
+        sorted_all_ = true;
+        return {};
+    }
+
+    void write_notes() {
+        notes_ = reader_->notes();
+        notes_.insert(notes_.end(), date_notes_.begin(), date_notes_.end());
+        if (!assumption_.empty())
+            notes_.push_back(assumption_);
+        else if (clock_.assumed)
+            notes_.emplace_back("Some times are assumed: the evidence does not state them all");
+        if (sorted_all_) notes_.emplace_back("The snapshots are not in the order of time: sorted");
+        if (timeless_)
+            notes_.emplace_back("The snapshots are not in the order of time and cannot be sorted: their times are not "
+                                "used");
     }
 
     Input input_;
@@ -96,11 +173,12 @@ class TimedSource final : public SnapshotSource {
     std::unique_ptr<Reader> reader_;
     std::optional<milliseconds> interval_;
     Snapshot next_;
-    bool have_next_ = false, started_ = false, disorder_ = false;
-    std::optional<Time> following_, last_;
-    milliseconds step_{0};
+    bool have_next_ = false, started_ = false, sorted_all_ = false;
+    bool timeless_ = false; ///< the times are of no use
+    Clock clock_;
+    std::deque<Snapshot> sorted_;
     std::string assumption_;
-    std::vector<std::string> notes_;
+    std::vector<std::string> date_notes_, notes_;
 };
 
 } // namespace

@@ -41,11 +41,23 @@ Column offset(Column first, Counter counter) {
     return static_cast<Column>(static_cast<int>(first) + static_cast<int>(counter) - static_cast<int>(Counter::allocs));
 }
 
-} // namespace
+/// The unit that a name ends with, which is taken off: "sizekb", "usedmib".
+std::int64_t take_unit(std::string_view& name) {
+    for (auto [suffix, unit] : {std::pair{"kb", 10}, std::pair{"kib", 10}, std::pair{"kilobytes", 10},
+                                std::pair{"mb", 20}, std::pair{"mib", 20}, std::pair{"megabytes", 20},
+                                std::pair{"gb", 30}, std::pair{"gib", 30}, std::pair{"gigabytes", 30}})
+        if (name.ends_with(suffix)) {
+            name.remove_suffix(std::string_view(suffix).size());
+            return std::int64_t{1} << unit;
+        }
+    return 1;
+}
 
-Column column_named(std::string_view name) {
-    const std::string text = plain(name);
-    const std::string_view rest = text;
+bool holds_bytes(Column column) {
+    return column == Column::bytes || column == Column::paged_bytes || column == Column::nonpaged_bytes;
+}
+
+Column column_of_plain(std::string_view rest) {
     if (any_of(rest, {"time", "timestamp", "date", "datetime", "when", "timeutc", "utc", "timegenerated"}))
         return Column::time;
     if (any_of(rest, {"machine", "machinename", "host", "hostname", "computer", "computername", "pscomputername"}))
@@ -63,6 +75,18 @@ Column column_named(std::string_view name) {
             if (Counter counter = counter_named(counted); counter != Counter::none) return offset(first, counter);
         }
     return Column::none;
+}
+
+} // namespace
+
+NamedColumn column_named(std::string_view name) {
+    const std::string text = plain(name);
+    if (const Column column = column_of_plain(text); column != Column::none) return {.column = column};
+    std::string_view rest = text;
+    const std::int64_t unit = take_unit(rest);
+    if (unit == 1) return {};
+    const Column column = column_of_plain(rest);
+    return holds_bytes(column) ? NamedColumn{.column = column, .unit = unit} : NamedColumn{};
 }
 
 std::optional<PoolKind> pool_kind_named(std::string_view name) {
@@ -98,14 +122,12 @@ std::optional<PoolTag> tag_named(std::string_view text, bool exact) {
     return PoolTag(static_cast<std::uint32_t>(*number)).bare();
 }
 
-bool RowForm::usable(const Counters& counters) {
-    return counters.bytes != Column::none || counters.allocs != Column::none || counters.outstanding != Column::none;
+bool RowForm::any(const Counters& counters) {
+    return counters.bytes != Column::none || usable(counters);
 }
 
-bool RowForm::has_activity(const Counters& counters) {
-    return (counters.allocs != Column::none) + (counters.frees != Column::none) +
-               (counters.outstanding != Column::none) >=
-           2;
+bool RowForm::usable(const Counters& counters) {
+    return counters.allocs != Column::none || counters.outstanding != Column::none;
 }
 
 Result<RowForm> RowForm::of(const std::array<bool, column_count>& present) {
@@ -117,57 +139,70 @@ Result<RowForm> RowForm::of(const std::array<bool, column_count>& present) {
                         .bytes = one(Counter::bytes),
                         .outstanding = one(Counter::outstanding)};
     };
+    constexpr std::string_view no_blocks = "it tells bytes but no blocks; a column of allocations ('allocs') or of "
+                                           "blocks in use ('diff', 'outstanding', 'blocks') is missing";
     RowForm form;
     form.single_ = counters(Column::allocs);
     form.nonpaged_ = counters(Column::nonpaged_allocs);
     form.paged_ = counters(Column::paged_allocs);
     form.tag_value_ = has(Column::tag_value);
     if (!has(Column::tag) && !has(Column::tag_value)) return fail(ErrorKind::malformed, "no column is named 'tag'");
-    form.wide_ = usable(form.nonpaged_) || usable(form.paged_);
+    form.wide_ = any(form.nonpaged_) || any(form.paged_);
     if (form.wide_) {
-        form.activity_ = (!usable(form.nonpaged_) || has_activity(form.nonpaged_)) &&
-                         (!usable(form.paged_) || has_activity(form.paged_));
+        for (const Counters* half : {&form.nonpaged_, &form.paged_})
+            if (any(*half) && !usable(*half)) return fail(ErrorKind::malformed, "{}", no_blocks);
         return form;
     }
-    if (!usable(form.single_))
-        return fail(ErrorKind::malformed, "no column is named 'bytes', 'allocs' or 'outstanding'");
+    if (!any(form.single_)) return fail(ErrorKind::malformed, "no column is named 'bytes', 'allocs' or 'outstanding'");
     if (!has(Column::kind))
         return fail(ErrorKind::malformed, "no column named 'type' says whether a row is of nonpaged or paged pool");
-    form.activity_ = has_activity(form.single_);
+    if (!usable(form.single_)) return fail(ErrorKind::malformed, "{}", no_blocks);
     return form;
 }
 
-bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts& out, bool& activity) const {
+bool RowForm::empty(const FlatRow& row, const Counters& from) {
+    return std::ranges::all_of(std::array{from.allocs, from.frees, from.bytes, from.outstanding},
+                               [&](Column column) { return column == Column::none || trim(row[column]).empty(); });
+}
+
+bool RowForm::read_counters(const FlatRow& row, const Counters& from, TagCounts& out, bool& activity) {
     bool good = true;
-    auto number = [&](Column column) -> std::uint64_t {
-        if (column == Column::none || row[column].empty()) return 0;
-        const auto value = counter(row[column]);
+    // An empty field is as a column that there is not. Nothing is made up for it.
+    auto number = [&](Column column) -> std::optional<std::uint64_t> {
+        if (column == Column::none || trim(row[column]).empty()) return std::nullopt;
+        const auto value = counter(row[column], row.decimal_comma);
         if (!value) good = false;
-        return value.value_or(0);
+        return value;
     };
     out.bytes = 0;
-    if (from.bytes != Column::none && !row[from.bytes].empty()) {
-        const auto bytes = whole_number(row[from.bytes]);
+    if (from.bytes != Column::none) {
+        const auto bytes =
+            scaled_number(row[from.bytes], row.unit[static_cast<std::size_t>(from.bytes)], row.decimal_comma);
         if (!bytes) return false;
         out.bytes = *bytes;
     }
-    out.allocs = number(from.allocs);
-    out.frees = number(from.frees);
-    if (!activity_) {
-        if (from.outstanding != Column::none) out.allocs = number(from.outstanding);
-        out.frees = 0;
-    } else if (from.outstanding == Column::none && row[from.frees].empty()) {
+    const auto allocs = number(from.allocs), frees = number(from.frees), outstanding = number(from.outstanding);
+    if (!good) return false;
+    activity = true;
+    if (allocs && frees) {
+        out.allocs = *allocs;
+        out.frees = *frees;
+    } else if (allocs && outstanding) {
+        if (*outstanding > *allocs) return false;
+        out.allocs = *allocs;
+        out.frees = *allocs - *outstanding;
+    } else if (frees && outstanding) {
+        if (*outstanding > INT64_MAX) return false;
+        out.allocs = *frees + *outstanding;
+        out.frees = *frees;
+    } else if (allocs || outstanding) {
         activity = false;
-    } else if (from.frees == Column::none) {
-        const std::uint64_t outstanding = number(from.outstanding);
-        if (outstanding > out.allocs) return false;
-        out.frees = out.allocs - outstanding;
-    } else if (from.allocs == Column::none) {
-        const std::uint64_t outstanding = number(from.outstanding);
-        if (outstanding > INT64_MAX) return false;
-        out.allocs = out.frees + outstanding;
+        out.allocs = outstanding ? *outstanding : *allocs;
+        out.frees = 0;
+    } else {
+        return false;
     }
-    return good;
+    return true;
 }
 
 bool RowForm::read(const FlatRow& row, std::vector<TagCounts>& out, bool& activity) const {
@@ -187,14 +222,23 @@ bool RowForm::read(const FlatRow& row, std::vector<TagCounts>& out, bool& activi
         out.push_back(counts);
         return true;
     }
+    const std::size_t had = out.size();
+    bool all_active = true, any_read = false;
     for (auto [kind, from] : {std::pair{PoolKind::nonpaged, &nonpaged_}, std::pair{PoolKind::paged, &paged_}}) {
         counts.key = {*tag, kind};
-        if (!usable(*from)) continue;
-        if (!read_counters(row, *from, counts, activity)) return false;
+        if (!usable(*from) || empty(row, *from)) continue;
+        bool active = true;
+        if (!read_counters(row, *from, counts, active)) {
+            out.resize(had);
+            return false;
+        }
+        any_read = true;
+        all_active = all_active && active;
         // Most tags use one pool only; the other half of their row says nothing.
         if (counts.allocs != 0 || counts.frees != 0 || counts.bytes != 0) out.push_back(counts);
     }
-    return true;
+    activity = all_active;
+    return any_read;
 }
 
 } // namespace poolkd::hunt::import

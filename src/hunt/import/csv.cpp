@@ -88,16 +88,7 @@ class CsvRows final : public RowStream {
     Result<void> read_header() {
         while (auto line = lines_.next()) {
             if (is_preface(*line)) continue;
-            header_ = *line;
-            separator_ = separator_of(*line);
-            fields_.split(*line, separator_);
-            for (const Fields::Field& field : fields_.all()) {
-                Column column = column_named(field.text);
-                // The first of two columns of one meaning counts.
-                if (present_[static_cast<std::size_t>(column)]) column = Column::none;
-                columns_.push_back(column);
-                if (column != Column::none) present_[static_cast<std::size_t>(column)] = true;
-            }
+            take_header(*line);
             return {};
         }
         return fail(ErrorKind::malformed, "{} holds no line with the names of columns", name_);
@@ -125,11 +116,34 @@ class CsvRows final : public RowStream {
     void tell(std::vector<std::string>&) const override {}
 
   private:
+    void take_header(std::string_view line) {
+        header_ = line;
+        separator_ = separator_of(line);
+        columns_.clear();
+        present_.fill(false);
+        units_ = FlatRow::ones();
+        fields_.split(line, separator_);
+        for (const Fields::Field& field : fields_.all()) {
+            NamedColumn named = column_named(field.text);
+            const auto index = static_cast<std::size_t>(named.column);
+            // The first of two columns of one meaning counts.
+            if (present_[index]) named.column = Column::none;
+            columns_.push_back(named.column);
+            if (named.column == Column::none) continue;
+            present_[index] = true;
+            units_[index] = named.unit;
+        }
+    }
+
     Result<std::optional<std::string_view>> next_line(Work& work) {
         while (auto line = lines_.next()) {
             if ((lines_.number() & 0xfff) == 0 && work.stop_requested()) return fail(ErrorKind::stopped, "Stopped");
-            // Files that were put together bring their names along.
             if (trim(*line).empty() || *line == header_ || line->starts_with("#TYPE")) continue;
+            // Files that were put together bring their names along, perhaps in another order. Rows hold digits.
+            if (line->find_first_of("0123456789") == std::string_view::npos && is_csv_header(*line)) {
+                take_header(*line);
+                continue;
+            }
             return line;
         }
         if (lines_.failed()) return fail(ErrorKind::io, "{} cannot be read to its end", name_);
@@ -140,6 +154,8 @@ class CsvRows final : public RowStream {
         fields_.split(line, separator_);
         const auto& fields = fields_.all();
         row.text.fill({});
+        row.unit = units_;
+        row.decimal_comma = separator_ == ';';
         const std::size_t count = std::min(fields.size(), columns_.size());
         for (std::size_t i = 0; i < count; ++i) {
             row[columns_[i]] = fields[i].text;
@@ -153,6 +169,7 @@ class CsvRows final : public RowStream {
     char separator_ = ',';
     std::vector<Column> columns_;
     std::array<bool, column_count> present_{};
+    std::array<std::int64_t, column_count> units_ = FlatRow::ones();
     Fields fields_;
 };
 
@@ -173,7 +190,7 @@ bool is_csv_header(std::string_view line) {
     fields.split(line, separator_of(line));
     bool tag = false, counter = false;
     for (const Fields::Field& field : fields.all()) {
-        const Column column = column_named(field.text);
+        const Column column = column_named(field.text).column;
         tag = tag || column == Column::tag || column == Column::tag_value;
         counter = counter || column >= Column::allocs;
     }

@@ -18,7 +18,7 @@ Result<Input> file_input(const std::filesystem::path& file) {
     }
     if (S_ISDIR(status.st_mode)) return fail(ErrorKind::io, "{} is a folder, not a file", file.string());
 
-    Input input{.name = file.filename().string(), .open = {}, .modified = std::nullopt};
+    Input input{.name = file.filename().string(), .open = {}, .modified = std::nullopt, .dates = {}};
     // `file_clock` is not converted to UTC by this libstdc++; stat's time is.
     input.modified = Time(std::chrono::milliseconds(status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000));
     input.open = [file]() -> Result<std::unique_ptr<std::istream>> {
@@ -38,7 +38,8 @@ Input memory_input(std::string name, std::string bytes) {
             .open = [shared]() -> Result<std::unique_ptr<std::istream>> {
                 return std::make_unique<std::istringstream>(*shared);
             },
-            .modified = std::nullopt};
+            .modified = std::nullopt,
+            .dates = {}};
 }
 
 } // namespace poolkd::hunt::import

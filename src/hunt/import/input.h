@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "hunt/import/timestamps.h"
 #include "hunt/snapshot.h"
 
 #include <filesystem>
@@ -16,7 +17,8 @@ namespace poolkd::hunt::import {
 struct Input {
     std::string name; ///< for people
     std::function<Result<std::unique_ptr<std::istream>>()> open;
-    std::optional<Time> modified; ///< the file's date
+    std::optional<Time> modified;         ///< the file's date
+    DateOrder dates = DateOrder::unknown; ///< as a look through it found
 };
 
 /// Kinds `not_found`, `io`.

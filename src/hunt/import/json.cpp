@@ -1,10 +1,12 @@
 #include "hunt/import/json.h"
 
+#include "hunt/import/gathered_rows.h"
 #include "hunt/import/json_row.h"
 #include "hunt/import/json_values.h"
 #include "hunt/import/line_problems.h"
 #include "hunt/import/row_groups.h"
 #include "hunt/import/timestamps.h"
+#include "hunt/one_machine.h"
 
 #include <cmath>
 #include <utility>
@@ -85,8 +87,8 @@ MemoryFacts memory_of(const Json& object) {
 
 class JsonSnapshots final : public Reader {
   public:
-    JsonSnapshots(std::string name, std::unique_ptr<std::istream> stream)
-        : name_(std::move(name)), objects_(name_, std::move(stream)) {}
+    JsonSnapshots(const Input& input, std::unique_ptr<std::istream> stream)
+        : name_(input.name), order_(input.dates), objects_(name_, std::move(stream)) {}
 
     Result<bool> next(Snapshot& out, Work& work) override {
         for (;;) {
@@ -97,10 +99,14 @@ class JsonSnapshots final : public Reader {
                 other_.add(objects_.number());
                 continue;
             }
-            read(out);
+            POOLKD_CHECK(read(out));
             return true;
         }
         if (!std::exchange(told_, true)) {
+            if (!any_row_ && bad_rows_.count() != 0) {
+                if (!form_error_.empty()) return fail(ErrorKind::malformed, "{}: {}", name_, form_error_);
+                return bad_rows_.nothing_read(name_, "object");
+            }
             objects_.tell(notes_);
             other_.tell(notes_, "without tags left out", "object");
             bad_rows_.tell(notes_, "with rows that could not be read", "object");
@@ -109,23 +115,27 @@ class JsonSnapshots final : public Reader {
     }
 
   private:
-    void read(Snapshot& out) {
+    Result<void> read(Snapshot& out) {
         clear(out);
         out.evidence = fmt::format("{}, object {}", name_, objects_.number());
         if (auto time = object_.find("time"); time != object_.end()) {
             if (time->is_number()) out.time = unix_time(time->get<double>());
-            if (time->is_string()) out.time = timestamp(time->get_ref<const std::string&>());
+            if (time->is_string()) {
+                const auto& text = time->get_ref<const std::string&>();
+                out.time = timestamp(text, order_);
+                dates_.look(text);
+            }
         }
         if (auto machine = object_.find("machine"); machine != object_.end() && machine->is_string())
             out.machine = machine->get<std::string>();
+        POOLKD_CHECK(machine_.check(out.machine, name_));
         if (auto uptime = number_field(object_, "uptime_seconds"); uptime && *uptime >= 0 && *uptime < 1e12)
             out.uptime = std::chrono::milliseconds(std::llround(*uptime * 1000));
-        out.activity = bool_field(object_, "activity").value_or(true);
-        out.whole = bool_field(object_, "whole").value_or(true);
         out.time_assumed = bool_field(object_, "time_assumed").value_or(false) && out.time;
         out.memory = memory_of(object_);
-        read_coverage(out);
         read_rows(out);
+        read_coverage(out);
+        return {};
     }
 
     void read_rows(Snapshot& out) {
@@ -140,19 +150,21 @@ class JsonSnapshots final : public Reader {
             if (!form_ || form_of_ != row_.present()) {
                 auto form = RowForm::of(row_.present());
                 form_ = form ? std::optional(*form) : std::nullopt;
+                if (!form && form_error_.empty()) form_error_ = form.error().message;
                 form_of_ = row_.present();
             }
-            if (!form_ || !form_->read(row_.row(), out.rows, out.activity)) {
+            if (!form_ || !rows_.add(*form_, row_.row(), objects_.number()))
                 bad = true;
-                continue;
-            }
-            if (!form_->activity()) out.activity = false;
+            else
+                any_row_ = true;
         }
-        if (bad) bad_rows_.add(objects_.number());
+        LineProblems left_out;
+        rows_.finish(out, left_out);
+        if (bad || left_out.count() != 0) bad_rows_.add(objects_.number());
+        if (bool_field(object_, "activity") == false) out.activity = false;
         // `!poolused /t N` leaves rows out.
-        if (auto total = number_field(object_, "tags_total"); total && *total > static_cast<double>(tags.size()))
-            out.whole = false;
-        sort_rows(out.rows);
+        if (auto total = number_field(object_, "tags_total")) out.whole = *total <= static_cast<double>(tags.size());
+        out.whole = bool_field(object_, "whole").value_or(out.whole);
     }
 
     /// poolkd tells what its walk through the target could not read.
@@ -170,26 +182,29 @@ class JsonSnapshots final : public Reader {
     }
 
     std::string name_;
+    DateOrder order_;
     Objects objects_;
     Json object_;
     JsonRow row_;
+    GatheredRows rows_;
+    OneMachine machine_;
     std::optional<RowForm> form_;
     std::array<bool, column_count> form_of_{};
+    std::string form_error_; ///< what the first row that was no row lacks
     LineProblems other_, bad_rows_;
-    bool told_ = false;
+    bool told_ = false, any_row_ = false;
 };
 
 class JsonRows final : public RowStream {
   public:
     JsonRows(std::string name, std::unique_ptr<std::istream> stream) : objects_(std::move(name), std::move(stream)) {}
 
-    /// Reads the first row, whose fields stand for those of all.
+    /// Reads the first row: there must be one.
     Result<void> start() {
         Work work;
         POOLKD_TRY(have_first_, objects_.next(object_, work));
         if (!have_first_) return fail(ErrorKind::malformed, "no object of it can be read");
         row_.read(object_);
-        present_ = row_.present();
         return {};
     }
 
@@ -202,7 +217,7 @@ class JsonRows final : public RowStream {
         row = row_.row();
         return true;
     }
-    [[nodiscard]] const std::array<bool, column_count>& present() const override { return present_; }
+    [[nodiscard]] const std::array<bool, column_count>& present() const override { return row_.present(); }
     [[nodiscard]] std::size_t number() const override { return objects_.number(); }
     [[nodiscard]] std::string_view unit() const override { return "object"; }
     void tell(std::vector<std::string>& notes) const override { objects_.tell(notes); }
@@ -211,7 +226,6 @@ class JsonRows final : public RowStream {
     Objects objects_;
     Json object_;
     JsonRow row_;
-    std::array<bool, column_count> present_{};
     bool have_first_ = false;
 };
 
@@ -236,7 +250,7 @@ Result<std::unique_ptr<Reader>> open_json(const Input& input) {
     POOLKD_TRY(const bool snapshots, holds_snapshots(input));
     if (snapshots) {
         POOLKD_TRY(auto stream, input.open());
-        return std::make_unique<JsonSnapshots>(input.name, std::move(stream));
+        return std::make_unique<JsonSnapshots>(input, std::move(stream));
     }
     return group_rows(input, [](const Input& from) -> Result<std::unique_ptr<RowStream>> {
         POOLKD_TRY(auto stream, from.open());

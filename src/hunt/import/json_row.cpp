@@ -6,7 +6,8 @@
 
 namespace poolkd::hunt::import {
 
-void JsonRow::put(Column column, const nlohmann::json& value) {
+void JsonRow::put(const NamedColumn& named, const nlohmann::json& value) {
+    const Column column = named.column;
     if (column == Column::none) return;
     const auto index = static_cast<std::size_t>(column);
     if (present_[index]) return;
@@ -23,19 +24,20 @@ void JsonRow::put(Column column, const nlohmann::json& value) {
         text = whole ? fmt::to_string(static_cast<std::int64_t>(number)) : fmt::format("{}", number);
     } else if (value.is_object() && column == Column::time && value.contains("value")) {
         // Get-Date through ConvertTo-Json of Windows PowerShell: {"value": "/Date(...)/", "DateTime": "..."}
-        put(column, value["value"]);
+        put(named, value["value"]);
         return;
     } else {
         return;
     }
     present_[index] = true;
     row_.text[index] = text;
+    row_.unit[index] = named.unit;
 }
 
-Column JsonRow::column_of(const std::string& name) {
+NamedColumn JsonRow::column_of(const std::string& name) {
     constexpr std::size_t kept_names = 256;
     if (auto known = known_names_.find(name); known != known_names_.end()) return known->second;
-    const Column column = column_named(name);
+    const NamedColumn column = column_named(name);
     if (known_names_.size() < kept_names) known_names_.emplace(name, column);
     return column;
 }
@@ -50,7 +52,7 @@ void JsonRow::read(const nlohmann::json& object) {
             for (const auto& [counter, number] : value.items())
                 put(column_of(name + counter), number);
         } else if (name == "value" && value.is_number()) {
-            put(Column::tag_value, value);
+            put({.column = Column::tag_value}, value);
         } else {
             put(column_of(name), value);
         }

@@ -18,10 +18,10 @@ class JsonRow {
     [[nodiscard]] const std::array<bool, column_count>& present() const { return present_; }
 
   private:
-    void put(Column column, const nlohmann::json& value);
-    Column column_of(const std::string& name);
+    void put(const NamedColumn& named, const nlohmann::json& value);
+    NamedColumn column_of(const std::string& name);
 
-    std::map<std::string, Column> known_names_; ///< the same few come thousands of times
+    std::map<std::string, NamedColumn> known_names_; ///< the same few come thousands of times
     std::array<std::string, column_count> texts_;
     std::array<bool, column_count> present_{};
     FlatRow row_;

@@ -34,6 +34,7 @@ Result<bool> JsonValues::find_start() {
 /// Behind the closing brace of the object at `at_`; nothing when the text ends before.
 Result<std::optional<std::size_t>> JsonValues::find_end() {
     unsigned depth = 0;
+    std::size_t values = 0;
     bool in_string = false;
     for (std::size_t i = 0;; ++i) {
         if (at_ + i >= text_.size()) {
@@ -50,7 +51,10 @@ Result<std::optional<std::size_t>> JsonValues::find_end() {
                 in_string = false;
         } else if (c == '"') {
             in_string = true;
-        } else if (c == '{' || c == '[') {
+        } else if (c == '{' || c == '[' || c == ',') {
+            if (++values > maximum_values)
+                return fail(ErrorKind::malformed, "object {} holds more than {} values", number_ + 1, maximum_values);
+            if (c == ',') continue;
             if (++depth > maximum_depth)
                 return fail(ErrorKind::malformed, "object {} is nested deeper than {}", number_ + 1, maximum_depth);
         } else if ((c == '}' || c == ']') && --depth == 0) {

@@ -14,7 +14,8 @@ class JsonValues {
   public:
     explicit JsonValues(std::unique_ptr<std::istream> stream) : bytes_(std::move(stream), TextForm::utf8) {}
     /// The text of the next object; holds until the next call. Nothing at the end. Kind `malformed` where something
-    /// else stands, or an object is nested too deep or too long; kind `io`.
+    /// else stands, or an object is nested too deep, too long, or of too many
+    /// values (each of which costs many times its text in memory); kind `io`.
     Result<std::optional<std::string_view>> next();
     /// Of the object given last, from 1.
     [[nodiscard]] std::size_t number() const { return number_; }
@@ -23,6 +24,7 @@ class JsonValues {
 
     static constexpr std::size_t maximum_bytes = 32u << 20;
     static constexpr unsigned maximum_depth = 32;
+    static constexpr std::size_t maximum_values = 1'000'000;
 
   private:
     bool fill(); ///< false at the end

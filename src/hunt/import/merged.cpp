@@ -1,5 +1,7 @@
 #include "hunt/import/merged.h"
 
+#include "hunt/one_machine.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +11,16 @@
 namespace poolkd::hunt::import {
 
 namespace {
+
+/// Of thousands of files each may have a note of its own.
+constexpr std::size_t most_notes = 50;
+constexpr std::string_view evidence_name = "The evidence";
+
+/// The files that have the same note.
+struct NotedBy {
+    std::string first;
+    std::size_t files = 0;
+};
 
 struct Waiting {
     Part part;
@@ -32,8 +44,7 @@ class MergedSource final : public SnapshotSource {
             auto first = std::ranges::min_element(open_, {}, [](const Open& open) { return open.head.time; });
             std::swap(out, first->head);
             POOLKD_CHECK(advance(first, work));
-            if (!out.machine.empty() && std::ranges::find(machines_, out.machine) == machines_.end())
-                machines_.push_back(out.machine);
+            POOLKD_CHECK(machine_.check(out.machine, evidence_name));
             return true;
         }
     }
@@ -68,8 +79,14 @@ class MergedSource final : public SnapshotSource {
     Result<void> advance(std::vector<Open>::iterator which, Work& work) {
         POOLKD_TRY(const bool more, which->source->next(which->head, work));
         if (more) return {};
-        for (const std::string& note : which->source->notes())
-            names_by_note_[note].push_back(which->name);
+        for (const std::string& note : which->source->notes()) {
+            if (auto known = noted_by_.find(note); known != noted_by_.end())
+                ++known->second.files;
+            else if (noted_by_.size() < most_notes)
+                noted_by_[note] = {.first = which->name, .files = 1};
+            else
+                ++other_notes_;
+        }
         open_.erase(which);
         return {};
     }
@@ -77,19 +94,18 @@ class MergedSource final : public SnapshotSource {
     /// The same note of many files is told once.
     void write_notes() {
         notes_.clear();
-        for (const auto& [note, names] : names_by_note_)
-            notes_.push_back(names.size() == 1
-                                 ? fmt::format("{}: {}", names.front(), note)
-                                 : fmt::format("{} and {} more: {}", names.front(), names.size() - 1, note));
-        if (machines_.size() > 1)
-            notes_.push_back(fmt::format("The evidence is of several machines: {}", fmt::join(machines_, ", ")));
+        for (const auto& [note, by] : noted_by_)
+            notes_.push_back(by.files == 1 ? fmt::format("{}: {}", by.first, note)
+                                           : fmt::format("{} and {} more: {}", by.first, by.files - 1, note));
+        if (other_notes_ != 0) notes_.push_back(fmt::format("{} notes more", other_notes_));
     }
 
     std::vector<Waiting> waiting_; ///< in the order in which they are opened
     std::size_t opened_ = 0;
     std::vector<Open> open_;
-    std::map<std::string, std::vector<std::string>> names_by_note_;
-    std::vector<std::string> machines_;
+    std::map<std::string, NotedBy> noted_by_;
+    std::size_t other_notes_ = 0;
+    OneMachine machine_;
     std::vector<std::string> notes_;
 };
 
@@ -98,11 +114,13 @@ class MergedSource final : public SnapshotSource {
 Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& work) {
     std::vector<Waiting> waiting;
     bool timed = true;
+    OneMachine machine; // refused at once rather than after hours of reading
     for (Part& part : parts) {
         Waiting entry{.part = std::move(part), .first = std::nullopt};
         POOLKD_TRY(auto source, entry.part.open(work));
         Snapshot first;
         POOLKD_TRY(const bool any, source->next(first, work));
+        POOLKD_CHECK(machine.check(first.machine, evidence_name));
         entry.first = first.time;
         timed = timed && (!any || first.time);
         waiting.push_back(std::move(entry));

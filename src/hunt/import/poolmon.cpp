@@ -14,7 +14,6 @@ namespace poolkd::hunt::import {
 namespace {
 
 constexpr std::chrono::seconds refresh{5};
-constexpr std::size_t rows_of_a_whole_table = 200;
 
 bool is_rule(std::string_view line) {
     return line.find_first_not_of("-=_*#. \t") == std::string_view::npos;
@@ -44,8 +43,8 @@ struct Screen {
 
 class PoolmonReader final : public Reader {
   public:
-    PoolmonReader(std::string name, std::unique_ptr<std::istream> stream)
-        : name_(std::move(name)), lines_(std::move(stream), TextForm::narrow) {}
+    PoolmonReader(const Input& input, std::unique_ptr<std::istream> stream)
+        : name_(input.name), order_(input.dates), lines_(std::move(stream), TextForm::narrow) {}
 
     Result<bool> next(Snapshot& out, Work& work) override {
         if (!started_) {
@@ -169,9 +168,10 @@ class PoolmonReader final : public Reader {
         if (line.size() > 120) return false;
         const std::string_view text = without_decoration(line);
         if (text.empty()) return false;
-        if (auto time = timestamp(text); time && (text.size() >= 9)) {
+        if (auto time = timestamp(text, order_); time && (text.size() >= 9)) {
             if (full) return true;
-            const auto written = written_time(text);
+            dates_.look(text);
+            const auto written = written_time(text, order_);
             screen_.now.time = time;
             date_ = written && !written->time_of_day ? written->date : std::nullopt;
             return true;
@@ -206,9 +206,7 @@ class PoolmonReader final : public Reader {
         auto& rows = screen_.now.rows;
         sort_rows(rows);
         sort_rows(screen_.before);
-        const bool both_pools =
-            std::ranges::any_of(rows, [&](const TagCounts& row) { return row.key.kind != rows.front().key.kind; });
-        screen_.now.whole = !cut && both_pools && !screen_.session && rows.size() >= rows_of_a_whole_table;
+        screen_.now.whole = !cut && !screen_.session && looks_whole(rows);
     }
 
     void reset_screen() {
@@ -231,6 +229,7 @@ class PoolmonReader final : public Reader {
     }
 
     std::string name_;
+    DateOrder order_;
     TextLines lines_;
     Screen screen_;
     std::optional<Screen> held_;
@@ -245,7 +244,7 @@ class PoolmonReader final : public Reader {
 
 Result<std::unique_ptr<Reader>> open_poolmon(const Input& input) {
     POOLKD_TRY(auto stream, input.open());
-    return std::make_unique<PoolmonReader>(input.name, std::move(stream));
+    return std::make_unique<PoolmonReader>(input, std::move(stream));
 }
 
 } // namespace poolkd::hunt::import

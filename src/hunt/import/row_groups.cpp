@@ -1,7 +1,9 @@
 #include "hunt/import/row_groups.h"
 
 #include "base/text.h"
+#include "hunt/import/gathered_rows.h"
 #include "hunt/import/timestamps.h"
+#include "hunt/one_machine.h"
 
 #include <charconv>
 #include <utility>
@@ -13,25 +15,45 @@ namespace {
 /// Rows come in thousands of the same time: the text is only looked at when it changes.
 class TimeColumn {
   public:
+    explicit TimeColumn(DateOrder order = DateOrder::unknown) : order_(order) {}
     /// Nothing: no time can be read.
     std::optional<Time> read(std::string_view text) {
         if (text != text_ || text_.empty()) {
             text_ = text;
-            time_ = timestamp(text);
+            time_ = timestamp(text, order_);
         }
         return time_;
     }
 
   private:
+    DateOrder order_;
     std::string text_;
     std::optional<Time> time_;
+};
+
+/// Whether times come in their order, read one way.
+class Ordered {
+  public:
+    explicit Ordered(DateOrder order) : times_(order) {}
+    void look(std::string_view text) {
+        const auto time = times_.read(text);
+        if (!time) return;
+        ordered_ = ordered_ && (!last_ || *last_ <= *time);
+        last_ = time;
+    }
+    [[nodiscard]] bool ordered() const { return ordered_; }
+
+  private:
+    TimeColumn times_;
+    std::optional<Time> last_;
+    bool ordered_ = true;
 };
 
 class GroupReader final : public Reader {
   public:
     GroupReader(Input input, OpenRows open, std::unique_ptr<RowStream> rows, RowForm form)
         : input_(std::move(input)), open_(std::move(open)), rows_(std::move(rows)), form_(form),
-          timed_(rows_->present()[static_cast<std::size_t>(Column::time)]) {}
+          form_of_(rows_->present()), timed_(form_of_[static_cast<std::size_t>(Column::time)]) {}
 
     Result<bool> next(Snapshot& out, Work& work) override {
         if (!started_) {
@@ -43,56 +65,76 @@ class GroupReader final : public Reader {
         }
         clear(out);
         if (sorted_) {
-            if (by_time_.empty()) return false;
-            auto first = by_time_.begin();
-            out = std::move(first->second);
-            by_time_.erase(first);
+            if (by_time_.empty()) {
+                POOLKD_CHECK(end());
+                return false;
+            }
+            finish(by_time_.begin()->second, out);
+            by_time_.erase(by_time_.begin());
             return true;
         }
         return next_group(out, work);
     }
+    [[nodiscard]] bool in_order_of_time() const override { return true; }
 
   private:
+    /// One snapshot while its rows are read.
+    struct Group {
+        GatheredRows rows;
+        std::optional<Time> time;
+        std::optional<std::chrono::milliseconds> uptime;
+        std::size_t line = 0;
+    };
+
+    /// Looks through the times for their order, and for that of day and month.
     Result<bool> in_order(Work& work) {
         if (!timed_) return true;
         POOLKD_TRY(auto rows, open_(input_));
         FlatRow row;
-        TimeColumn times;
-        std::optional<Time> last;
+        DateOrders dates;
+        Ordered month_first(DateOrder::unknown), day_first(DateOrder::day_first), month_told(DateOrder::month_first);
+        std::string last;
         for (;;) {
             POOLKD_TRY(const bool more, rows->next_time(row, work));
-            if (!more) return true;
-            const auto time = times.read(row[Column::time]);
-            if (!time) continue;
-            if (last && *time < *last) return false;
-            last = time;
+            if (!more) break;
+            if (row[Column::time] == last) continue;
+            last = row[Column::time];
+            dates.look(last);
+            month_first.look(last);
+            if (!dates.any()) continue;
+            day_first.look(last);
+            month_told.look(last);
         }
+        times_ = TimeColumn(dates.order());
+        dates.tell(notes_);
+        switch (dates.order()) {
+        case DateOrder::day_first: return day_first.ordered();
+        case DateOrder::month_first: return month_told.ordered();
+        case DateOrder::unknown: break;
+        }
+        return month_first.ordered();
     }
 
     Result<void> sort_all(Work& work) {
         notes_.emplace_back("The rows are not in the order of time: sorted");
-        for (;;) {
-            Snapshot group;
-            POOLKD_TRY(const bool more, next_group(group, work));
-            if (!more) break;
-            Snapshot& whole = by_time_[*group.time];
-            if (whole.rows.empty())
-                whole = std::move(group);
-            else
-                whole.rows.insert(whole.rows.end(), group.rows.begin(), group.rows.end());
-        }
-        for (auto& [time, snapshot] : by_time_)
-            sort_rows(snapshot.rows);
         sorted_ = true;
-        return {};
+        for (;;) {
+            POOLKD_TRY(const bool more, rows_->next(row_, work));
+            if (!more) return {};
+            if (const auto time = times_.read(row_[Column::time])) {
+                POOLKD_CHECK(take(row_, time, by_time_[*time]));
+            } else {
+                unreadable_.add(rows_->number());
+            }
+        }
     }
 
     /// The rows up to the first of another time.
     Result<bool> next_group(Snapshot& out, Work& work) {
-        out.activity = form_.activity();
+        Group group;
         if (pending_) {
             // The row that ended the group before begins this one.
-            POOLKD_CHECK(take(row_, *std::exchange(pending_, std::nullopt), out));
+            POOLKD_CHECK(take(row_, *std::exchange(pending_, std::nullopt), group));
         }
         for (;;) {
             POOLKD_TRY(const bool more, rows_->next(row_, work));
@@ -104,40 +146,41 @@ class GroupReader final : public Reader {
                     unreadable_.add(rows_->number());
                     continue;
                 }
-                if (!out.rows.empty() && out.time != time) {
+                if (!group.rows.empty() && group.time != time) {
                     pending_ = time;
-                    return finish(out);
+                    finish(group, out);
+                    return true;
                 }
             }
-            POOLKD_CHECK(take(row_, time, out));
+            POOLKD_CHECK(take(row_, time, group));
         }
-        if (!out.rows.empty()) return finish(out);
-        if (!std::exchange(told_, true)) {
-            rows_->tell(notes_);
-            unreadable_.tell(notes_, "could not be read", rows_->unit());
+        if (group.rows.empty()) {
+            POOLKD_CHECK(end());
+            return false;
         }
-        return false;
+        finish(group, out);
+        return true;
     }
 
-    Result<void> take(const FlatRow& row, std::optional<Time> time, Snapshot& out) {
-        const bool first = out.rows.empty();
-        if (!form_.read(row, out.rows, out.activity)) {
+    Result<void> take(const FlatRow& row, std::optional<Time> time, Group& group) {
+        if (rows_->present() != form_of_) {
+            // Another line of names, or an object with other fields.
+            form_of_ = rows_->present();
+            auto form = RowForm::of(form_of_);
+            form_ = form ? std::optional(*form) : std::nullopt;
+        }
+        const bool first = group.rows.empty();
+        if (!form_ || !group.rows.add(*form_, row, rows_->number())) {
             unreadable_.add(rows_->number());
             return {};
         }
+        any_ = true;
         if (first) {
-            out.time = time;
-            line_ = rows_->number();
+            group.time = time;
+            group.line = rows_->number();
         }
-        if (const std::string_view machine = trim(row[Column::machine]); !machine.empty() && machine != machine_) {
-            if (!machine_.empty() && !equals_ignore_case(machine, machine_))
-                return fail(
-                    ErrorKind::malformed,
-                    "{} holds several machines ({} and {}): make one file of each, their counters do not add up",
-                    input_.name, machine_, machine);
-            machine_ = machine;
-        }
-        if (!out.uptime) out.uptime = seconds(row[Column::uptime]);
+        POOLKD_CHECK(machine_.check(trim(row[Column::machine]), input_.name));
+        if (!group.uptime) group.uptime = seconds(row[Column::uptime]);
         return {};
     }
 
@@ -150,24 +193,34 @@ class GroupReader final : public Reader {
         return std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000));
     }
 
-    bool finish(Snapshot& out) {
-        sort_rows(out.rows);
-        out.machine = machine_;
-        out.evidence = timed_ ? fmt::format("{}, {} {}", input_.name, rows_->unit(), line_) : input_.name;
-        return true;
+    void finish(Group& group, Snapshot& out) {
+        group.rows.finish(out, unreadable_);
+        out.time = group.time;
+        out.uptime = group.uptime;
+        out.machine = machine_.name();
+        out.evidence = timed_ ? fmt::format("{}, {} {}", input_.name, rows_->unit(), group.line) : input_.name;
+    }
+
+    Result<void> end() {
+        if (std::exchange(told_, true)) return {};
+        if (!any_ && unreadable_.count() != 0) return unreadable_.nothing_read(input_.name, rows_->unit());
+        rows_->tell(notes_);
+        unreadable_.tell(notes_, "could not be read", rows_->unit());
+        return {};
     }
 
     Input input_;
     OpenRows open_;
     std::unique_ptr<RowStream> rows_;
-    RowForm form_;
+    std::optional<RowForm> form_;
+    std::array<bool, column_count> form_of_;
     bool timed_ = false, started_ = false, sorted_ = false, told_ = false;
+    bool any_ = false; ///< a row was read
     FlatRow row_;
     std::optional<std::optional<Time>> pending_;
     TimeColumn times_;
-    std::string machine_;
-    std::size_t line_ = 0;
-    std::map<Time, Snapshot> by_time_;
+    OneMachine machine_;
+    std::map<Time, Group> by_time_;
     LineProblems unreadable_;
 };
 

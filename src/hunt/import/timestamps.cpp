@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "hunt/import/numbers.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -62,7 +64,7 @@ std::optional<std::vector<Token>> tokens_of(std::string_view text) {
 /// Reads the tokens from left to right.
 class DateParser {
   public:
-    explicit DateParser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+    DateParser(std::vector<Token> tokens, DateOrder order) : tokens_(std::move(tokens)), order_(order) {}
 
     std::optional<WrittenTime> parse() {
         while (at_ < tokens_.size())
@@ -95,7 +97,9 @@ class DateParser {
             }
             return zone_offset();
         }
-        return mark(1, ':') ? time_of_day() : numeric_date() || date_part();
+        if (mark(1, ':')) return time_of_day(':');
+        if (year_ != 0 && day_ != 0 && !have_time_ && mark(1, '.') && number(2) != nullptr) return time_of_day('.');
+        return numeric_date() || date_with_word() || date_part();
     }
 
     bool word(const Token& token) {
@@ -118,14 +122,14 @@ class DateParser {
         return false;
     }
 
-    /// H:MM[:SS[.fraction]]
-    bool time_of_day() {
+    /// H:MM[:SS[.fraction]], or with dots, as some countries write it
+    bool time_of_day(char separator) {
         const Token* minute = number(2);
         if (have_time_ || minute == nullptr) return false;
         hour_ = number(0)->value;
         minute_ = minute->value;
         at_ += 3;
-        if (const Token* second = number(1); mark(0, ':') && second != nullptr) {
+        if (const Token* second = number(1); mark(0, separator) && second != nullptr) {
             second_ = second->value;
             at_ += 2;
             if (const Token* part = number(1); (mark(0, '.') || mark(0, ',')) && part != nullptr) {
@@ -157,14 +161,47 @@ class DateParser {
                 set_date(first.value, second->value, third->value);
             } else {
                 const unsigned year = third->text.size() == 2 ? 2000 + third->value : third->value;
-                // Dots and dashes are day-first where the year comes last; slashes only when they must be.
-                const bool day_first = separator != '/' || first.value > 12;
-                set_date(year, day_first ? second->value : first.value, day_first ? first.value : second->value);
+                // Dots are day-first wherever the year comes last.
+                const auto day_first = separator == '.' ? true : begins_with_day(first.value, second->value, separator);
+                if (!day_first) return false;
+                set_date(year, *day_first ? second->value : first.value, *day_first ? first.value : second->value);
             }
             at_ += 5;
             return have_date_;
         }
         return false;
+    }
+
+    /// Nothing: the date has the order that it must not have.
+    std::optional<bool> begins_with_day(unsigned first, unsigned second, char separator) {
+        if (first > 12 || second > 12) {
+            told_ = first > 12 ? DateOrder::day_first : DateOrder::month_first;
+            if (order_ != DateOrder::unknown && order_ != told_) return std::nullopt;
+            return told_ == DateOrder::day_first;
+        }
+        either_ = first != second;
+        return order_ == DateOrder::unknown ? separator == '-' : order_ == DateOrder::day_first;
+    }
+
+    /// 05-Nov-26, 2026-Nov-05
+    bool date_with_word() {
+        const Token* month = peek(2);
+        const Token* third = number(4);
+        if (!(mark(1, '-') && mark(3, '-')) && !(mark(1, '/') && mark(3, '/'))) return false;
+        if (month->kind != Kind::word || third == nullptr || year_ != 0 || month_ != 0 || day_ != 0) return false;
+        const Token& first = *number(0);
+        const bool year_first = first.text.size() == 4;
+        const Token& year = year_first ? first : *third;
+        const std::size_t start = at_;
+        at_ += 2;
+        if (!word(*month) || month_ == 0) {
+            at_ = start;
+            return false;
+        }
+        set_date(year.text.size() == 2 ? 2000 + year.value : year.value, month_,
+                 year_first ? third->value : first.value);
+        at_ += 2;
+        return true;
     }
 
     /// The day or the year of a date whose month is a word.
@@ -215,6 +252,8 @@ class DateParser {
                                                    std::chrono::month(month_), std::chrono::day(day_)};
             if (year_ < 1980 || year_ > 2200 || !date.ok()) return std::nullopt;
             written.date = std::chrono::sys_days(date);
+            written.order = told_;
+            written.either_order = either_;
         }
         if (have_time_)
             written.time_of_day = std::chrono::hours(hour_) + std::chrono::minutes(minute_) +
@@ -225,21 +264,43 @@ class DateParser {
     }
 
     std::vector<Token> tokens_;
+    DateOrder order_, told_ = DateOrder::unknown;
     std::size_t at_ = 0;
     unsigned year_ = 0, month_ = 0, day_ = 0, hour_ = 0, minute_ = 0, second_ = 0, millisecond_ = 0;
     int zone_minutes_ = 0;
-    bool have_date_ = false, have_time_ = false, have_zone_ = false;
+    bool have_date_ = false, have_time_ = false, have_zone_ = false, either_ = false;
 };
 
 } // namespace
 
-std::optional<WrittenTime> written_time(std::string_view text) {
+std::optional<WrittenTime> written_time(std::string_view text, DateOrder order) {
     constexpr std::size_t longest = 80;
     text = trim(text);
     if (text.empty() || text.size() > longest) return std::nullopt;
     auto tokens = tokens_of(text);
     if (!tokens) return std::nullopt;
-    return DateParser(*std::move(tokens)).parse();
+    return DateParser(*std::move(tokens), order).parse();
+}
+
+void DateOrders::look(std::string_view text) {
+    if (text.find_first_of("/-") == std::string_view::npos) return;
+    const auto written = written_time(text);
+    if (!written || !written->date) return;
+    if (written->either_order && example_.empty()) example_ = trim(text);
+    if (written->order == DateOrder::unknown) return;
+    both_ = both_ || (order_ != DateOrder::unknown && order_ != written->order);
+    if (order_ == DateOrder::unknown) order_ = written->order;
+}
+
+void DateOrders::tell(std::vector<std::string>& notes) const {
+    if (both_)
+        notes.push_back(fmt::format("Some dates begin with the day and others with the month: only those that begin "
+                                    "with the {}, as the first such date does, are read",
+                                    order_ == DateOrder::day_first ? "day" : "month"));
+    if (order_ == DateOrder::unknown && !example_.empty())
+        notes.push_back(fmt::format("Dates may begin with the day or with the month ({}), and none of them decides: "
+                                    "taken as the {} first",
+                                    example_, example_.find('/') != std::string::npos ? "month" : "day"));
 }
 
 std::optional<Time> unix_time(double number) {
@@ -249,7 +310,7 @@ std::optional<Time> unix_time(double number) {
     return std::nullopt;
 }
 
-std::optional<Time> timestamp(std::string_view text) {
+std::optional<Time> timestamp(std::string_view text, DateOrder order) {
     text = trim(text);
     // ConvertTo-Json of Windows PowerShell; the backslashes belong to JSON's escapes and may be left.
     for (std::string_view prefix : {"/Date(", "\\/Date("})
@@ -260,7 +321,7 @@ std::optional<Time> timestamp(std::string_view text) {
     double number = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error == std::errc() && end == text.data() + text.size()) return unix_time(number);
-    auto written = written_time(text);
+    auto written = written_time(text, order);
     if (!written || !written->date) return std::nullopt;
     return Time(*written->date) + written->time_of_day.value_or(milliseconds(0));
 }
