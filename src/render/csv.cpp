@@ -1,9 +1,8 @@
 #include "render/csv.h"
 
-#include "hunt/counters.h"
-#include "render/quantity.h"
-
 #include <fmt/format.h>
+
+#include <string_view>
 
 namespace poolkd::render {
 
@@ -32,20 +31,6 @@ std::string csv_line(const std::vector<std::string>& fields) {
 
 std::string csv_tag(PoolTag tag) {
     return tag.printable() ? tag.text() : fmt::format("{:#010x}", tag.value);
-}
-
-std::string snapshot_csv_header(bool activity) {
-    return activity ? "time,tag,type,allocs,frees,bytes\n" : "time,tag,type,outstanding,bytes\n";
-}
-
-void add_snapshot_csv_row(std::string& out, const hunt::Snapshot& snapshot, const hunt::TagCounts& row, bool activity) {
-    fmt::format_to(std::back_inserter(out), "{},{},{},", snapshot.time ? iso_time(*snapshot.time) : std::string(),
-                   csv_field(csv_tag(row.key.tag)), hunt::to_text(row.key.kind));
-    if (activity) {
-        fmt::format_to(std::back_inserter(out), "{},{},{}\n", row.allocs, row.frees, row.bytes);
-    } else {
-        fmt::format_to(std::back_inserter(out), "{},{}\n", hunt::blocks_in_use(row), row.bytes);
-    }
 }
 
 } // namespace poolkd::render

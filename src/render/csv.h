@@ -1,9 +1,8 @@
 #pragma once
 
-#include "hunt/snapshot.h"
+#include "base/tag.h"
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace poolkd::render {
@@ -14,11 +13,5 @@ namespace poolkd::render {
 
 /// A tag as our CSV reader takes it back: its text, or its number when it holds bytes that cannot be printed.
 [[nodiscard]] std::string csv_tag(PoolTag tag);
-
-/// The first line of a table of snapshots; with activity `time,tag,type,allocs,frees,bytes`, else
-/// `time,tag,type,outstanding,bytes`.
-[[nodiscard]] std::string snapshot_csv_header(bool activity);
-/// Adds one row of it. Without a time its field is empty.
-void add_snapshot_csv_row(std::string& out, const hunt::Snapshot& snapshot, const hunt::TagCounts& row, bool activity);
 
 } // namespace poolkd::render
