@@ -1,5 +1,6 @@
 #include "hunt/difference.h"
 
+#include "base/text.h"
 #include "hunt/counters.h"
 
 #include <algorithm>
@@ -12,8 +13,10 @@ namespace {
 DifferenceSide side_of(const Snapshot& snapshot) {
     DifferenceSide side{snapshot.time,     snapshot.time_assumed, snapshot.uptime, snapshot.machine,
                         snapshot.evidence, snapshot.activity,     snapshot.whole};
-    for (const TagCounts& row : snapshot.rows)
-        (row.key.kind == PoolKind::paged ? side.paged_bytes : side.nonpaged_bytes) += row.bytes;
+    for (const TagCounts& row : snapshot.rows) {
+        std::int64_t& bytes = row.key.kind == PoolKind::paged ? side.paged_bytes : side.nonpaged_bytes;
+        bytes = saturating_plus(bytes, row.bytes);
+    }
     return side;
 }
 
@@ -42,7 +45,8 @@ class Comparison {
         result_.after = side_of(after);
         result_.restarted = restarted_between(before, after);
         result_.activity = before.activity && after.activity && !result_.restarted;
-        result_.other_machine = !before.machine.empty() && !after.machine.empty() && before.machine != after.machine;
+        result_.other_machine =
+            !before.machine.empty() && !after.machine.empty() && !equals_ignore_case(before.machine, after.machine);
         if (before.time && after.time)
             result_.hours = std::chrono::duration<double, std::ratio<3600>>(*after.time - *before.time).count();
         result_.coverage.merge(before.coverage);
@@ -52,8 +56,9 @@ class Comparison {
     Difference run() {
         side_by_side(before_.rows, after_.rows, [&](const TagCounts* old, const TagCounts* now) { add(old, now); });
         std::ranges::sort(result_.rows, [](const TagDifference& a, const TagDifference& b) {
-            return std::tuple(!a.comparable(), -a.bytes(), -a.blocks(), a.key) <
-                   std::tuple(!b.comparable(), -b.bytes(), -b.blocks(), b.key);
+            // The most first: the figures change sides, the keys do not.
+            return std::tuple(!a.comparable(), b.bytes(), b.blocks(), a.key) <
+                   std::tuple(!b.comparable(), a.bytes(), a.blocks(), b.key);
         });
         return std::move(result_);
     }

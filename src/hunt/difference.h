@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hunt/saturating.h"
 #include "hunt/snapshot.h"
 
 #include <optional>
@@ -31,8 +32,12 @@ struct TagDifference {
     std::optional<double> bytes_per_hour; ///< where the time between the two is known; not after a restart
 
     [[nodiscard]] bool comparable() const { return before && after; }
-    [[nodiscard]] std::int64_t blocks() const { return comparable() ? after->blocks - before->blocks : 0; }
-    [[nodiscard]] std::int64_t bytes() const { return comparable() ? after->bytes - before->bytes : 0; }
+    [[nodiscard]] std::int64_t blocks() const {
+        return comparable() ? saturating_minus(after->blocks, before->blocks) : 0;
+    }
+    [[nodiscard]] std::int64_t bytes() const {
+        return comparable() ? saturating_minus(after->bytes, before->bytes) : 0;
+    }
 };
 
 /// One of the two snapshots, without its rows.

@@ -9,6 +9,7 @@
 #include "hunt/import/poolused.h"
 #include "hunt/series_file.h"
 
+#include <iterator>
 #include <utility>
 
 namespace poolkd::hunt {
@@ -48,7 +49,9 @@ std::unique_ptr<SnapshotSource> with_uptime(std::unique_ptr<SnapshotSource> sour
 
 class MemorySource final : public SnapshotSource {
   public:
-    explicit MemorySource(std::vector<Snapshot> snapshots) : snapshots_(std::move(snapshots)) {}
+    explicit MemorySource(const std::deque<Snapshot>& snapshots) : snapshots_(snapshots) {}
+    explicit MemorySource(std::vector<Snapshot> snapshots)
+        : own_(std::move_iterator(snapshots.begin()), std::move_iterator(snapshots.end())), snapshots_(own_) {}
     Result<bool> next(Snapshot& out, Work& work) override {
         if (work.stop_requested()) return fail(ErrorKind::stopped, "Stopped");
         if (next_ == snapshots_.size()) return false;
@@ -59,7 +62,8 @@ class MemorySource final : public SnapshotSource {
     [[nodiscard]] const std::vector<std::string>& notes() const override { return notes_; }
 
   private:
-    std::vector<Snapshot> snapshots_;
+    std::deque<Snapshot> own_; ///< unless they are someone else's
+    const std::deque<Snapshot>& snapshots_;
     std::size_t next_ = 0;
     std::vector<std::string> notes_;
 };
@@ -115,6 +119,10 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence_bytes(std::string name, st
 
 std::unique_ptr<SnapshotSource> from_snapshots(std::vector<Snapshot> snapshots) {
     return std::make_unique<MemorySource>(std::move(snapshots));
+}
+
+std::unique_ptr<SnapshotSource> view_snapshots(const std::deque<Snapshot>& snapshots) {
+    return std::make_unique<MemorySource>(snapshots);
 }
 
 Result<std::vector<Snapshot>> read_all(SnapshotSource& source, Work& work) {

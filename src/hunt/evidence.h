@@ -4,6 +4,7 @@
 #include "base/work.h"
 #include "hunt/snapshot.h"
 
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -47,6 +48,9 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence_bytes(std::string name, st
 
 /// Snapshots that lie in memory, as they are.
 std::unique_ptr<SnapshotSource> from_snapshots(std::vector<Snapshot> snapshots);
+
+/// The same of a list that outlives the source and does not change meanwhile.
+std::unique_ptr<SnapshotSource> view_snapshots(const std::deque<Snapshot>& snapshots);
 
 /// All snapshots of a source. For few: tests, `diff`.
 Result<std::vector<Snapshot>> read_all(SnapshotSource& source, Work& work);

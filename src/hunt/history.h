@@ -1,7 +1,6 @@
 #pragma once
 
-#include "base/work.h"
-#include "hunt/evidence.h"
+#include "hunt/evidence_head.h"
 
 #include <optional>
 #include <string>
@@ -17,27 +16,22 @@ struct TagHistory {
     std::vector<double> bytes;  ///< in use
 };
 
-/// All tags over time, thinned out: at most `max_points` snapshots are kept, evenly, and always the last one. Counters
-/// are followed through every snapshot, so that wraps and restarts between the kept ones are seen.
-struct History {
-    std::vector<double> hours; ///< of each point since the first; the number of the snapshot when `timed` is false
+/// All tags over time, thinned out: at most `max_points` snapshots are kept, evenly, and always the last one. A tag
+/// that appears where all snapshots before were whole, and listed also what was freed, was never used before: it has
+/// zeros there. Counters are followed through every snapshot, so that wraps and restarts between the kept ones are
+/// seen.
+struct History : EvidenceHead {
+    std::vector<double>
+        hours; ///< of each point since the first, never falling; the number of the snapshot when `timed` is false
     std::vector<std::uint32_t> boot; ///< of each point: 0 before the first restart, 1 after it, …
     bool timed = true;               ///< every snapshot bears a time
-    bool activity = true;
-    bool whole = true;
-    std::vector<TagHistory> tags; ///< by key
+    std::vector<TagHistory> tags;    ///< by key
 
-    std::size_t snapshots = 0; ///< that were read
     std::size_t wraps = 0;
-    std::optional<Time> first, last;
-    bool times_assumed = false;
-    std::optional<std::chrono::milliseconds> uptime; ///< at the end
-    std::string machine;
-    std::vector<std::string> evidence;
     MemoryFacts memory; ///< at the end
-    Coverage coverage;
 
     static constexpr std::size_t max_points = 1024;
+    static constexpr std::size_t max_cells = 8'000'000; ///< tags times points: of very many tags fewer points are kept
     [[nodiscard]] std::size_t restarts() const { return boot.empty() ? 0 : boot.back(); }
 };
 

@@ -2,28 +2,6 @@
 
 namespace poolkd::hunt {
 
-namespace {
-
-class KeptSource final : public SnapshotSource {
-  public:
-    explicit KeptSource(const std::deque<Snapshot>& kept) : kept_(kept) {}
-    Result<bool> next(Snapshot& out, Work& work) override {
-        if (work.stop_requested()) return fail(ErrorKind::stopped, "Stopped by the user");
-        if (at_ == kept_.size()) return false;
-        out = kept_[at_++];
-        return true;
-    }
-    [[nodiscard]] std::optional<std::size_t> count() const override { return kept_.size(); }
-    [[nodiscard]] const std::vector<std::string>& notes() const override { return notes_; }
-
-  private:
-    const std::deque<Snapshot>& kept_;
-    std::size_t at_ = 0;
-    std::vector<std::string> notes_;
-};
-
-} // namespace
-
 void RecentSnapshots::add(Snapshot snapshot) {
     if (kept_.size() >= most_) {
         std::deque<Snapshot> thinner;
@@ -35,7 +13,7 @@ void RecentSnapshots::add(Snapshot snapshot) {
 }
 
 std::unique_ptr<SnapshotSource> RecentSnapshots::source() const {
-    return std::make_unique<KeptSource>(kept_);
+    return view_snapshots(kept_);
 }
 
 } // namespace poolkd::hunt

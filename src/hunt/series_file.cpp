@@ -1,5 +1,6 @@
 #include "hunt/series_file.h"
 
+#include "hunt/one_machine.h"
 #include "hunt/series_rows.h"
 #include "hunt/sqlite.h"
 
@@ -160,6 +161,9 @@ struct SeriesSource::State {
     std::int64_t at = 0, last = 0; ///< ids: read last, and the last to read
     std::size_t count = 0, good = 0, damaged = 0;
     std::string damage; ///< what the first damaged one has
+    OneMachine machine;
+    std::optional<Time> last_time;
+    bool disorder = false; ///< the clock went back
     std::vector<std::string> notes;
 };
 
@@ -211,15 +215,23 @@ Result<bool> SeriesSource::next(Snapshot& out, Work& work) {
             if (s.damaged++ == 0) s.damage = fmt::format("snapshot {}: {}", s.at, rows.error().message);
             continue;
         }
-        ++s.good;
 
         int column = 1;
         auto integer = [&] { return s.select.integer(column++); };
         const auto time = integer();
+        if (time &&
+            (*time < first_time.time_since_epoch().count() || *time >= end_of_times.time_since_epoch().count())) {
+            if (s.damaged++ == 0) s.damage = fmt::format("snapshot {}: its time cannot be", s.at);
+            continue;
+        }
+        ++s.good;
         out.time = time ? std::optional(Time(std::chrono::milliseconds(*time))) : std::nullopt;
         out.time_assumed = integer().value_or(0) != 0;
         const auto uptime = integer();
-        out.uptime = uptime ? std::optional(std::chrono::milliseconds(*uptime)) : std::nullopt;
+        constexpr std::int64_t most_uptime_ms = 1'000'000'000'000'000;
+        out.uptime = uptime && *uptime >= 0 && *uptime < most_uptime_ms
+                         ? std::optional(std::chrono::milliseconds(*uptime))
+                         : std::nullopt;
         out.machine = s.select.text(column++);
         out.evidence = s.select.text(column++);
         if (out.evidence.empty()) out.evidence = s.name;
@@ -235,14 +247,19 @@ Result<bool> SeriesSource::next(Snapshot& out, Work& work) {
         if (const std::string_view reason = s.select.text(column++); !reason.empty())
             out.coverage.add_gap(reason_named(reason), VirtAddr(0), missing);
         out.rows.assign(rows->begin(), rows->end());
+        POOLKD_CHECK(s.machine.check(out.machine, s.name));
+        if (out.time && s.last_time && *out.time < *s.last_time) s.disorder = true;
+        if (out.time) s.last_time = out.time;
         s.select.reset();
         return true;
     }
     s.select.reset();
     if (s.damaged != 0 && s.good == 0) return fail(ErrorKind::malformed, "{}, {}", s.name, s.damage);
-    if (s.damaged != 0 && s.notes.empty())
+    s.notes.clear();
+    if (s.damaged != 0)
         s.notes.push_back(
             fmt::format("{} of {} snapshots are damaged and left out ({})", s.damaged, s.count, s.damage));
+    if (s.disorder) s.notes.emplace_back("The clock went back while the series was recorded");
     return false;
 }
 

@@ -16,6 +16,9 @@ namespace poolkd::hunt {
 /// UTC, as far as the evidence states it.
 using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 
+/// What a clock may show: the years 1980 to 2199. Evidence that holds anything else is damaged.
+constexpr Time first_time{std::chrono::seconds(315'532'800)}, end_of_times{std::chrono::seconds(7'258'118'400)};
+
 enum class PoolKind : std::uint8_t { nonpaged, paged };
 
 /// PoolMon's word: "Nonp" or "Paged".

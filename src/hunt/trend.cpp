@@ -1,7 +1,6 @@
 #include "hunt/trend.h"
 
 #include "hunt/counters.h"
-#include "hunt/evidence_name.h"
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +47,6 @@ class TrendBuilder {
     Trend finish();
 
   private:
-    void note_head(const Snapshot& snapshot);
     void note_row(const TagCounts& row);
     void note_absent();
     void put(Track& track, double bytes, double blocks);
@@ -61,23 +59,12 @@ class TrendBuilder {
     Trend trend_;
     std::map<TagKey, Track> tracks_;
     std::set<TagKey> others_; ///< tags that were not asked for, to count them
+    bool left_out_ = false;   ///< there were too many tags
     Snapshot previous_;
     std::int64_t now_ms_ = 0; ///< of the snapshot at hand, since the first; never falls
     std::int64_t width_ms_ = 1;
     std::vector<std::int64_t> restarts_ms_; ///< the first of each slot
 };
-
-void TrendBuilder::note_head(const Snapshot& snapshot) {
-    if (trend_.snapshots == 0) trend_.first = snapshot.time;
-    trend_.last = snapshot.time;
-    trend_.times_assumed = trend_.times_assumed || snapshot.time_assumed;
-    trend_.activity = trend_.activity && snapshot.activity;
-    trend_.whole = trend_.whole && snapshot.whole;
-    if (snapshot.uptime) trend_.uptime = snapshot.uptime;
-    if (!snapshot.machine.empty()) trend_.machine = snapshot.machine;
-    trend_.coverage.merge(snapshot.coverage);
-    note_file(trend_.evidence, snapshot.evidence);
-}
 
 void TrendBuilder::put(Track& track, double bytes, double blocks) {
     TagTrend& tag = track.tag;
@@ -101,8 +88,16 @@ void TrendBuilder::put(Track& track, double bytes, double blocks) {
 }
 
 void TrendBuilder::note_row(const TagCounts& row) {
+    const bool full = tracks_.size() + others_.size() >= EvidenceHead::most_tags;
     if (!options_.wants(row.key)) {
-        others_.insert(row.key);
+        if (!full)
+            others_.insert(row.key);
+        else if (!others_.contains(row.key))
+            left_out_ = true;
+        return;
+    }
+    if (full && !tracks_.contains(row.key)) {
+        left_out_ = true;
         return;
     }
     Track& track = tracks_[row.key];
@@ -136,8 +131,7 @@ void TrendBuilder::add(Snapshot& snapshot) {
         ++trend_.restarts;
         if (restarts_ms_.empty() || slot_of(restarts_ms_.back()) != slot()) restarts_ms_.push_back(now_ms_);
     }
-    note_head(snapshot);
-    ++trend_.snapshots;
+    trend_.note(snapshot);
     for (const TagCounts& row : snapshot.rows)
         note_row(row);
     if (snapshot.whole && !snapshot.activity) note_absent();
@@ -187,6 +181,7 @@ Trend TrendBuilder::finish() {
         }
         trend_.tags.push_back(std::move(tag));
     }
+    if (left_out_) trend_.coverage.add_gap(GapReason::limit_reached, {}, 0);
     trend_.tags_total = tracks_.size() + others_.size();
     return std::move(trend_);
 }
@@ -201,24 +196,11 @@ bool TrendOptions::wants(const TagKey& key) const {
 
 Result<Trend> read_trend(SnapshotSource& source, const TrendOptions& options, Work& work) {
     TrendBuilder builder(options);
-    Snapshot snapshot;
-    bool stopped = false;
-    std::size_t done = 0;
-    const std::size_t total = source.count().value_or(0);
-    for (;; ++done) {
-        auto more = source.next(snapshot, work);
-        if (!more && more.error().kind == ErrorKind::stopped && done != 0) {
-            stopped = true;
-            break;
-        }
-        if (!more) return std::unexpected(std::move(more).error());
-        if (!*more) break;
-        builder.add(snapshot);
-        work.progress("reading snapshots", done + 1, total);
-    }
-    if (done == 0) return fail(ErrorKind::not_found, "The evidence holds no snapshot of pool tags");
+    Coverage stopped;
+    POOLKD_CHECK(read_through(source, work, stopped, [&](Snapshot& snapshot) { builder.add(snapshot); }));
     Trend trend = builder.finish();
-    if (stopped) trend.coverage.add_gap(GapReason::stopped, {}, 0);
+    if (trend.snapshots == 0) return fail(ErrorKind::not_found, "The evidence holds no snapshot of pool tags");
+    trend.coverage.merge(stopped);
     return trend;
 }
 

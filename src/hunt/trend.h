@@ -1,7 +1,6 @@
 #pragma once
 
-#include "base/work.h"
-#include "hunt/evidence.h"
+#include "hunt/evidence_head.h"
 
 #include <optional>
 #include <string>
@@ -20,20 +19,12 @@ struct TagTrend {
     std::vector<double> points;           ///< bytes, evenly in time, as many as `Trend::points`; NaN: not known
 };
 
-struct Trend {
-    std::size_t snapshots = 0;
-    std::optional<Time> first, last;
-    bool times_assumed = false;
-    std::optional<std::chrono::milliseconds> uptime; ///< at the end
-    std::string machine;
-    std::vector<std::string> evidence;
+struct Trend : EvidenceHead {
     std::size_t restarts = 0;
     std::vector<double> restarted_at; ///< places of the restarts, 0 (begin) to 1 (end); one for those that lie close
-    bool activity = true, whole = true;
-    std::size_t tags_total = 0; ///< in the evidence, whether they were asked for or not
-    std::size_t points = 0;     ///< that each tag has; the first is at the begin, the last at the end
-    std::vector<TagTrend> tags; ///< that were asked for, by key
-    Coverage coverage;
+    std::size_t tags_total = 0;       ///< in the evidence, whether they were asked for or not
+    std::size_t points = 0;           ///< that each tag has; the first is at the begin, the last at the end
+    std::vector<TagTrend> tags;       ///< that were asked for, by key
 
     static constexpr std::size_t most_points = 240;
 };

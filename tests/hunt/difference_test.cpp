@@ -119,5 +119,15 @@ TEST(Difference, TheSameTagInBothPoolsIsTwo) {
     EXPECT_EQ(d.rows[1].presence, Presence::gone);
 }
 
+TEST(Difference, FiguresBeyondAllMeasureStayDefined) {
+    const auto a = snapshot(0h, {row("Abc", PoolKind::paged, 1, 0, INT64_MIN), row("Def", PoolKind::paged, 1, 0, -1)});
+    const auto b = snapshot(1h, {row("Abc", PoolKind::paged, 1, 0, INT64_MAX), row("Def", PoolKind::paged, 1, 0, 1)});
+    const Difference d = difference(a, b);
+    EXPECT_EQ(d.rows[0].bytes(), INT64_MAX);
+    EXPECT_EQ(d.before.paged_bytes, INT64_MIN);
+    EXPECT_EQ(d.after.paged_bytes, INT64_MAX);
+    EXPECT_EQ(difference(b, snapshot(2h, a.rows)).rows.back().bytes(), INT64_MIN);
+}
+
 } // namespace
 } // namespace poolkd::hunt

@@ -132,7 +132,8 @@ TEST(History, ThinsOutEvenlyAndKeepsTheEnds) {
     ASSERT_EQ(h.tags.size(), 2u);
     for (std::size_t i = 0; i < h.hours.size(); ++i) {
         EXPECT_NEAR(h.tags[0].blocks[i], h.hours[i] * 60, 1e-6);
-        EXPECT_EQ(std::isnan(h.tags[1].blocks[i]), h.hours[i] * 60 < 2999.5);
+        EXPECT_EQ(h.tags[1].blocks[i], h.hours[i] * 60 < 2999.5 ? 0 : 7);
+        EXPECT_EQ(h.tags[1].allocs[i], h.hours[i] * 60 < 2999.5 ? 0 : 7);
     }
     EXPECT_EQ(h.tags[0].blocks.front(), 0);
     EXPECT_EQ(h.tags[0].blocks.back(), count - 1);
@@ -175,6 +176,47 @@ TEST(History, AStopLeavesWhatWasRead) {
     auto nothing = read_history(at_once, work);
     ASSERT_FALSE(nothing.has_value());
     EXPECT_EQ(nothing.error().kind, ErrorKind::stopped);
+}
+
+TEST(History, ATagThatAppearsLateWasNothingOnlyWhereAllTagsWereListed) {
+    for (int part : {-1, 0, 1, 2}) {
+        std::vector<Snapshot> snapshots;
+        for (int i = 0; i < 3; ++i) {
+            snapshots.push_back(snapshot(i, {row("Aaaa", 1, 0, 1)}));
+            snapshots.back().whole = i != part;
+        }
+        snapshots[2].rows.push_back(row("Late", 7, 0, 7));
+        const History h = history_of(std::move(snapshots));
+        ASSERT_EQ(h.tags.size(), 2u);
+        const bool known = part < 0 || part == 2;
+        EXPECT_EQ(h.tags[1].blocks[0] == 0, known) << part;
+        EXPECT_EQ(std::isnan(h.tags[1].blocks[1]), !known) << part;
+        EXPECT_EQ(h.tags[1].blocks[2], 7) << part;
+    }
+}
+
+TEST(History, VeryManyTagsAreBounded) {
+    std::vector<Snapshot> snapshots;
+    for (int i = 0; i < 900; ++i)
+        snapshots.push_back(snapshot(i, {row("Aaaa", static_cast<std::uint64_t>(i), 0, 1)}));
+    snapshots.push_back(snapshot(900, {row("Aaaa", 900, 0, 1)}));
+    for (std::uint32_t i = 0; i < 60'000; ++i)
+        snapshots.back().rows.push_back({{PoolTag(0x41000000 + i), PoolKind::paged}, 1, 0, 1});
+    sort_rows(snapshots.back().rows);
+    const History h = history_of(std::move(snapshots));
+    EXPECT_EQ(h.tags.size(), EvidenceHead::most_tags);
+    EXPECT_LE(h.hours.size() * h.tags.size(), History::max_cells + h.tags.size());
+    EXPECT_GT(h.hours.size(), 50u);
+    EXPECT_FALSE(h.coverage.complete());
+    EXPECT_EQ(h.hours.back(), 15);
+    for (const TagHistory& tag : h.tags)
+        ASSERT_EQ(tag.blocks.size(), h.hours.size());
+}
+
+TEST(History, TimeNeverFalls) {
+    const History h = history_of({snapshot(0, {row("Aaaa", 1, 0, 1)}), snapshot(60, {row("Aaaa", 2, 0, 1)}),
+                                  snapshot(30, {row("Aaaa", 3, 0, 1)}), snapshot(120, {row("Aaaa", 4, 0, 1)})});
+    EXPECT_EQ(h.hours, (std::vector<double>{0, 1, 1, 2}));
 }
 
 } // namespace

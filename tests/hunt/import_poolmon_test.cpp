@@ -247,5 +247,58 @@ TEST(ImportPoolmon, RealTranscripts) {
     }
 }
 
+TEST(ImportPoolmon, RowsAloneAreDividedWhereATagComesAgain) {
+    const Imported read = import_text("night1.log: Zta  Nonp      20711       230    20481 19661760        960\n"
+                                      "night1.log: Zta  Paged        11         1       10      160         16\n"
+                                      "night2.log: Zta  Nonp      20811       230    20581 19757760        960\n"
+                                      "night2.log: Zta  Paged        11         1       10      160         16\n");
+    ASSERT_EQ(read.snapshots.size(), 2u);
+    EXPECT_EQ(row(read.snapshots[0], "Zta"), counts("Zta", PoolKind::nonpaged, 20711, 230, 19661760));
+    EXPECT_EQ(row(read.snapshots[1], "Zta"), counts("Zta", PoolKind::nonpaged, 20811, 230, 19757760));
+    EXPECT_EQ(read.snapshots[1].rows.size(), 2u);
+    EXPECT_TRUE(read.noted("1 line with a tag that its screen has already"));
+    // Characters that a code page has lost make tags the same.
+    EXPECT_EQ(import_text(" Z?a  Nonp 10 0 10 160 16\n Z?a  Nonp 10 0 10 160 16\n").snapshots.size(), 1u);
+}
+
+TEST(ImportPoolmon, GroupedDigits) {
+    for (std::string_view line : {" Zta  Nonp     20,711 (  52)       230 (   0)    20,481 19,661,760 ( 49,920)    960",
+                                  " Zta  Nonp     20.711 (  52)       230 (   0)    20.481 19.661.760 ( 49.920)    960",
+                                  " Zta  Nonp     20 711 (  52)       230 (   0)    20 481 19 661 760 ( 49 920)    960",
+                                  " Zta  Nonp     20\xa0"
+                                  "711 (  52)       230 (   0)    20\xa0"
+                                  "481 19\xa0"
+                                  "661\xa0"
+                                  "760 ( 49\xa0"
+                                  "920)    960"}) {
+        const auto row = poolmon_row(line);
+        ASSERT_TRUE(row) << line;
+        EXPECT_EQ(row->counts, counts("Zta", PoolKind::nonpaged, 20711, 230, 19661760)) << line;
+        EXPECT_EQ(row->bytes_change, 49920) << line;
+        EXPECT_EQ(row->allocs_change, 52) << line;
+        EXPECT_FALSE(row->contradicts) << line;
+    }
+    const auto row = poolmon_row("Zta Nonp 20 711 230 20 481 19 661 760 960");
+    ASSERT_TRUE(row);
+    EXPECT_EQ(row->counts, counts("Zta", PoolKind::nonpaged, 20711, 230, 19661760));
+}
+
+TEST(ImportPoolmon, WhereNothingCanBeReadTheFirstLineIsNamed) {
+    const auto read = try_import(std::string(header) + " Zta  Nonp  2,07 x\n Abc  Nonp  1,2 x\n");
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().kind, ErrorKind::malformed);
+    EXPECT_THAT(read.error().message, ::testing::HasSubstr("2 lines (the first: line 2)"));
+}
+
+TEST(ImportPoolmon, ScreensOutOfOrderAreSorted) {
+    const Imported read =
+        import_text(screen("25/11/2026 09:43", 20) + screen("05/11/2026 09:43", 10) + screen("26/11/2026 09:43", 30));
+    ASSERT_EQ(read.snapshots.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(row(read.snapshots[i], "Abc").allocs, 10 * (i + 1));
+    EXPECT_EQ(read.snapshots[0].time, at(1793871780000));
+    EXPECT_TRUE(read.noted("sorted"));
+}
+
 } // namespace
 } // namespace poolkd::hunt

@@ -253,5 +253,36 @@ TEST(SeriesFile, WhatIsNoSeries) {
     EXPECT_FALSE(SeriesWriter::open(folder.path() / "no" / "a.poolkd"));
 }
 
+TEST(SeriesFile, TimesThatCannotBeAndClocksThatGoBack) {
+    TemporaryDirectory folder;
+    const auto file = folder.path() / "a.poolkd";
+    {
+        auto writer = SeriesWriter::open(file, SeriesWriter::Safety::program_only);
+        for (const Snapshot& snapshot : small_series(6))
+            ASSERT_TRUE(writer->add(snapshot));
+    }
+    run_sql(file, "UPDATE snapshots SET machine = 'Srv1';"
+                  "UPDATE snapshots SET machine = 'SRV1', uptime_ms = -9223372036854775807 WHERE id = 2;"
+                  "UPDATE snapshots SET time_ms = 9223372036854775807 WHERE id = 3;"
+                  "UPDATE snapshots SET time_ms = -9223372036854775807 WHERE id = 4;"
+                  "UPDATE snapshots SET time_ms = 1000000000000 WHERE id = 6");
+    Work work;
+    auto source = SeriesSource::open(file);
+    ASSERT_TRUE(source);
+    auto all = read_all(**source, work);
+    ASSERT_TRUE(all) << all.error().message;
+    EXPECT_EQ(all->size(), 4u);
+    EXPECT_FALSE((*all)[1].uptime);
+    ASSERT_EQ((*source)->notes().size(), 2u);
+    EXPECT_EQ((*source)->notes()[0], "2 of 6 snapshots are damaged and left out (snapshot 3: its time cannot be)");
+    EXPECT_THAT((*source)->notes()[1], ::testing::HasSubstr("clock went back"));
+
+    run_sql(file, "UPDATE snapshots SET machine = 'SRV2' WHERE id = 5");
+    source = SeriesSource::open(file);
+    auto two = read_all(**source, work);
+    ASSERT_FALSE(two);
+    EXPECT_THAT(two.error().message, ::testing::HasSubstr("several machines"));
+}
+
 } // namespace
 } // namespace poolkd::hunt

@@ -182,5 +182,18 @@ TEST(EvidenceName, IsTheFile) {
     EXPECT_EQ(file_of("live kernel over KD"), "live kernel over KD");
 }
 
+TEST(Trend, VeryManyTagsAreBounded) {
+    Ramp source(1, [](std::size_t) {
+        Snapshot s;
+        for (std::uint32_t i = 0; i < 60'000; ++i)
+            s.rows.push_back({{PoolTag(0x41000000 + i), PoolKind::paged}, 1, 0, 1});
+        sort_rows(s.rows);
+        return s;
+    });
+    const Trend trend = trend_of(source);
+    EXPECT_EQ(trend.tags.size(), EvidenceHead::most_tags);
+    EXPECT_FALSE(trend.coverage.complete());
+}
+
 } // namespace
 } // namespace poolkd::hunt

@@ -7,6 +7,7 @@
 #include "hunt/import/timestamps.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace poolkd::hunt::import {
@@ -56,7 +57,7 @@ class PoolmonReader final : public Reader {
             return true;
         }
         if (!have_screen_) {
-            tell_at_end();
+            POOLKD_CHECK(tell_at_end());
             return false;
         }
         std::swap(out, screen_.now);
@@ -121,6 +122,10 @@ class PoolmonReader final : public Reader {
         while (auto line = lines_.next()) {
             if ((lines_.number() & 0xfff) == 0 && work.stop_requested()) return false;
             if (auto row = poolmon_row(*line)) {
+                if (repeats(row->counts.key)) {
+                    lines_.again();
+                    break;
+                }
                 add(*row);
                 table = true;
                 continue;
@@ -185,6 +190,15 @@ class PoolmonReader final : public Reader {
         return true;
     }
 
+    /// A screen lists each tag once: rows alone (`findstr Zta *.log`) are divided where one comes again. Not for
+    /// session pool, and not for tags with characters that a code page may have made the same.
+    bool repeats(const TagKey& key) {
+        if (screen_.session || !key.tag.printable() || key.tag.text().find('?') != std::string::npos) return false;
+        if (keys_.insert(std::uint64_t{key.tag.value} << 1 | static_cast<std::uint64_t>(key.kind)).second) return false;
+        divided_.add(lines_.number());
+        return true;
+    }
+
     void add(const PoolmonRow& row) {
         TagCounts before = row.counts;
         auto back = [](auto& value, std::int64_t change) {
@@ -216,16 +230,19 @@ class PoolmonReader final : public Reader {
         screen_ = {
             .now = std::move(screen_.now), .before = std::move(before), .changed = false, .session = false, .line = 0};
         date_.reset();
+        keys_.clear();
     }
 
-    void tell_at_end() {
-        if (told_) return;
-        told_ = true;
+    Result<void> tell_at_end() {
+        if (std::exchange(told_, true)) return {};
+        if (!session_ && unreadable_.count() != 0) return unreadable_.nothing_read(name_);
+        divided_.tell(notes_, "with a tag that its screen has already: taken as the next screen");
         unreadable_.tell(notes_, "could not be read");
         contradicting_.tell(notes_, "with a difference that is not allocations minus frees");
         other_kind_.tell(notes_, session_.value_or(false)
                                      ? "with a screen of system pool left out: the file began with session pool"
                                      : "with a screen of session pool left out: the file began with system pool");
+        return {};
     }
 
     std::string name_;
@@ -236,7 +253,8 @@ class PoolmonReader final : public Reader {
     std::optional<Snapshot> before_;
     std::optional<bool> session_;
     std::optional<std::chrono::sys_days> date_;
-    LineProblems unreadable_, contradicting_, other_kind_;
+    std::unordered_set<std::uint64_t> keys_; ///< tags of the screen that is being read
+    LineProblems unreadable_, contradicting_, other_kind_, divided_;
     bool started_ = false, have_screen_ = false, pair_ = false, told_ = false;
 };
 

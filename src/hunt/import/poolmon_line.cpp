@@ -43,6 +43,9 @@ std::optional<TypeWord> find_type(std::string_view line) {
 /// The tag from what stands before the type. PoolMon writes a blank, four characters and a blank; a first blank may
 /// have been lost on the way, and people lay tables out anew.
 std::optional<PoolTag> tag_before_type(std::string_view text) {
+    if (text.size() > 6) // findstr and grep name the file: "night.log: Zta "
+        if (const std::size_t colon = text.rfind(':'); colon != std::string_view::npos && text.size() - colon > 4)
+            text.remove_prefix(colon + 1);
     if (text.size() == 6 && text.front() == ' ') text.remove_prefix(1);
     if (text.size() == 5 && text.back() == ' ' && !trim(text).empty()) return PoolTag::from_text(text.substr(0, 4));
     return PoolTag::from_text(trim(text));
@@ -100,6 +103,27 @@ class Numbers {
     std::size_t at_ = 0;
 };
 
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/// Whether the three characters at `at` are a group of digits and no more.
+bool group_at(std::string_view text, std::size_t at) {
+    return at + 3 <= text.size() && is_digit(text[at]) && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&
+           (at + 3 == text.size() || !is_digit(text[at + 3]));
+}
+
+/// "20,711" to "20711", likewise with points, apostrophes and no-break spaces. PoolMon's figures have no fractions.
+std::string without_separators(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool separator = std::string_view(",.'\xa0").find(text[i]) != std::string_view::npos;
+        if (separator && i > 0 && is_digit(text[i - 1]) && group_at(text, i + 1)) continue;
+        out += text[i] == '\xa0' ? ' ' : text[i];
+    }
+    return out;
+}
+
 /// "Avail: 12072536K" in bytes. None of these can be zero; a zero stands for what the writer did not know.
 std::optional<std::uint64_t> kilobytes_after(std::string_view line, std::string_view label) {
     const std::size_t at = line.find(label);
@@ -114,15 +138,12 @@ std::optional<std::uint64_t> kilobytes_after(std::string_view line, std::string_
 
 } // namespace
 
-std::optional<PoolmonRow> poolmon_row(std::string_view line) {
-    const auto type = find_type(line);
-    if (!type) return std::nullopt;
-    const auto tag = tag_before_type(line.substr(0, type->at));
-    if (!tag) return std::nullopt;
+namespace {
 
-    Numbers numbers(line.substr(type->end));
+/// The columns behind the type.
+std::optional<PoolmonRow> read_columns(std::string_view text) {
+    Numbers numbers(text);
     PoolmonRow row;
-    row.counts.key = {tag->bare(), type->kind};
     auto count = [&](std::uint64_t& value, std::int64_t& change) {
         const auto number = numbers.next();
         const auto positive = number ? counter(*number) : std::nullopt;
@@ -151,6 +172,93 @@ std::optional<PoolmonRow> poolmon_row(std::string_view line) {
     if (!bytes) return std::nullopt;
     row.counts.bytes = *bytes;
     row.bytes_change = numbers.change().value_or(0);
+    return row;
+}
+
+/// Numbers grouped by blanks: every way to join the pieces up to the bytes is tried, and that which fits the difference
+/// and the average is taken if it is the only one.
+class BlankGroups {
+  public:
+    explicit BlankGroups(std::string_view text) : text_(text) {}
+
+    std::optional<PoolmonRow> read() {
+        column(0, "");
+        return found_ == 1 ? row_ : std::nullopt;
+    }
+
+  private:
+    static constexpr unsigned columns = 5; ///< allocations, frees, difference, bytes, average
+    static constexpr unsigned most_tries = 2000;
+
+    void column(std::size_t at, std::string joined, unsigned index = 0) {
+        if (++tries_ > most_tries) {
+            found_ = 0;
+            return;
+        }
+        at = text_.find_first_not_of(' ', at);
+        if (at == std::string_view::npos || index == columns) {
+            if (index == columns) judge(joined);
+            return;
+        }
+        if (text_[at] == '(') {
+            const std::size_t close = text_.find(')', at);
+            if (close == std::string_view::npos) return;
+            std::string change(text_.substr(at, close + 1 - at));
+            std::erase_if(change, [](char c) { return c == ' '; });
+            column(close + 1, joined + ' ' + change, index);
+            return;
+        }
+        std::string number(text_[at] == '-' ? "-" : "");
+        at += number.size();
+        if (at >= text_.size() || !is_digit(text_[at])) return;
+        const std::size_t start = at;
+        for (; at < text_.size() && is_digit(text_[at]); ++at)
+            number += text_[at];
+        const bool may_go_on = at - start <= 3;
+        column(at, joined + ' ' + number, index + 1);
+        while (may_go_on && at < text_.size() && text_[at] == ' ' && group_at(text_, at + 1)) {
+            number += text_.substr(at + 1, 3);
+            at += 4;
+            column(at, joined + ' ' + number, index + 1);
+        }
+    }
+
+    void judge(const std::string& joined) {
+        const auto row = read_columns(joined);
+        if (!row || row->contradicts) return;
+        const auto blocks = static_cast<std::int64_t>(row->counts.allocs - row->counts.frees);
+        std::size_t length = 0;
+        const std::size_t last = joined.find_last_of(' ') + 1;
+        const auto average = leading_number(std::string_view(joined).substr(last), length);
+        if (!average || (blocks > 0 && static_cast<std::int64_t>(*average) != row->counts.bytes / blocks)) return;
+        if (row_ && row_->counts == row->counts) return;
+        row_ = row;
+        ++found_;
+    }
+
+    std::string_view text_;
+    std::optional<PoolmonRow> row_;
+    unsigned tries_ = 0, found_ = 0;
+};
+
+} // namespace
+
+std::optional<PoolmonRow> poolmon_row(std::string_view line) {
+    const auto type = find_type(line);
+    if (!type) return std::nullopt;
+    const auto tag = tag_before_type(line.substr(0, type->at));
+    if (!tag) return std::nullopt;
+
+    const std::string_view text = line.substr(type->end);
+    auto row = read_columns(text);
+    constexpr std::size_t longest_row = 400;
+    if ((!row || row->contradicts) && text.size() <= longest_row) {
+        const std::string plain = without_separators(text);
+        auto grouped = read_columns(plain);
+        if (!grouped || grouped->contradicts) grouped = BlankGroups(plain).read();
+        if (grouped) row = grouped;
+    }
+    if (row) row->counts.key = {tag->bare(), type->kind};
     return row;
 }
 

@@ -15,7 +15,8 @@ struct PoolmonRow {
 };
 
 /// ` Tag  Type  Allocs ( change)  Frees ( change)  Diff  Bytes ( change)  Per Alloc  driver`; changes, the average and
-/// the driver may be absent. Nothing when the line is no row.
+/// the driver may be absent. Digits may be grouped in threes; where blanks do that, the difference of the counters must
+/// tell the columns apart. findstr's "file.log:" may stand before it. Nothing when the line is no row.
 std::optional<PoolmonRow> poolmon_row(std::string_view line);
 
 /// Takes what one of the two lines over the table says of memory. False when it is none of them.

@@ -304,7 +304,8 @@ void DateOrders::tell(std::vector<std::string>& notes) const {
 }
 
 std::optional<Time> unix_time(double number) {
-    constexpr double first = 315'532'800, last = 7'258'118'400; // the years 1980 and 2200
+    constexpr double first = static_cast<double>(first_time.time_since_epoch().count()) / 1000;
+    constexpr double last = static_cast<double>(end_of_times.time_since_epoch().count()) / 1000;
     if (number >= first && number < last) return Time(milliseconds(std::llround(number * 1000)));
     if (number >= first * 1000 && number < last * 1000) return Time(milliseconds(std::llround(number)));
     return std::nullopt;
