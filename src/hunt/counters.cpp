@@ -1,6 +1,7 @@
 #include "hunt/counters.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace poolkd::hunt {
 
@@ -49,7 +50,8 @@ std::int64_t blocks_in_use(const TagCounts& counts) {
     if (counts.allocs >= counts.frees) return static_cast<std::int64_t>(counts.allocs - counts.frees);
     if (may_have_wrapped(counts.frees, counts.allocs))
         return static_cast<std::int64_t>(counts.allocs + bits32 - counts.frees);
-    return -static_cast<std::int64_t>(counts.frees - counts.allocs);
+    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+    return -static_cast<std::int64_t>(std::min(counts.frees - counts.allocs, most));
 }
 
 bool restarted_between(const Snapshot& before, const Snapshot& after) {
