@@ -31,13 +31,13 @@ std::vector<Advice> advise(const Report& report) {
     const TagVerdict* leak = first_of(Verdict::leaking);
     if (leak && leak->group) leak = &report.rows[report.groups[*leak->group].members.front().row];
     if (report.snapshots < few) {
-        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 1d",
+        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 7d",
                           "A course over time tells a leak from a load: on a target with kernel debugging"});
         advice.push_back({"poolmon -n snap1.log",
-                          "The same on the machine itself: one file every 30 minutes, for a day; then "
+                          "The same on the machine itself: one file every 30 minutes, for some days; then "
                           "poolkd verdict snap*.log"});
     } else if (!leak && first_of(Verdict::growing)) {
-        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 3d",
+        advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 7d",
                           "More snapshots, over whole days and at least one night or weekend without load"});
         advice.push_back(
             {"", "Stop the load that is suspected and go on recording: a cache or a load falls back, a leak stays"});

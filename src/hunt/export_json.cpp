@@ -17,18 +17,9 @@ std::string json_text(std::string_view text) {
 
 std::string memory_json(const MemoryFacts& memory) {
     std::string out;
-    auto put = [&](std::string_view name, const std::optional<std::uint64_t>& value) {
+    for_each_fact(memory, [&](std::string_view name, const std::optional<std::uint64_t>& value) {
         if (value) fmt::format_to(std::back_inserter(out), "{}\"{}\": {}", out.empty() ? "" : ", ", name, *value);
-    };
-    put("physical", memory.physical);
-    put("available", memory.available);
-    put("commit", memory.commit);
-    put("commit_limit", memory.commit_limit);
-    put("commit_peak", memory.commit_peak);
-    put("nonpaged", memory.nonpaged);
-    put("paged", memory.paged);
-    put("nonpaged_limit", memory.nonpaged_limit);
-    put("paged_limit", memory.paged_limit);
+    });
     return out;
 }
 

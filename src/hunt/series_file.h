@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <string_view>
 
 namespace poolkd::hunt {
 
@@ -13,7 +12,6 @@ namespace poolkd::hunt {
 struct SeriesFile {
     static constexpr int application_id = 0x706b6473; ///< "pkds"
     static constexpr int version = 1;
-    static constexpr std::string_view suffix = ".poolkd";
 };
 
 /// Adds snapshots to a series. Each is a transaction of its own: what was added stays when the program or the machine

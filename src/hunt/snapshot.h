@@ -57,6 +57,20 @@ struct MemoryFacts {
     bool operator==(const MemoryFacts&) const = default;
 };
 
+/// Calls `use(name, value)` with each of the facts, under the names that JSON has for them.
+template <class Facts, class Use>
+void for_each_fact(Facts& memory, Use use) {
+    use("physical", memory.physical);
+    use("available", memory.available);
+    use("commit", memory.commit);
+    use("commit_limit", memory.commit_limit);
+    use("commit_peak", memory.commit_peak);
+    use("nonpaged", memory.nonpaged);
+    use("paged", memory.paged);
+    use("nonpaged_limit", memory.nonpaged_limit);
+    use("paged_limit", memory.paged_limit);
+}
+
 /// One reading of all tags at one time, from any evidence.
 struct Snapshot {
     std::optional<Time> time;

@@ -113,16 +113,9 @@ void add_head_json(nlohmann::json& json, const hunt::Report& report) {
     json["wraps"] = report.wraps;
     json["nonpaged_bytes"] = report.nonpaged_bytes;
     json["paged_bytes"] = report.paged_bytes;
-    const hunt::MemoryFacts& memory = report.memory;
-    json["memory"] = {{"physical", json_optional(memory.physical)},
-                      {"available", json_optional(memory.available)},
-                      {"commit", json_optional(memory.commit)},
-                      {"commit_limit", json_optional(memory.commit_limit)},
-                      {"commit_peak", json_optional(memory.commit_peak)},
-                      {"nonpaged", json_optional(memory.nonpaged)},
-                      {"paged", json_optional(memory.paged)},
-                      {"nonpaged_limit", json_optional(memory.nonpaged_limit)},
-                      {"paged_limit", json_optional(memory.paged_limit)}};
+    hunt::for_each_fact(report.memory, [&](const char* name, const std::optional<std::uint64_t>& value) {
+        json["memory"][name] = json_optional(value);
+    });
 }
 
 void add_head_json(nlohmann::json& json, const hunt::Trend& trend) {

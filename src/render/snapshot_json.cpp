@@ -9,18 +9,9 @@ namespace {
 
 nlohmann::json memory_json(const hunt::MemoryFacts& memory) {
     nlohmann::json json = nlohmann::json::object();
-    auto put = [&](const char* name, const std::optional<std::uint64_t>& value) {
+    hunt::for_each_fact(memory, [&](const char* name, const std::optional<std::uint64_t>& value) {
         if (value) json[name] = *value;
-    };
-    put("physical", memory.physical);
-    put("available", memory.available);
-    put("commit", memory.commit);
-    put("commit_limit", memory.commit_limit);
-    put("commit_peak", memory.commit_peak);
-    put("nonpaged", memory.nonpaged);
-    put("paged", memory.paged);
-    put("nonpaged_limit", memory.nonpaged_limit);
-    put("paged_limit", memory.paged_limit);
+    });
     return json;
 }
 

@@ -109,7 +109,7 @@ void expect_equal(const Snapshot& a, const Snapshot& b) {
 
 TEST(SeriesFile, KeepsAllThatASnapshotKnows) {
     TemporaryDirectory folder;
-    const auto file = folder.path() / "a.poolkd";
+    const auto file = folder.path() / "a.series";
     auto snapshots = small_series(10);
     snapshots[3].time.reset();
     snapshots[3].uptime.reset();
@@ -147,7 +147,7 @@ TEST(SeriesFile, KeepsAllThatASnapshotKnows) {
 
 TEST(SeriesFile, CanBeReadWhileItIsRecorded) {
     TemporaryDirectory folder;
-    const auto file = folder.path() / "a.poolkd";
+    const auto file = folder.path() / "a.series";
     const auto snapshots = small_series(6);
     auto writer = SeriesWriter::open(file);
     ASSERT_TRUE(writer);
@@ -166,7 +166,7 @@ TEST(SeriesFile, CanBeReadWhileItIsRecorded) {
 
 TEST(SeriesFile, OutlivesAKill) {
     TemporaryDirectory folder;
-    const auto file = folder.path() / "a.poolkd";
+    const auto file = folder.path() / "a.series";
     const auto snapshots = small_series(50);
     int ready[2];
     ASSERT_EQ(pipe(ready), 0);
@@ -210,7 +210,7 @@ void run_sql(const std::filesystem::path& file, const char* sql) {
 
 TEST(SeriesFile, DamagedSnapshotsAreLeftOutAndTold) {
     TemporaryDirectory folder;
-    const auto file = folder.path() / "a.poolkd";
+    const auto file = folder.path() / "a.series";
     const auto snapshots = small_series(100);
     {
         auto writer = SeriesWriter::open(file, SeriesWriter::Safety::program_only);
@@ -250,12 +250,12 @@ TEST(SeriesFile, WhatIsNoSeries) {
     std::ofstream(text) << std::string(5000, 'x');
     EXPECT_EQ(SeriesSource::open(text).error().kind, ErrorKind::malformed);
     EXPECT_FALSE(SeriesWriter::open(text));
-    EXPECT_FALSE(SeriesWriter::open(folder.path() / "no" / "a.poolkd"));
+    EXPECT_FALSE(SeriesWriter::open(folder.path() / "no" / "a.series"));
 }
 
 TEST(SeriesFile, TimesThatCannotBeAndClocksThatGoBack) {
     TemporaryDirectory folder;
-    const auto file = folder.path() / "a.poolkd";
+    const auto file = folder.path() / "a.series";
     {
         auto writer = SeriesWriter::open(file, SeriesWriter::Safety::program_only);
         for (const Snapshot& snapshot : small_series(6))

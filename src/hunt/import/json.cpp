@@ -69,19 +69,10 @@ MemoryFacts memory_of(const Json& object) {
     MemoryFacts memory;
     auto facts = object.find("memory");
     if (facts == object.end() || !facts->is_object()) return memory;
-    auto take = [&](const char* name, std::optional<std::uint64_t>& out) {
+    for_each_fact(memory, [&](const char* name, std::optional<std::uint64_t>& out) {
         auto field = facts->find(name);
         if (field != facts->end() && field->is_number_unsigned()) out = field->get<std::uint64_t>();
-    };
-    take("physical", memory.physical);
-    take("available", memory.available);
-    take("commit", memory.commit);
-    take("commit_limit", memory.commit_limit);
-    take("commit_peak", memory.commit_peak);
-    take("nonpaged", memory.nonpaged);
-    take("paged", memory.paged);
-    take("nonpaged_limit", memory.nonpaged_limit);
-    take("paged_limit", memory.paged_limit);
+    });
     return memory;
 }
 
