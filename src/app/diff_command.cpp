@@ -116,7 +116,9 @@ void add_diff_command(CLI::App& program, int& exit_code) {
         ->expected(1, 2)
         ->required();
     command->add_flag("--all", words->all, "list every tag, not only those that changed");
-    command->add_option("--top", words->top, "tags to list at most (text: 20; 0: all)")->type_name("N");
+    command->add_option("--top", words->top, "tags to list at most (text: 20; 0: all)")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
     words->evidence_options.add_to(*command);
     words->target.add_to(*command);
     words->output.add_to(*command);

@@ -31,24 +31,33 @@ constexpr Subcommand subcommands[] = {
     {"gflags", add_gflags_command},
 };
 
+/// An answer that did not reach its file or pipe is no answer.
+int finish(int code) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    std::fputs("poolkd: The output cannot be written\n", stderr);
+    return exit_command_failed;
+}
+
 } // namespace
 
 std::optional<int> run_subcommand(std::span<const std::string> arguments) {
     if (arguments.empty()) return std::nullopt;
     const auto* chosen = std::ranges::find(subcommands, arguments.front(), &Subcommand::name);
     if (chosen == std::end(subcommands)) return std::nullopt;
-    if (chosen->run) return chosen->run(arguments.subspan(1));
+    if (chosen->run) return finish(chosen->run(arguments.subspan(1)));
     CLI::App program("poolkd: a kernel debugger for Windows NT targets that finds pool leaks", "poolkd");
     program.require_subcommand(1);
     int code = exit_good;
     chosen->add(program, code);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them
+    for (std::string& word : reversed)
+        if (word == "-?" || word == "/?") word = "--help"; // as kd and PoolMon have it
     try {
         program.parse(reversed);
     } catch (const CLI::ParseError& error) {
         return program.exit(error) == 0 ? exit_good : exit_usage;
     }
-    return code;
+    return finish(code);
 }
 
 } // namespace poolkd::app

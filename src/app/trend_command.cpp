@@ -125,7 +125,9 @@ void add_trend_command(CLI::App& program, int& exit_code) {
         ->type_name("SERIES")
         ->required();
     command->add_option("tags", words->tags.patterns, "tags or patterns (default: all)")->type_name("TAG");
-    command->add_option("--top", words->top, "tags at most (text: 20; 0: all)")->type_name("N");
+    command->add_option("--top", words->top, "tags at most (text: 20; 0: all)")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
     command->add_option("--sort", words->sort, "growth (default), bytes or name")
         ->check(CLI::IsMember({"growth", "bytes", "name"}))
         ->type_name("ORDER");

@@ -56,7 +56,9 @@ void Words::add_to(CLI::App& command) {
     command.add_option("evidence", evidence, "files, - for standard input, or one target: com:..., lab:NAME")
         ->type_name("EVIDENCE");
     command.add_flag("--all", all, "list every tag, not only those that leak or grow");
-    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->type_name("N");
+    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
     command.add_option("--limit", limit, "size at which the pool is full, like 16G")
         ->transform(CLI::AsSizeValue(false).description(""))
         ->type_name("SIZE");

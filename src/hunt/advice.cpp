@@ -33,7 +33,7 @@ std::vector<Advice> advise(const Report& report) {
     if (report.snapshots < few) {
         advice.push_back({"poolkd record leak.series -k CONNECTION --every 30m --for 7d",
                           "A course over time tells a leak from a load: on a target with kernel debugging"});
-        advice.push_back({"poolmon -n snap1.log",
+        advice.push_back({"(date /t & time /t) > snap1.log & poolmon -n body.log & type body.log >> snap1.log",
                           "The same on the machine itself: one file every 30 minutes, for some days; then "
                           "poolkd verdict snap*.log"});
     } else if (!leak && first_of(Verdict::growing)) {

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t enough_samples = 8; ///< below it a course has no shape
 constexpr double trend_chance = 0.005;    ///< of the floor's rise without a trend, to call it a trend at all
 constexpr double least_change = 0.01;     ///< of what is in use, to call it a change
+constexpr double least_blocks = 16;       ///< the same in blocks, of few snapshots
 constexpr double level_pace = 0.1;        ///< recent pace below which growth has ended
 
 // --- many snapshots -------------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ double leak_confidence(const Shape& shape, const Standing& standing) {
 
 bool rises(const Shape& shape) {
     const bool trend = shape.rising_chance < trend_chance || shape.rise.chance < leak_chance;
-    return trend && shape.gained > 0 && shape.gained >= least_change * shape.last;
+    return trend && shape.gained > 0 && shape.gained >= least_change * shape.last && shape.blocks_per_hour > 0;
 }
 
 bool falls(const Shape& shape) {
@@ -117,8 +118,9 @@ Judgement by_shape(const Shape& shape, const Standing& standing, const Layer& la
 Judgement by_standing(const Shape& shape, const Standing& standing, const Layer& layer) {
     const bool several = shape.samples >= 2;
     const double changed = shape.last - shape.first;
-    const bool gained = several && changed > least_change * shape.first && changed >= 1;
-    const bool lost = several && -changed > least_change * shape.first;
+    const bool moved = several && shape.high != shape.low;
+    const bool gained = several && changed > least_change * shape.first && changed >= least_blocks;
+    const bool lost = several && -changed > least_change * shape.first && -changed >= least_blocks;
     const bool swings = shape.samples >= 3 && shape.high - shape.low > 1.5 * std::abs(changed);
     if (speaks_for_itself(standing, layer) && (gained || !several)) {
         Judgement leak{Verdict::leaking, 0.75, {}};
@@ -140,19 +142,23 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
                 {fmt::format("It gained {:.0f} blocks, but {} snapshots have no shape yet: at least {} are needed",
                              changed, shape.samples, enough_samples)}};
     if (lost) return {Verdict::falling, 0.5, {fmt::format("It fell by {:.0f} blocks", -changed)}};
-    if (several && shape.samples >= 3)
-        return {
-            Verdict::flat, 0.3 + 0.05 * static_cast<double>(shape.samples), {"Nothing changed in these few snapshots"}};
+    if (moved)
+        return {Verdict::undecided,
+                0,
+                {fmt::format("It changed a little; {} snapshots show no course yet", shape.samples)}};
+    if (several)
+        return {Verdict::flat,
+                0.3 + 0.05 * static_cast<double>(shape.samples),
+                {fmt::format("Nothing changed in these {} snapshots", shape.samples)}};
     if (layer.cache) return {Verdict::undecided, 0, {}};
     constexpr double suspicious_share = 0.2, suspicious_bytes = 128.0 * 1024 * 1024;
     const bool much = standing.whole ? standing.share >= suspicious_share : standing.bytes >= suspicious_bytes;
     if (much)
         return {Verdict::growing,
                 0.4,
-                {fmt::format("It holds {}; {} cannot tell whether it still grows",
+                {fmt::format("It holds {}; one snapshot cannot tell whether it still grows",
                              standing.whole ? percent(standing.share) + " of its pool"
-                                            : fmt::format("{:.0f} MB", standing.bytes / 1024 / 1024),
-                             several ? "two snapshots" : "one snapshot")}};
+                                            : fmt::format("{:.0f} MB", standing.bytes / 1024 / 1024))}};
     if (standing.freed_share && *standing.freed_share <= 0.2 && standing.blocks >= 10'000)
         return {Verdict::growing,
                 0.4,

@@ -104,17 +104,25 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
     const bool plain = speaks_for_itself(standing, layer);
     const bool modest = !plain && change_of_level(shape) < 1.5 && freed(shape) > never_freed;
     if (shape.rise.chance > (modest ? modest_chance : leak_chance))
-        doubt(fmt::format("Its floor rose in {} of the stretches, which happens {}: more snapshots decide",
-                          percent(shape.rise.rising_share), chance_text(shape.rise.chance)));
+        doubt(fmt::format("Its floor rose in {} of the stretches, which happens {}{}: more snapshots decide",
+                          percent(shape.rise.rising_share), chance_text(shape.rise.chance),
+                          modest ? " (of so small a growth once in a million is asked)" : ""));
     if (!plain && shape.samples < churning_samples && freed(shape) > never_freed)
         doubt(fmt::format("It {}, and {} snapshots are few to tell it from a load",
                           shape.freed_share ? "frees blocks too" : "may free blocks too", shape.samples));
     if (shape.gained < shape.spread) doubt("Its growth is still within its own ups and downs");
-    if (!keeps_its_pace(shape))
-        doubt(
-            fmt::format("Its growth slows down (the last third grew {} as fast as the first): a cache that fills looks "
-                        "like this",
-                        percent(std::max(0.0, shape.pace_change.value_or(0)))));
+    if (!keeps_its_pace(shape)) {
+        if (!shape.pace_change) {
+            doubt("It did not grow in the first third of the evidence: what it does now began in between");
+        } else if (shape.recent_pace.value_or(0) >= 1) {
+            doubt(fmt::format("Its growth is uneven: the last third grew {:.1f} times as fast as the whole",
+                              *shape.recent_pace));
+        } else {
+            doubt(fmt::format("Its growth slows down (the last third grew {} as fast as the first): a cache that fills "
+                              "looks like this",
+                              percent(std::max(0.0, *shape.pace_change))));
+        }
+    }
     if (!shape.freed_share) {
         doubt("Its allocations are not known, so more load is not excluded");
     } else if (load_explains(shape)) {

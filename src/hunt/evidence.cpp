@@ -105,7 +105,7 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::fil
     for (const std::filesystem::path& file : files)
         parts.push_back(
             {.name = file.filename().string(), .open = [file, options](Work&) { return open_file(file, options); }});
-    POOLKD_TRY(auto source, import::merge(std::move(parts), work));
+    POOLKD_TRY(auto source, import::merge(std::move(parts), options.interval, work));
     return with_uptime(std::move(source), options);
 }
 

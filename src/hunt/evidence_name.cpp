@@ -6,7 +6,7 @@ namespace poolkd::hunt {
 
 namespace {
 
-constexpr std::size_t kept_names = 20;
+constexpr std::size_t kept_names = 10'000;
 
 bool is_number(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });

@@ -233,8 +233,8 @@ Result<bool> SeriesSource::next(Snapshot& out, Work& work) {
                          ? std::optional(std::chrono::milliseconds(*uptime))
                          : std::nullopt;
         out.machine = s.select.text(column++);
-        out.evidence = s.select.text(column++);
-        if (out.evidence.empty()) out.evidence = s.name;
+        ++column;
+        out.evidence = s.name; // not what was recorded: this file is the evidence now
         out.activity = integer().value_or(1) != 0;
         out.whole = integer().value_or(1) != 0;
         for (auto* fact : facts_of(out.memory)) {

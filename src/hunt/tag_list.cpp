@@ -53,6 +53,9 @@ Result<void> TagLists::add(const std::filesystem::path& file) {
             return fail(ErrorKind::malformed, "{} is too long for a list of tags", file.string());
     if (bytes.failed()) return fail(ErrorKind::io, "{} cannot be read", file.string());
     add_text(text);
+    if (lists_.back().exact.empty() && lists_.back().patterns.empty())
+        return fail(ErrorKind::malformed, "{} is no list of tags: no line of it reads `Tag - binary - description`",
+                    file.string());
     return {};
 }
 

@@ -13,6 +13,7 @@ std::string percent(double part) {
 
 std::string chance_text(double chance) {
     if (chance < 1e-12) return "practically never by chance";
+    if (chance < 1e-6) return "by chance less than once in a million";
     if (chance > 0.1) return "often by chance";
     return fmt::format("by chance once in {:.0f}", 1 / chance);
 }

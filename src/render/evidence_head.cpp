@@ -58,7 +58,7 @@ std::string common_text(const Evidence& evidence) {
         text += line("Restarts",
                      fmt::format("{}; counters began anew, so each stretch counts for itself", evidence.restarts));
     if (!evidence.activity) text += line("Missing", "allocations and frees: this evidence tells only what is in use");
-    if (!evidence.whole) text += line("Missing", "tags: not every snapshot lists them all");
+    if (!evidence.whole) text += line("Missing", "tags: the evidence does not list them all");
     return text;
 }
 

@@ -160,7 +160,7 @@ std::string uptime_text(const hunt::Snapshot& snapshot) {
 /// What PoolMon does not have: which machine, how long it is up, what looking at it costs.
 std::string title_text(const PoolmonFrame& frame, std::size_t columns) {
     std::string title = " System pool information";
-    std::string rest = fmt::format("{}  up {}  stopped {} ({:.2g}%)", frame.machine, uptime_text(*frame.now),
+    std::string rest = fmt::format("{}  up {}  stopped {} ({:.0f}%)", frame.machine, uptime_text(*frame.now),
                                    duration_text(frame.cost.stopped_last), frame.cost.share() * 100);
     if (title.size() + 2 + rest.size() <= columns) title += fmt::format("{:>{}}", rest, columns - title.size());
     return title;

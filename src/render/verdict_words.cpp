@@ -85,6 +85,10 @@ std::string suspect_headline(const hunt::Report& report, const TagVerdict& first
         if (others != 0) text += fmt::format(" {} other leak{} below.", others, others == 1 ? " is" : "s are");
         return text;
     }
+    if (first.figures.samples < 2)
+        return fmt::format("No leak is proven: one snapshot tells no growth. Look at {} in {} pool first. ", name,
+                           pool) +
+               figures_sentence(suspect);
     text =
         fmt::format("No leak is proven. {} in {} pool grows, confidence {}, and it cannot be told yet whether that is "
                     "a leak, a load or a cache. ",

@@ -12,8 +12,11 @@
 namespace poolkd::hunt {
 namespace {
 
-using namespace testing;
 using poolkd::testing::TemporaryDirectory;
+using namespace testing;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr std::string_view csv_names = "time,tag,type,allocs,frees,bytes\n";
 constexpr std::string_view poolmon_names = " Tag  Type     Allocs         Frees    Diff   Bytes    Per Alloc\n";
@@ -51,6 +54,36 @@ class ImportMerge : public ::testing::Test {
     TemporaryDirectory folder_;
     std::vector<std::string> notes_;
 };
+
+TEST_F(ImportMerge, AnIntervalTimesTheFilesInTheOrderGiven) {
+    // Copied: the dates of the files say nothing.
+    const auto a = poolmon("b.log", 1, 1764000000), b = poolmon("a.log", 2, 1764000000),
+               c = poolmon("c.log", 3, 1764000000);
+    auto all = read({a, b, c}, {.interval = std::chrono::minutes(30), .uptime = {}});
+    ASSERT_TRUE(all.has_value()) << all.error().message;
+    EXPECT_THAT(allocs(*all), ElementsAre(1, 2, 3));
+    EXPECT_EQ(*(*all)[2].time - *(*all)[0].time, std::chrono::hours(1));
+    EXPECT_EQ((*all)[2].time->time_since_epoch(), std::chrono::seconds(1764000000));
+    EXPECT_TRUE((*all)[0].time_assumed);
+    EXPECT_THAT(notes_, Contains(HasSubstr("1800 s apart in the order of the files")));
+}
+
+TEST_F(ImportMerge, FilesOfOneDateHaveNoTimes) {
+    const auto a = poolmon("a.log", 1, 1764000000), b = poolmon("b.log", 2, 1764000000);
+    auto all = read({a, b});
+    ASSERT_TRUE(all.has_value()) << all.error().message;
+    EXPECT_THAT(allocs(*all), ElementsAre(1, 2));
+    EXPECT_FALSE((*all)[0].time.has_value());
+    EXPECT_THAT(notes_, Contains(HasSubstr("give the interval")));
+}
+
+TEST_F(ImportMerge, WhatIsGivenTwiceCountsOnce) {
+    const auto a = write("a.csv", fmt::format("{}1764000010,Abc,Nonp,1,0,1\n1764000030,Abc,Nonp,3,0,1\n", csv_names));
+    auto all = read({a, a});
+    ASSERT_TRUE(all.has_value()) << all.error().message;
+    EXPECT_THAT(allocs(*all), ElementsAre(1, 3));
+    EXPECT_THAT(notes_, Contains(HasSubstr("2 snapshots are given more than once")));
+}
 
 TEST_F(ImportMerge, ByTimeAcrossFormats) {
     const auto a = write("a.csv", fmt::format("{}1764000010,Abc,Nonp,1,0,1\n1764000030,Abc,Nonp,3,0,1\n"

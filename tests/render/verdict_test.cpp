@@ -137,7 +137,7 @@ TEST(VerdictText, ItCannotBeTold) {
               "Machine:   HOST\n"
               "Time:      2026-06-02 14:00:00 UTC, one snapshot; times are assumed, not of the evidence itself\n"
               "Missing:   allocations and frees: this evidence tells only what is in use\n"
-              "Missing:   tags: not every snapshot lists them all\n"
+              "Missing:   tags: the evidence does not list them all\n"
               "Pool:      4.0 GB paged, 300 MB nonpaged in the tags that are listed\n"
               "\n"
               "It cannot be told whether something leaks: one snapshot has no course over time.\n"

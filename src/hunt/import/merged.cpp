@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace poolkd::hunt::import {
@@ -27,9 +28,24 @@ struct Waiting {
     std::optional<Time> first;
 };
 
+/// Times for parts that only have those of their files.
+struct Retiming {
+    bool on = false;
+    std::optional<Time> first; ///< with a step; without it the snapshots have no times
+    std::chrono::milliseconds step{0};
+    std::string note;
+
+    void set(Snapshot& snapshot, std::size_t number) const {
+        if (!on) return;
+        snapshot.time = first ? std::optional<Time>(*first + static_cast<std::int64_t>(number) * step) : std::nullopt;
+        snapshot.time_assumed = first.has_value();
+    }
+};
+
 class MergedSource final : public SnapshotSource {
   public:
-    explicit MergedSource(std::vector<Waiting> waiting) : waiting_(std::move(waiting)) {}
+    MergedSource(std::vector<Waiting> waiting, Retiming retiming)
+        : waiting_(std::move(waiting)), retiming_(std::move(retiming)) {}
 
     Result<bool> next(Snapshot& out, Work& work) override {
         for (;;) {
@@ -45,6 +61,14 @@ class MergedSource final : public SnapshotSource {
             std::swap(out, first->head);
             POOLKD_CHECK(advance(first, work));
             POOLKD_CHECK(machine_.check(out.machine, evidence_name));
+            retiming_.set(out, handed_out_);
+            if (out.time && last_time_ == out.time && last_rows_ == out.rows) {
+                ++doubles_;
+                continue;
+            }
+            last_time_ = out.time;
+            last_rows_ = out.rows;
+            ++handed_out_;
             return true;
         }
     }
@@ -97,6 +121,10 @@ class MergedSource final : public SnapshotSource {
         for (const auto& [note, by] : noted_by_)
             notes_.push_back(by.files == 1 ? fmt::format("{}: {}", by.first, note)
                                            : fmt::format("{} and {} more: {}", by.first, by.files - 1, note));
+        if (!retiming_.note.empty()) notes_.push_back(retiming_.note);
+        if (doubles_ != 0)
+            notes_.push_back(fmt::format("{} snapshot{} given more than once and counted once", doubles_,
+                                         doubles_ == 1 ? " is" : "s are"));
         if (other_notes_ != 0) notes_.push_back(fmt::format("{} notes more", other_notes_));
     }
 
@@ -106,14 +134,20 @@ class MergedSource final : public SnapshotSource {
     std::map<std::string, NotedBy> noted_by_;
     std::size_t other_notes_ = 0;
     OneMachine machine_;
+    Retiming retiming_;
+    std::size_t handed_out_ = 0, doubles_ = 0;
+    std::optional<Time> last_time_;
+    std::vector<TagCounts> last_rows_;
     std::vector<std::string> notes_;
 };
 
 } // namespace
 
-Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& work) {
+Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts,
+                                              std::optional<std::chrono::milliseconds> interval, Work& work) {
     std::vector<Waiting> waiting;
-    bool timed = true;
+    bool timed = true, all_assumed = true;
+    std::set<std::optional<Time>> dates;
     OneMachine machine; // refused at once rather than after hours of reading
     for (Part& part : parts) {
         Waiting entry{.part = std::move(part), .first = std::nullopt};
@@ -123,8 +157,26 @@ Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& wor
         POOLKD_CHECK(machine.check(first.machine, evidence_name));
         entry.first = first.time;
         timed = timed && (!any || first.time);
+        all_assumed = all_assumed && first.time_assumed;
+        dates.insert(first.time);
         waiting.push_back(std::move(entry));
         work.progress("Looking at the files", waiting.size(), parts.size());
+    }
+    Retiming retiming;
+    if (timed && all_assumed && waiting.size() > 1) {
+        if (interval) {
+            // The last file's date is the best that is known; the order given tells the rest.
+            retiming.on = true;
+            retiming.step = *interval;
+            retiming.first = *waiting.back().first - static_cast<std::int64_t>(waiting.size() - 1) * *interval;
+            retiming.note = fmt::format("The times are assumed, {} s apart in the order of the files",
+                                        static_cast<double>(interval->count()) / 1000);
+        } else if (dates.size() < waiting.size()) {
+            retiming.on = true;
+            retiming.note =
+                "Files have the same date (copied?), so their times are not used; give the interval between them";
+        }
+        timed = !retiming.on;
     }
     if (timed) {
         // By number, since files of one time keep their order.
@@ -142,7 +194,7 @@ Result<std::unique_ptr<SnapshotSource>> merge(std::vector<Part> parts, Work& wor
         for (Waiting& entry : waiting)
             entry.first.reset();
     }
-    return std::make_unique<MergedSource>(std::move(waiting));
+    return std::make_unique<MergedSource>(std::move(waiting), std::move(retiming));
 }
 
 } // namespace poolkd::hunt::import
