@@ -81,13 +81,14 @@ constexpr TableRow table[] = {
     {"Free", pool, "rest of a big allocation", "nt!pool"},
 };
 
-struct Word {
+/// What a word of a tag list tells of the layer.
+struct Clue {
     std::string_view word;
     unsigned height;
     std::string_view what;
 };
 // Words of a description, for tags of the kernel that only a list knows.
-constexpr Word kernel_words[] = {
+constexpr Clue kernel_words[] = {
     {"mdl", mdl, "MDL"},
     {"name", name, "name"},
     {"handle", handle, "handle"},
@@ -98,12 +99,8 @@ constexpr Word kernel_words[] = {
     {"secur", security, "security structure"},
 };
 
-struct BinaryRow {
-    std::string_view prefix;
-    unsigned height;
-    std::string_view what;
-};
-constexpr BinaryRow binaries[] = {
+// How the names of binaries begin.
+constexpr Clue binaries[] = {
     {"ntfs", file_system, "file system structure"},
     {"refs", file_system, "file system structure"},
     {"fastfat", file_system, "file system structure"},
@@ -129,14 +126,14 @@ void place_by_list(Layer& layer, const TagEntry& entry) {
     layer.height = of_kernel ? kernel : driver;
     layer.what = of_kernel ? "kernel structure" : "driver's own structure";
     if (of_kernel)
-        for (const Word& w : kernel_words)
+        for (const Clue& w : kernel_words)
             if (words.find(w.word) != std::string::npos) {
                 layer.height = w.height;
                 layer.what = w.what;
                 return;
             }
-    for (const BinaryRow& row : binaries)
-        if (binary.starts_with(row.prefix)) {
+    for (const Clue& row : binaries)
+        if (binary.starts_with(row.word)) {
             layer.height = row.height;
             layer.what = row.what;
             return;

@@ -20,28 +20,34 @@ constexpr double varying = 0.05;       ///< of the mean: growth that varies less
 constexpr double least_in_use = 1000;  ///< blocks, to compare by one snapshot alone
 constexpr unsigned largest_number = 4; ///< of a ratio of small whole numbers
 
-/// The longest boot of the evidence: points [begin, end).
-std::pair<std::size_t, std::size_t> longest_boot(const History& history) {
-    std::pair<std::size_t, std::size_t> best{0, 0};
+/// Points [begin, end) of a history.
+struct Points {
+    std::size_t begin = 0, end = 0;
+    [[nodiscard]] std::size_t size() const { return end - begin; }
+};
+
+/// The longest boot of the evidence.
+Points longest_boot(const History& history) {
+    Points best;
     for (std::size_t begin = 0; begin < history.boot.size();) {
         std::size_t end = begin;
         while (end < history.boot.size() && history.boot[end] == history.boot[begin])
             ++end;
-        if (end - begin >= best.second - best.first) best = {begin, end};
+        if (end - begin >= best.size()) best = {begin, end};
         begin = end;
     }
     return best;
 }
 
-/// Growth of a tag's floor from stretch to stretch of the evidence.
-std::vector<double> growth_steps(const History& history, const TagHistory& tag) {
-    const auto [begin, end] = longest_boot(history);
-    const std::size_t parts = std::min(most_steps, (end - begin) / 2);
+/// Growth of a tag's floor from stretch to stretch of these points.
+std::vector<double> growth_steps(const TagHistory& tag, Points points) {
+    const std::size_t parts = std::min(most_steps, points.size() / 2);
     std::vector<double> steps;
     double before = 0;
     for (std::size_t i = 0; i < parts; ++i) {
         double floor = std::numeric_limits<double>::quiet_NaN();
-        for (std::size_t p = begin + (end - begin) * i / parts; p < begin + (end - begin) * (i + 1) / parts; ++p)
+        const std::size_t end = points.begin + points.size() * (i + 1) / parts;
+        for (std::size_t p = points.begin + points.size() * i / parts; p < end; ++p)
             if (!std::isnan(tag.blocks[p])) floor = std::isnan(floor) ? tag.blocks[p] : std::min(floor, tag.blocks[p]);
         if (std::isnan(floor)) floor = before; // nothing known: no growth seen
         if (i != 0) steps.push_back(floor - before);
@@ -137,9 +143,10 @@ LeakGroup make_group(std::vector<Member> members) {
 } // namespace
 
 std::vector<LeakGroup> find_groups(const History& history, std::span<const Candidate> candidates) {
+    const Points boot = longest_boot(history);
     std::vector<Grower> growers;
     for (const Candidate& candidate : candidates.first(std::min(candidates.size(), most_candidates))) {
-        Grower& grower = growers.emplace_back(Grower{&candidate, growth_steps(history, *candidate.history), 0, 0});
+        Grower& grower = growers.emplace_back(Grower{&candidate, growth_steps(*candidate.history, boot), 0, 0});
         const MeanSpread spread = mean_spread(grower.steps);
         grower.mean = spread.mean;
         grower.variation = spread.mean > 0 ? spread.deviation / spread.mean : 0;

@@ -160,13 +160,11 @@ void add_pace(const Course& course, Shape& shape) {
             paces[i] = pace(s);
             continue;
         }
-        std::vector<double> hours, floors;
-        for (Stretch part : divide_evenly(s.size(), 8)) {
-            const Stretch shifted{s.begin + part.begin, s.begin + part.end};
-            hours.push_back(mean_of(course.hours, shifted));
-            floors.push_back(floor_of(course.blocks, shifted));
-        }
-        paces[i] = theil_sen(hours, floors);
+        std::vector<Stretch> parts = divide_evenly(s.size(), 8);
+        for (Stretch& part : parts)
+            part = {s.begin + part.begin, s.begin + part.end};
+        const Steps steps(course, course.blocks, parts);
+        paces[i] = theil_sen(steps.hours, steps.floors);
     }
     if (shape.blocks_per_hour > 0) shape.recent_pace = paces[2] / shape.blocks_per_hour;
     if (paces[0] > 0) shape.pace_change = paces[2] / paces[0];
@@ -290,7 +288,6 @@ std::vector<Course> courses_of(const History& history, const TagHistory& tag) {
             boot = history.boot[i];
         }
         Course& course = courses.back();
-        course.end_point = i;
         course.hours.push_back(history.hours[i]);
         course.blocks.push_back(tag.blocks[i]);
         course.bytes.push_back(tag.bytes[i]);

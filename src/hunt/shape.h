@@ -14,7 +14,6 @@ struct Course {
     std::vector<double> allocs; ///< empty without activity
     bool timed = true;
     std::uint32_t boot = 0;
-    std::size_t end_point = 0; ///< of the history, where it ends
 };
 
 /// The courses of a tag, one a boot; boots that do not know the tag are left out.
