@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Turns the structure descriptions of this folder into headers for one layout seed.
+"""Turns the structure descriptions of this folder into headers for one processor, era and layout seed.
 
-    generate.py --seed N --out DIR FILE.layout...
+    generate.py [--arch x64|x86] [--pae] [--era 7|10|11] [--seed N] --out DIR FILE.layout...
 
 writes into DIR
     nt_layout.h        C++ structures, with the computed offsets asserted
@@ -23,6 +23,18 @@ Description, line by line; `#` starts a comment:
     }
 
 `size N` permutes without padding until the structure has exactly N bytes.
+
+A line that ends in `if WORDS` counts only where all the words hold; the opening line of a struct or union speaks for
+all of it:
+
+    ULONG Number at 0x24 if x64
+    struct _KDESCRIPTOR fixed if x86 {
+    SIZE_T PagedBytes if x64 era 10+
+
+    x64 x86          the processor
+    pae nopae        the shape of its page tables; x64 is neither
+    era 7 10 11      one of these eras
+    era 10+          this era and later ones
 """
 
 import argparse
@@ -34,17 +46,36 @@ BASE_TYPES = {
     "CHAR": 1, "SCHAR": 1, "UCHAR": 1, "BOOLEAN": 1, "KIRQL": 1,
     "SHORT": 2, "USHORT": 2, "WCHAR": 2,
     "LONG": 4, "ULONG": 4, "NTSTATUS": 4, "KPRIORITY": 4, "INT": 4,
-    "LONGLONG": 8, "ULONGLONG": 8, "LONG64": 8, "ULONG64": 8, "ULONG_PTR": 8, "LONG_PTR": 8, "SIZE_T": 8,
-    "LARGE_INTEGER": 8, "KSPIN_LOCK": 8, "KAFFINITY": 8, "PVOID": 8, "HANDLE": 8,
-    "PDRIVER_INITIALIZE": 8, "PDRIVER_UNLOAD": 8, "PALLOCATE_FUNCTION": 8, "PFREE_FUNCTION": 8,
+    "LONGLONG": 8, "ULONGLONG": 8, "LONG64": 8, "ULONG64": 8, "LARGE_INTEGER": 8,
 }
-POINTER_SIZE = 8
+POINTER_SIZED = ("ULONG_PTR", "LONG_PTR", "SIZE_T", "KSPIN_LOCK", "KAFFINITY", "PVOID", "HANDLE", "PDRIVER_INITIALIZE",
+                 "PDRIVER_UNLOAD", "PALLOCATE_FUNCTION", "PFREE_FUNCTION")
 MAX_PADDING_UNITS = 3
 MAX_SIZE_TRIES = 10000
 
 
 class LayoutError(Exception):
     """A description that cannot be understood or laid out."""
+
+
+class Machine:
+    """What the lines with `if` are decided by, and the sizes of the types that every description may use."""
+
+    def __init__(self, arch, era, pae=False):
+        self.arch, self.era = arch, era
+        self.words = {arch} if arch == "x64" else {arch, "pae" if pae else "nopae"}
+        self.pointer_size = 8 if arch == "x64" else 4
+        self.sizes = BASE_TYPES | dict.fromkeys(POINTER_SIZED, self.pointer_size)
+
+    def holds(self, words):
+        if match := re.search(r"\bera((?:\s+\d+\+?)+)$", words):
+            eras = match[1].split()
+            if not any(self.era >= int(e[:-1]) if e.endswith("+") else self.era == int(e) for e in eras):
+                return False
+            words = words[:match.start()]
+        if unknown := set(words.split()) - {"x64", "x86", "pae", "nopae"}:
+            raise LayoutError(f"unknown condition {' '.join(sorted(unknown))}")
+        return self.words.issuperset(words.split())
 
 
 class Random:
@@ -107,6 +138,7 @@ def round_up(value, unit):
 GROUP = re.compile(r"(struct|union)(?:\s+(\w+))?((?:\s+(?:fixed|size\s+\w+|align\s+\w+))*)\s*\{$")
 FIELD = re.compile(r"([A-Za-z_]\w*(?:\s*\*+)?)\s+(\w+)(?:\[(\w+)\])?(?:\s*:\s*(\d+))?(?:\s+at\s+(\w+))?$")
 ENUM = re.compile(r"enum\s+(\w+)\s*\{(.*)\}$")
+CONDITION = re.compile(r"(.*?)\s+if\s+([^{]+?)(\s*\{)?$")
 
 
 def parse_group(match):
@@ -118,12 +150,21 @@ def parse_group(match):
     return Group(kind, name, "fixed" in words.split(), int(size[1], 0) if size else None, int(align[1], 0) if align else 1)
 
 
-def parse(path):
+def parse(path, machine):
     items, stack = [], []
+    left_out = 0  # open braces of a group whose condition does not hold
     for number, line in enumerate(path.read_text().splitlines(), 1):
         line = line.split("#")[0].strip()
         if not line:
             continue
+        if left_out:
+            left_out += line.endswith("{") - (line == "}")
+            continue
+        if match := CONDITION.match(line):
+            line = match[1] + (match[3] or "")
+            if not machine.holds(match[2]):
+                left_out = 1 if match[3] else 0
+                continue
         if match := ENUM.match(line):
             items.append(Enum(match[1], [word.strip() for word in match[2].split(",") if word.strip()]))
         elif match := GROUP.match(line):
@@ -133,15 +174,15 @@ def parse(path):
         elif line == "}" and stack:
             stack.pop()
         elif (match := FIELD.match(line)) and stack:
-            add_field(stack[-1], match)
+            add_field(stack[-1], match, machine)
         else:
             raise LayoutError(f"{path.name}:{number}: cannot understand: {line}")
-    if stack:
-        raise LayoutError(f"{path.name}: {stack[0].name} is not closed")
+    if stack or left_out:
+        raise LayoutError(f"{path.name}: {stack[0].name if stack else 'a group'} is not closed")
     return items
 
 
-def add_field(group, match):
+def add_field(group, match, machine):
     type_name, name, count, bits, at = match.groups()
     field = Field(type_name.replace(" ", ""), name, int(count, 0) if count else None, int(bits) if bits else None,
                   int(at, 0) if at else None)
@@ -149,8 +190,8 @@ def add_field(group, match):
         group.members.append(field)
         return
     last = group.members[-1] if group.members else None
-    room = 8 * BASE_TYPES[field.type_name]
-    if group.kind == "union" or not isinstance(last, Unit) or 8 * BASE_TYPES[last.type_name] != room or \
+    room = 8 * machine.sizes[field.type_name]
+    if group.kind == "union" or not isinstance(last, Unit) or 8 * machine.sizes[last.type_name] != room or \
             sum(f.bits for f in last.fields) + field.bits > room:
         last = Unit(field.type_name)
         last.at = field.at
@@ -161,8 +202,8 @@ def add_field(group, match):
 # Laying out ------------------------------------------------------------------------------------------------------------
 
 class Layouts:
-    def __init__(self, items, seed):
-        self.seed = seed
+    def __init__(self, items, machine, seed):
+        self.machine, self.seed = machine, seed
         self.groups = {}
         self.enums = {}
         for item in items:
@@ -189,9 +230,9 @@ class Layouts:
     def measure(self, type_name):
         """Size and alignment of a type."""
         if type_name.endswith("*"):
-            return POINTER_SIZE, POINTER_SIZE
-        if type_name in BASE_TYPES:
-            return BASE_TYPES[type_name], BASE_TYPES[type_name]
+            return self.machine.pointer_size, self.machine.pointer_size
+        if type_name in self.machine.sizes:
+            return self.machine.sizes[type_name], self.machine.sizes[type_name]
         if type_name in self.enums:
             return 4, 4
         if type_name in self.groups:
@@ -280,7 +321,7 @@ def write_members(layouts, group, indent):
 
 def spell(layouts, type_name):
     bare = type_name.rstrip("*")
-    if bare in BASE_TYPES or bare in layouts.enums or bare == "VOID":
+    if bare in layouts.machine.sizes or bare in layouts.enums or bare == "VOID":
         return type_name
     return ("" if bare in layouts.groups and not type_name.endswith("*") else "struct ") + type_name
 
@@ -322,8 +363,8 @@ def write_asm(layouts):
 
 # Addresses -------------------------------------------------------------------------------------------------------------
 
+MEGABYTE = 1 << 20
 PXE_SPAN = 1 << 39
-LARGE_PAGE = 1 << 21
 KERNEL_PXE = 0x1F0  # fffff800'00000000, where scanners of memory images look for it
 SHARED_DATA_PXE = 0x1EF  # KUSER_SHARED_DATA, fffff780'00000000, known to programs
 
@@ -332,13 +373,13 @@ def pxe_address(index):
     return 0xFFFF000000000000 | index * PXE_SPAN
 
 
-def choose_addresses(seed):
+def addresses_x64(seed):
     """Seed 0: the places of Windows before addresses became random. Else one 512 GB slot each, and a start within it."""
     if seed == 0:
         return {
             "LAB_SELFMAP_INDEX": 0x1ED,
-            "LAB_KERNEL_BASE": pxe_address(KERNEL_PXE) + LARGE_PAGE * 2,
-            "LAB_DRIVER_BASE": pxe_address(KERNEL_PXE) + LARGE_PAGE * 2048,
+            "LAB_KERNEL_BASE": pxe_address(KERNEL_PXE) + 4 * MEGABYTE,
+            "LAB_DRIVER_BASE": pxe_address(KERNEL_PXE) + 4096 * MEGABYTE,
             "LAB_NONPAGED_POOL_BASE": pxe_address(0x1C0),
             "LAB_PAGED_POOL_BASE": pxe_address(0x180),
             "LAB_PFN_DATABASE": pxe_address(0x1F5),
@@ -349,22 +390,44 @@ def choose_addresses(seed):
     random.shuffle(slots)
     values = {"LAB_SELFMAP_INDEX": slots[0]}
     for slot, name in zip(slots[1:], ("NONPAGED_POOL_BASE", "PAGED_POOL_BASE", "PFN_DATABASE", "SYSTEM_PTE_BASE")):
-        values["LAB_" + name] = pxe_address(slot) + LARGE_PAGE * random.below(0x10000)
-    values["LAB_KERNEL_BASE"] = pxe_address(KERNEL_PXE) + LARGE_PAGE * (2 + random.below(512))
-    values["LAB_DRIVER_BASE"] = pxe_address(KERNEL_PXE) + LARGE_PAGE * (2048 + random.below(1024))
+        values["LAB_" + name] = pxe_address(slot) + 2 * MEGABYTE * random.below(0x10000)
+    values["LAB_KERNEL_BASE"] = pxe_address(KERNEL_PXE) + 2 * MEGABYTE * (2 + random.below(512))
+    values["LAB_DRIVER_BASE"] = pxe_address(KERNEL_PXE) + 2 * MEGABYTE * (2048 + random.below(1024))
     return values
 
 
-def write_addresses(seed):
-    values = choose_addresses(seed) | {
-        "LAB_LAYOUT_SEED": seed,
-        "LAB_SHARED_DATA": pxe_address(SHARED_DATA_PXE),
-        # kaslr=on moves kernel and drivers up by a random number of large pages below these
-        "LAB_KERNEL_SLIDES": 1024,
-        "LAB_DRIVER_SLIDES": 1024,
-    }
-    lines = ["// Made by lab/layout/generate.py: the places of things in virtual memory.", "#pragma once"]
-    lines += [f"#define {name} {value:#x}{'ull' if value > 0xFFFFFFFF else ''}" for name, value in values.items()]
+def addresses_x86(seed):
+    """The upper 2 GB. Seed 0: about where NT has things; else a slot of 128 MB each. The self map stays where every
+    32-bit NT has it, c0000000, and takes the 8 MB that it needs with PAE."""
+    names = ("NONPAGED_POOL_BASE", "PAGED_POOL_BASE", "PFN_DATABASE", "SYSTEM_PTE_BASE", "DRIVER_BASE")
+    if seed == 0:
+        starts = (0x88000000, 0xE0000000, 0xB0000000, 0xF0000000, 0xA0000000)
+        return {"LAB_KERNEL_BASE": 0x80400000} | {"LAB_" + name: start for name, start in zip(names, starts)}
+    random = Random(seed, "addresses")
+    slots = [start for start in range(0x88000000, 0xF8000000, 128 * MEGABYTE) if start != 0xC0000000]
+    random.shuffle(slots)
+    values = {"LAB_KERNEL_BASE": 0x80400000 + 4 * MEGABYTE * random.below(8)}
+    for slot, name in zip(slots, names):
+        values["LAB_" + name] = slot + 4 * MEGABYTE * random.below(4)
+    return values
+
+
+def choose_addresses(machine, seed):
+    if machine.arch == "x64":
+        fixed = {"LAB_SHARED_DATA": pxe_address(SHARED_DATA_PXE), "LAB_KERNEL_SLIDES": 1024, "LAB_DRIVER_SLIDES": 1024}
+        return addresses_x64(seed) | fixed
+    return addresses_x86(seed) | {"LAB_SHARED_DATA": 0xFFDF0000, "LAB_KERNEL_SLIDES": 8, "LAB_DRIVER_SLIDES": 16}
+
+
+def write_addresses(machine, seed):
+    """LAB_KERNEL_SLIDES, LAB_DRIVER_SLIDES: kaslr=on moves kernel and drivers up by a random number of large pages
+    below these."""
+    values = choose_addresses(machine, seed) | {"LAB_LAYOUT_SEED": seed, "LAB_ERA": machine.era}
+    lines = ["// Made by lab/layout/generate.py: what was built, and the places of things in virtual memory.", "#pragma once"]
+    if "pae" in machine.words:
+        lines.append("#define LAB_PAE 1")
+    suffix = "ull" if machine.arch == "x64" else "ul"
+    lines += [f"#define {name} {value if value < 4096 else f'{value:#x}{suffix}'}" for name, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -374,18 +437,22 @@ def write_if_changed(path, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Writes the lab's structure headers for one layout seed.")
+    parser = argparse.ArgumentParser(description="Writes the lab's structure headers for one machine and layout seed.")
+    parser.add_argument("--arch", choices=("x64", "x86"), default="x64")
+    parser.add_argument("--pae", action="store_true", help="x86 with 64-bit page table entries")
+    parser.add_argument("--era", type=int, choices=(7, 10, 11), default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("files", type=pathlib.Path, nargs="+")
     arguments = parser.parse_args()
     try:
-        items = [item for path in arguments.files for item in parse(path)]
-        layouts = Layouts(items, arguments.seed)
+        machine = Machine(arguments.arch, arguments.era, arguments.pae)
+        items = [item for path in arguments.files for item in parse(path, machine)]
+        layouts = Layouts(items, machine, arguments.seed)
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_if_changed(arguments.out / "nt_layout.h", write_cpp(layouts))
         write_if_changed(arguments.out / "nt_layout_asm.h", write_asm(layouts))
-        write_if_changed(arguments.out / "nt_addresses.h", write_addresses(arguments.seed))
+        write_if_changed(arguments.out / "nt_addresses.h", write_addresses(machine, arguments.seed))
     except (LayoutError, OSError, KeyError) as error:
         sys.exit(f"generate.py: {error}")
 
