@@ -40,7 +40,7 @@ WIDTH = 110
 # What differs from machine to machine and from run to run.
 REPLACEMENTS = [
     (r"/[^\s\"]*/poolkd-lab/", "/run/user/1000/poolkd-lab/"),
-    (r"/[^\s\"]*/lab/seed(\d+)", r"/usr/local/share/poolkd/lab/seed\1"),
+    (r"/[^\s\"]*/lab/(x\d\d/era\d+/seed\d+)", r"/usr/local/share/poolkd/lab/\1"),
     (r"\bsession-\d+", "session-4711"),
     (r"\bprocess \d+", "process 4711"),
     (r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d (\(UTC \S+\) )?\d{4}", "Mon Jun  1 12:00:00 2026"),

@@ -65,12 +65,8 @@ struct FoundTarget {
 
 Result<FoundTarget> find_target(Session& session, const Options& options, Connection& connection) {
     if (options.lab) {
-        LabOptions lab;
+        LabOptions lab = options.lab_options;
         if (!options.lab->empty()) lab.scenario = *options.lab;
-        lab.seed = options.lab_seed;
-        lab.kaslr = options.lab_kaslr;
-        lab.tagging = options.lab_tagging;
-        if (options.lab_pipe) lab.pipe = *options.lab_pipe;
         POOLKD_TRY(connection.lab, start_session_lab(lab));
         return FoundTarget{use_lab(session, *connection.lab), true};
     }

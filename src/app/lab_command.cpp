@@ -37,15 +37,20 @@ Result<LabMachine> the_machine(const std::string& name) {
 std::string describe(const LabMachine& machine) {
     const LabOptions& o = machine.options;
     return fmt::format(
-        "{}: scenario {}, layout seed {}, KASLR {}, {} pipe, {} MB, process {}\n  connect with: poolkd -k lab:{}\n",
-        machine.name, o.scenario, o.seed, o.kaslr ? "on" : "off", o.pipe, o.memory_mib, machine.pid, machine.name);
+        "{}: {}, era {}, layout seed {}, {} processor{}, scenario {}, KASLR {}, {} pipe, {} MB, process {}\n"
+        "  connect with: poolkd -k lab:{}\n",
+        machine.name, o.arch, o.era, o.seed, o.processors, o.processors == 1 ? "" : "s", o.scenario,
+        o.kaslr ? "on" : "off", o.pipe, o.memory_mib, machine.pid, machine.name);
 }
 
 nlohmann::json to_json(const LabMachine& machine) {
     const LabOptions& o = machine.options;
     return {{"name", machine.name},
             {"scenario", o.scenario},
+            {"arch", o.arch},
+            {"era", o.era},
             {"seed", o.seed},
+            {"processors", o.processors},
             {"kaslr", o.kaslr},
             {"pipe", o.pipe},
             {"memory_mib", o.memory_mib},
@@ -147,7 +152,7 @@ void add_lab_command(CLI::App& program, int& exit_code) {
     struct Words {
         std::string name;
         LabOptions options;
-        bool no_tagging = false, json = false, all = false;
+        bool json = false, all = false;
     };
     auto words = std::make_shared<Words>();
 
@@ -157,18 +162,9 @@ void add_lab_command(CLI::App& program, int& exit_code) {
     start_command->add_option("scenario", words->options.scenario, "what its drivers do: page, idle")
         ->capture_default_str();
     start_command->add_option("--name", words->name, "its name (default: the scenario's)");
-    start_command->add_option("--seed", words->options.seed, "layout seed of its structures, 0 to 4")
-        ->capture_default_str();
-    start_command->add_flag("--kaslr", words->options.kaslr, "load the kernel at a random address");
-    start_command->add_option("--pipe", words->options.pipe, "virtio or com1")->capture_default_str();
-    start_command->add_option("--memory", words->options.memory_mib, "MB of memory")
-        ->check(CLI::Range(64u, 2048u))
-        ->capture_default_str();
-    start_command->add_flag("--no-tagging", words->no_tagging, "boot without pool tagging, as old kernels do");
-    start_command->add_option("--boot", words->options.extra_boot_words, "further boot options (lab/README.md)");
+    add_lab_options(*start_command, "--", "Machine", words->options);
     start_command->add_flag("--json", words->json, "describe it in JSON");
     start_command->callback([words, report] {
-        words->options.tagging = !words->no_tagging;
         report(start(words->name.empty() ? words->options.scenario : words->name, words->options, words->json));
     });
     CLI::App* stop_command = lab->add_subcommand("stop", "end one and forget its disk");

@@ -21,10 +21,11 @@ std::vector<std::filesystem::path> candidate_roots() {
 
 } // namespace
 
-Result<LabImages> find_lab_images(unsigned seed) {
+Result<LabImages> find_lab_images(const LabOptions& options) {
+    const std::string build = fmt::format("{}/era{}/seed{}", options.arch, options.era, options.seed);
     std::string looked;
     for (const auto& root : candidate_roots()) {
-        auto directory = (root / fmt::format("seed{}", seed)).lexically_normal();
+        auto directory = (root / build).lexically_normal();
         looked += (looked.empty() ? "" : ", ") + directory.string();
         if (!std::filesystem::exists(directory / "loader.elf") || !std::filesystem::exists(directory / "ntoskrnl.exe"))
             continue;
@@ -36,8 +37,8 @@ Result<LabImages> find_lab_images(unsigned seed) {
         images.modules.insert(images.modules.begin(), directory / "ntoskrnl.exe");
         return images;
     }
-    return fail(ErrorKind::not_found, "The images of the practice kernel (layout seed {}) were not found; looked in {}",
-                seed, looked);
+    return fail(ErrorKind::not_found, "The images of the practice kernel {} were not found; looked in {}", build,
+                looked);
 }
 
 } // namespace poolkd::app

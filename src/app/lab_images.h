@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/lab_options.h"
 #include "base/error.h"
 
 #include <filesystem>
@@ -15,8 +16,8 @@ struct LabImages {
     std::vector<std::filesystem::path> modules; ///< ntoskrnl.exe first, then the drivers by name
 };
 
-/// Finds the images of a layout seed: below $POOLKD_LAB_IMAGES, next to the program's build tree, or where an
-/// installed program has them. Kind `not_found` says where it looked.
-Result<LabImages> find_lab_images(unsigned seed);
+/// Finds the images of one kernel as <arch>/era<E>/seed<N>: below $POOLKD_LAB_IMAGES, next to the program's build tree,
+/// or where an installed program has them. Kind `not_found` says where it looked.
+Result<LabImages> find_lab_images(const LabOptions& options);
 
 } // namespace poolkd::app

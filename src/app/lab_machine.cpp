@@ -41,6 +41,10 @@ std::string quoted(const std::filesystem::path& path) {
     return text;
 }
 
+std::string emulator(const LabOptions& options) {
+    return options.arch == "x86" ? "qemu-system-i386" : "qemu-system-x86_64";
+}
+
 std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImages& images) {
     const LabOptions& o = machine.options;
     std::string modules;
@@ -50,13 +54,15 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
     const std::string boot =
         fmt::format("kd={} scenario={} kaslr={} {}", o.pipe, o.scenario, o.kaslr ? "on" : "off", o.extra_boot_words);
     std::vector<std::string> arguments{
-        "qemu-system-x86_64",
+        emulator(o),
         "-M",
         "pc,memory-backend=ram",
         "-accel",
         "tcg",
         "-cpu",
-        "qemu64",
+        o.arch == "x86" ? "qemu32" : "qemu64",
+        "-smp",
+        std::to_string(o.processors),
         "-nodefaults",
         "-no-user-config",
         "-display",
@@ -116,7 +122,7 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::filesy
         dup2(out, 2);
         closefrom(3);
         execvp(argv[0], argv.data());
-        const char* text = "qemu-system-x86_64 is not installed (Debian: qemu-system-x86)\n";
+        const char* text = "QEMU is not installed (Debian: qemu-system-x86)\n";
         (void)!write(2, text, std::strlen(text));
         _exit(127);
     }
@@ -146,7 +152,10 @@ void write_description(const LabMachine& machine) {
                         {"pid", machine.pid},
                         {"images", machine.images.string()},
                         {"scenario", machine.options.scenario},
+                        {"arch", machine.options.arch},
+                        {"era", machine.options.era},
                         {"seed", machine.options.seed},
+                        {"processors", machine.options.processors},
                         {"kaslr", machine.options.kaslr},
                         {"pipe", machine.options.pipe},
                         {"memory_mib", machine.options.memory_mib},
@@ -164,7 +173,10 @@ std::optional<LabMachine> read_description(const std::filesystem::path& director
         machine.pid = json.value("pid", 0);
         machine.images = json.value("images", std::string{});
         machine.options.scenario = json.value("scenario", std::string{});
+        machine.options.arch = json.value("arch", std::string{});
+        machine.options.era = json.value("era", 0u);
         machine.options.seed = json.value("seed", 0u);
+        machine.options.processors = json.value("processors", 0u);
         machine.options.kaslr = json.value("kaslr", false);
         machine.options.pipe = json.value("pipe", std::string{});
         machine.options.memory_mib = json.value("memory_mib", 0u);
@@ -190,12 +202,10 @@ void LabMachine::set_booting(bool now) {
 
 Result<LabMachine> start_lab(const std::string& name, const std::filesystem::path& directory, const LabOptions& options,
                              bool dies_with_us) {
-    if (options.pipe != "virtio" && options.pipe != "com1")
-        return fail(ErrorKind::usage, "The lab's pipe is virtio or com1, not '{}'", options.pipe);
     if (std::ranges::find(scenarios, options.scenario) == std::end(scenarios))
         return fail(ErrorKind::usage, "The practice kernel has no scenario '{}'; it has page and idle",
                     options.scenario);
-    POOLKD_TRY(LabImages images, find_lab_images(options.seed));
+    POOLKD_TRY(LabImages images, find_lab_images(options));
     LabMachine machine{name, directory, options, 0, images.directory, true};
     if (machine.monitor_socket().string().size() > socket_path_limit)
         return fail(ErrorKind::usage, "{} is too long for the path of a socket", directory.string());

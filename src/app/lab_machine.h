@@ -1,6 +1,7 @@
 #pragma once
 
 #include "app/lab_images.h"
+#include "app/lab_options.h"
 
 #include <sys/types.h>
 
@@ -11,16 +12,6 @@
 #include <vector>
 
 namespace poolkd::app {
-
-struct LabOptions {
-    std::string scenario = "page";
-    unsigned seed = 0; ///< of the structure layouts
-    bool kaslr = false;
-    std::string pipe = "virtio"; ///< or "com1"
-    bool tagging = true;         ///< the boot flag of a new machine
-    unsigned memory_mib = 128;
-    std::string extra_boot_words = {}; ///< further options of lab/README.md
-};
 
 /// A practice machine under QEMU: a process, and a folder with its sockets, memory and disk.
 struct LabMachine {

@@ -63,16 +63,7 @@ void TargetArguments::add_to(CLI::App& command) {
         ->description("start a practice machine for it: --lab or --lab=SCENARIO")
         ->each([this](const std::string& scenario) { options.lab = scenario; })
         ->group(group);
-    command
-        .add_option_function<unsigned>(
-            "--lab-seed", [this](unsigned seed) { options.lab_seed = seed; }, "layouts of the practice machine")
-        ->group(group);
-    command.add_flag("--lab-kaslr", options.lab_kaslr, "its kernel at a random address")->group(group);
-    command
-        .add_option_function<std::string>(
-            "--lab-pipe", [this](const std::string& pipe) { options.lab_pipe = pipe; }, "virtio or com1")
-        ->check(CLI::IsMember({"virtio", "com1"}))
-        ->group(group);
+    add_lab_options(command, "--lab-", "Practice machine", options.lab_options);
     command
         .add_option_function<std::string>(
             "-y", [this](const std::string& path) { options.symbol_path = path; }, "symbol path")
@@ -88,16 +79,7 @@ Result<bool> TargetArguments::take(std::span<const std::string> words, std::size
     if (!ours) return false;
     if (with_value && at + 1 >= words.size()) return fail(ErrorKind::usage, "{} needs a value", word);
     const std::size_t count = with_value ? 2 : 1;
-    // The debugger's own reading of these words, over what was there before.
-    POOLKD_TRY(Options read, parse_options(words.subspan(at, count)));
-    if (read.connection) options.connection = read.connection;
-    if (read.lab) options.lab = read.lab;
-    if (read.lab_seed != 0) options.lab_seed = read.lab_seed;
-    if (read.lab_pipe) options.lab_pipe = read.lab_pipe;
-    if (read.symbol_path) options.symbol_path = read.symbol_path;
-    options.lab_kaslr |= read.lab_kaslr;
-    options.lab_tagging &= read.lab_tagging;
-    options.verbose |= read.verbose;
+    POOLKD_TRY(options, parse_options(words.subspan(at, count), options));
     at += count;
     return true;
 }

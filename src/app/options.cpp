@@ -3,7 +3,6 @@
 #include "base/text.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace poolkd::app {
 
@@ -105,25 +104,18 @@ std::unexpected<Error> refuse(std::string_view word, std::string_view why) {
 }
 
 Result<void> read_lab_option(Options& options, std::string_view word) {
-    std::size_t equals = word.find('=');
-    std::string_view name = word.substr(0, equals);
-    bool has_value = equals != std::string_view::npos;
-    std::string_view value = has_value ? word.substr(equals + 1) : std::string_view{};
+    constexpr std::string_view prefix = "--lab-";
+    const std::size_t equals = word.find('=');
+    const std::string_view name = word.substr(0, equals);
+    std::optional<std::string_view> value;
+    if (equals != std::string_view::npos) value = word.substr(equals + 1);
     if (name == "--lab") {
-        options.lab = value;
-    } else if (name == "--lab-kaslr" && !has_value) {
-        options.lab_kaslr = true;
-    } else if (name == "--lab-no-tagging" && !has_value) {
-        options.lab_tagging = false;
-    } else if (name == "--lab-pipe" && (value == "virtio" || value == "com1")) {
-        options.lab_pipe = value;
-    } else if (name == "--lab-seed" && has_value) {
-        auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.lab_seed);
-        if (error != std::errc{} || end != value.data() + value.size())
-            return fail(ErrorKind::usage, "--lab-seed takes a number, not '{}'", value);
-    } else {
-        return fail(ErrorKind::usage, "Unknown option {} (poolkd -? lists them)", word);
+        options.lab = value.value_or("");
+        return {};
     }
+    if (!name.starts_with(prefix)) return fail(ErrorKind::usage, "Unknown option {} (poolkd -? lists them)", word);
+    if (auto done = set_lab_option(options.lab_options, name.substr(prefix.size()), value); !done)
+        return fail(ErrorKind::usage, "{}: {} (poolkd -? lists the options)", word, done.error().message);
     return {};
 }
 
@@ -144,8 +136,7 @@ Result<void> read_long_option(Options& options, std::string_view word) {
 
 } // namespace
 
-Result<Options> parse_options(std::span<const std::string> arguments) {
-    Options options;
+Result<Options> parse_options(std::span<const std::string> arguments, Options options) {
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         std::string_view word = arguments[i];
         if (word.starts_with("--")) {
@@ -214,8 +205,8 @@ Options (- and / are the same; case does not matter):
   -version, -?      print and exit
   --json            answer in JSON where a command can
   --quiet           no banner
-  --lab-seed=<n>    structure layouts of the practice machine; --lab-kaslr, --lab-pipe=virtio|com1,
-                    --lab-no-tagging (boots without pool tagging)
+  --lab-arch=x64|x86, --lab-era=7|10|11, --lab-seed=<n>, --lab-processors=<n>, --lab-kaslr, --lab-pipe=virtio|com1,
+  --lab-memory=<MB>, --lab-no-tagging, --lab-boot=<words>: the practice machine (poolkd lab start -? tells them)
 
 Without a terminal there is no prompt: commands are read line by line, and at their end the target is left as it was
 found. Ctrl-C breaks into a running target or stops the command; it does not end the program: q or qd does.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/lab_options.h"
 #include "base/error.h"
 
 #include <optional>
@@ -23,13 +24,10 @@ struct Options {
     enum class Action { debug, version, help } action = Action::debug;
     std::optional<std::string> connection; ///< of -k; empty: from the environment
     std::optional<std::string> lab;        ///< scenario of --lab; empty: the usual one
-    unsigned lab_seed = 0;
-    bool lab_kaslr = false;
-    bool lab_tagging = true;
-    std::optional<std::string> lab_pipe; ///< "virtio" or "com1"
-    std::optional<std::string> commands; ///< -c
-    std::optional<std::string> script;   ///< -cf
-    std::optional<std::string> log;      ///< -logo or -loga
+    LabOptions lab_options;                ///< the rest of what `--lab…` words say
+    std::optional<std::string> commands;   ///< -c
+    std::optional<std::string> script;     ///< -cf
+    std::optional<std::string> log;        ///< -logo or -loga
     bool log_append = false;
     std::optional<std::string> symbol_path; ///< -y
     bool noisy_symbols = false;             ///< -n
@@ -39,9 +37,9 @@ struct Options {
     bool json = false;                      ///< --json
 };
 
-/// Reads the arguments behind the program's name. Error kind `usage` for an unknown option or a missing value,
-/// `unsupported` for an option of kd that poolkd does not have; each names the option.
-[[nodiscard]] Result<Options> parse_options(std::span<const std::string> arguments);
+/// Reads the arguments behind the program's name, over what is there already. Error kind `usage` for an unknown option
+/// or a missing value, `unsupported` for an option of kd that poolkd does not have; each names the option.
+[[nodiscard]] Result<Options> parse_options(std::span<const std::string> arguments, Options options = {});
 
 /// The text of `-?`.
 [[nodiscard]] std::string usage_text();

@@ -119,7 +119,7 @@ Ours:
   --every <duration>   between two refreshes (5s): 500ms, 30s, 5m
   --count <n>, --for <duration>   end by itself
   --json               one object a refresh
-  -y <path>, -v, --lab-seed=<n>, --lab-kaslr, --lab-pipe=virtio|com1   as in poolkd -?
+  -y <path>, -v, --lab-seed=<n> and other --lab options   as in poolkd -?
 
 Keys: t a f d b m v, ( ), p, e, l, space, arrows, ? for help, q to end; the target runs on.
 )";

@@ -47,13 +47,22 @@ TEST(Options, SwitchesMayBeJoined) {
 
 TEST(Options, TheLab) {
     EXPECT_EQ(parsed({"--lab"}).lab, "");
-    Options options = parsed({"--lab=page", "--lab-seed=7", "--lab-kaslr", "--lab-pipe=com1", "--lab-no-tagging"});
+    Options options = parsed({"--lab=page", "--lab-seed=7", "--lab-kaslr", "--lab-pipe=com1", "--lab-no-tagging",
+                              "--lab-arch=x86", "--lab-era=7", "--lab-processors=2", "--lab-boot=late=on trim=on"});
     EXPECT_EQ(options.lab, "page");
-    EXPECT_EQ(options.lab_seed, 7u);
-    EXPECT_TRUE(options.lab_kaslr);
-    EXPECT_FALSE(options.lab_tagging);
-    EXPECT_EQ(options.lab_pipe, "com1");
+    EXPECT_EQ(options.lab_options.seed, 7u);
+    EXPECT_TRUE(options.lab_options.kaslr);
+    EXPECT_FALSE(options.lab_options.tagging);
+    EXPECT_EQ(options.lab_options.pipe, "com1");
+    EXPECT_EQ(options.lab_options.arch, "x86");
+    EXPECT_EQ(options.lab_options.era, 7u);
+    EXPECT_EQ(options.lab_options.processors, 2u);
+    EXPECT_EQ(options.lab_options.extra_boot_words, "late=on trim=on");
     EXPECT_NE(refused({"--lab-seed=x"}).find("'x'"), std::string::npos);
+    EXPECT_NE(refused({"--lab-era=8"}).find("7, 10, 11"), std::string::npos);
+    EXPECT_NE(refused({"--lab-era"}).find("7|10|11"), std::string::npos);
+    EXPECT_NE(refused({"--lab-kaslr=on"}).find("no value"), std::string::npos);
+    EXPECT_NE(refused({"--lab-colour=red"}).find("'colour'"), std::string::npos);
     EXPECT_NE(refused({"--lab-pipe=usb"}).find("--lab-pipe"), std::string::npos);
     EXPECT_NE(refused({"--lab", "-k", "unix:x"}).find("exclude"), std::string::npos);
 }

@@ -35,7 +35,7 @@ TEST(PoolmonOptions, BothSpellingsMixWithOurs) {
     EXPECT_TRUE(options.view.totals);
     EXPECT_FALSE(options.view.highlight);
     EXPECT_EQ(options.target.options.lab, "idle");
-    EXPECT_EQ(options.target.options.lab_seed, 2u);
+    EXPECT_EQ(options.target.options.lab_options.seed, 2u);
     EXPECT_EQ(options.sample.every, 500ms);
     EXPECT_EQ(options.sample.count, 3u);
 }

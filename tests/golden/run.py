@@ -17,7 +17,7 @@ import tempfile
 
 
 def normalise(text):
-    text = re.sub(r"/\S*/lab/seed\d+", "<images>", text)
+    text = re.sub(r"/\S*/lab/x\d\d/era\d+/seed\d+", "<images>", text)
     text = re.sub(r"(?m)^( *\d+) \d\d:\d\d:\d\d ", r"\1 <time> ", text)
     text = re.sub(r"(?m)^((?:Opened|Closing open) log file).*\n", "", text)
     return "".join(line.rstrip() + "\n" for line in text.splitlines())

@@ -4,7 +4,7 @@ execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} O
 set(files bin/poolkd share/doc/poolkd/LICENSE share/doc/poolkd/README.md)
 if(LAB)
   foreach(image loader.elf ntoskrnl.exe ntkrnlmp.pdb leaky.sys leaky.pdb)
-    list(APPEND files share/poolkd/lab/seed0/${image})
+    list(APPEND files share/poolkd/lab/x64/era10/seed0/${image})
   endforeach()
 endif()
 foreach(file ${files})
