@@ -2,7 +2,6 @@
 
 #include "code/stack.h"
 #include "commands/stop_text.h"
-#include "debugger/lexer.h"
 #include "debugger/session.h"
 
 #include <charconv>
@@ -28,18 +27,9 @@ void show(Session& session, Arguments& arguments, const StopReport& report) {
     }
 }
 
-/// Runs the commands of a breakpoint. True: they end in `g` or `gc`, so the target goes on. The resume is not executed
-/// as a command from in here: a breakpoint that is hit a million times must not nest a million deep.
-bool run_breakpoint_commands(Session& session, const std::string& line) {
-    for (const debugger::CommandText& command : debugger::split_commands(line)) {
-        if (equals_ignore_case(command.text, "g") || equals_ignore_case(command.text, "gc")) return true;
-        if (!session.execute_line(command.text) || session.quit() != debugger::Quit::no) return false;
-    }
-    return false;
-}
-
-/// Shows the stop; runs and shows on while the commands of breakpoints say so.
-Result<void> finish(Session& session, Arguments& arguments, Result<StopReport> report) {
+/// Shows the stop; runs and shows on while the commands of breakpoints say so. A break-in was the user's Ctrl-C unless
+/// it was `planned`.
+Result<void> finish(Session& session, Arguments& arguments, Result<StopReport> report, bool planned = false) {
     while (true) {
         if (!report) {
             if (report.error().kind == ErrorKind::link || report.error().kind == ErrorKind::stopped)
@@ -50,10 +40,16 @@ Result<void> finish(Session& session, Arguments& arguments, Result<StopReport> r
         // A breakpoint with commands that goes on by itself is silent but for them, as in kd.
         if (command.empty()) {
             show(session, arguments, *report);
+            if (report->requested && !planned) session.interpreter().note_break_in();
             return {};
         }
         session.note_stop();
-        if (!run_breakpoint_commands(session, command)) return {};
+        const debugger::StopCommands outcome = session.interpreter().run_at_stop(command);
+        if (outcome.resume.empty()) return {};
+        if (!equals_ignore_case(outcome.resume, "g") && !equals_ignore_case(outcome.resume, "gc")) {
+            (void)session.interpreter().run_block(outcome.resume);
+            return {};
+        }
         report = session.controller().go_and_wait(session.work());
     }
 }
@@ -67,7 +63,7 @@ Result<double> parse_seconds(std::string_view word) {
 }
 
 /// `g /for 5`: the target runs that long unless something stops it, then it is broken into.
-Result<StopReport> run_for(Session& session, double seconds) {
+Result<StopReport> run_for(Session& session, double seconds, bool& time_is_over) {
     auto& controller = session.controller();
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
@@ -79,8 +75,8 @@ Result<StopReport> run_for(Session& session, double seconds) {
         POOLKD_TRY(std::optional<StopReport> report, controller.wait_for(session.work(), left));
         if (report) return std::move(*report);
     }
-    session.work().request_stop(); // the way a Ctrl-C breaks in
-    return controller.wait(session.work());
+    time_is_over = true;
+    return controller.stop(session.work());
 }
 
 Result<void> go(Session& session, Arguments& arguments, bool handled) {
@@ -125,10 +121,11 @@ Result<void> go(Session& session, Arguments& arguments, bool handled) {
         }
         temporary.push_back(added->id);
     }
+    bool time_is_over = false;
     Result<StopReport> report =
-        seconds ? run_for(session, *seconds) : session.controller().go_and_wait(session.work(), handled);
+        seconds ? run_for(session, *seconds, time_is_over) : session.controller().go_and_wait(session.work(), handled);
     drop();
-    return finish(session, arguments, std::move(report));
+    return finish(session, arguments, std::move(report), time_is_over);
 }
 
 Result<void> go_up(Session& session, Arguments& arguments) {
@@ -178,6 +175,7 @@ Command resuming(std::vector<std::string_view> names, std::string_view summary, 
             .summary = summary,
             .syntax = syntax,
             .help = help,
+            .resumes = true,
             .json = true,
             .run = std::move(run)};
 }

@@ -40,6 +40,8 @@ struct Command {
     bool needs_target = true;
     /// The target must stand still; commands that work on a running target say false.
     bool needs_stop = true;
+    /// Lets the target run, so it ends the commands of a breakpoint.
+    bool resumes = false;
     bool takes_processor = false; ///< a prefix `2k` may name another processor
     bool json = false;            ///< accepts `--json`
     Repeat repeat = Repeat::same;

@@ -8,39 +8,90 @@ namespace poolkd::debugger {
 
 namespace {
 
-constexpr std::string_view rest_of_line_symbols[] = {"$<", "$><"};
-constexpr std::string_view rest_of_line_words[] = {"as", ".shell"};
-
-bool takes_rest_of_line(std::string_view command) {
-    for (std::string_view symbol : rest_of_line_symbols)
-        if (command.starts_with(symbol)) return true;
-    return std::ranges::any_of(rest_of_line_words, [&](std::string_view word) {
-        return equals_ignore_case(command.substr(0, word.size()), word) &&
-               (command.size() == word.size() || is_blank(command[word.size()]));
-    });
+bool is_separator(char c) {
+    return c == ';' || c == '\n';
 }
 
-bool is_comment(std::string_view command) {
-    // $$< and $$> run scripts.
-    return command.starts_with("$$") && !command.starts_with("$$<") && !command.starts_with("$$>");
+std::size_t end_of_line(std::string_view text, std::size_t from) {
+    return std::min(text.find('\n', from), text.size());
 }
 
-/// Where the command that begins at `start` ends: at its `;` or at the end of the line.
-std::size_t end_of_command(std::string_view line, std::size_t start) {
-    std::size_t depth = 0;
-    std::size_t at = start;
-    while (at < line.size()) {
-        if (std::size_t behind = end_of_quoted(line, at); behind != at) {
-            at = behind;
-            continue;
+bool takes_rest_of_line(std::string_view text, std::size_t at) {
+    std::string_view rest = text.substr(at);
+    if (rest.starts_with("$<") || rest.starts_with("$><")) return true;
+    if (word_at(text, at, "j") || word_at(text, at, ".shell")) return true;
+    // `aS` ends at a `;`, as the forms of `as` with a slash do, but for the one that takes commands.
+    if (!rest.starts_with("as") || !word_at(text, at, "as")) return false;
+    std::string_view arguments = trim(rest.substr(2, end_of_line(rest, 0) - 2));
+    return !arguments.starts_with('/') || arguments.starts_with("/c");
+}
+
+/// The end of the comment that begins here; nothing when none does. `$$<` and `$$>` run scripts.
+std::optional<std::size_t> end_of_comment(std::string_view text, std::size_t at) {
+    std::string_view rest = text.substr(at);
+    if (rest.starts_with('*')) return end_of_line(text, at);
+    if (!rest.starts_with("$$") || rest.starts_with("$$<") || rest.starts_with("$$>")) return std::nullopt;
+    return std::min(text.find_first_of(";\n", at), text.size());
+}
+
+/// Calls `see(position)` for every character that is neither quoted nor in an alias `${…}`; `see` returns false to end.
+/// In comments quotes mean nothing ("don't"), but brackets count, so that `{ k; $$ note }` is closed.
+template <class See>
+void scan(std::string_view text, std::size_t start, See see) {
+    bool command_begins = true;
+    std::size_t comment_end = start;
+    for (std::size_t at = start; at < text.size();) {
+        if (command_begins && at >= comment_end && !is_blank(text[at])) {
+            if (auto end = end_of_comment(text, at)) comment_end = *end;
+            command_begins = false;
         }
-        char c = line[at];
-        if (c == '{') ++depth;
-        if (c == '}' && depth > 0) --depth;
-        if (c == ';' && depth == 0) return at;
+        if (at >= comment_end) {
+            if (std::size_t behind = end_of_quoted(text, at); behind != at) {
+                at = behind;
+                continue;
+            }
+            if (text.substr(at).starts_with("${")) {
+                at = std::min(text.find('}', at), text.size() - 1) + 1;
+                continue;
+            }
+        }
+        if (!see(at)) return;
+        if (is_separator(text[at]) || text[at] == '{') command_begins = true;
         ++at;
     }
-    return at;
+}
+
+/// Where the plain command that begins at `start` ends: at its separator or at the end of the text.
+std::size_t end_of_command(std::string_view text, std::size_t start) {
+    std::size_t depth = 0;
+    std::size_t end = text.size();
+    scan(text, start, [&](std::size_t at) {
+        if (text[at] == '{') ++depth;
+        if (text[at] == '}' && depth > 0) --depth;
+        if (depth != 0 || !is_separator(text[at])) return true;
+        end = at;
+        return false;
+    });
+    return end;
+}
+
+constexpr std::string_view control_tokens[] = {".if",    ".elsif", ".else",  ".for",  ".foreach",
+                                               ".while", ".do",    ".block", ".catch"};
+
+/// Where a command with blocks ends; nothing when no control token begins here, or no block follows.
+std::optional<std::size_t> end_of_control(std::string_view text, std::size_t at) {
+    auto is = [&](std::string_view name) { return word_at(text, at, name); };
+    if (std::ranges::none_of(control_tokens, is)) return std::nullopt;
+    const bool loops_behind = is(".do");
+    const bool may_branch = is(".if") || is(".elsif");
+    auto block = find_block(text, at);
+    auto end = block ? end_of_group(text, *block) : std::nullopt;
+    if (!end) return std::nullopt;
+    const std::size_t next = skip_to_command(text, *end);
+    if (loops_behind) return end_of_command(text, next);
+    if (may_branch && (word_at(text, next, ".elsif") || word_at(text, next, ".else")))
+        return end_of_control(text, next).value_or(text.size());
+    return end;
 }
 
 } // namespace
@@ -53,41 +104,98 @@ bool is_word_character(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+bool word_at(std::string_view text, std::size_t at, std::string_view name) {
+    if (at > text.size() || !equals_ignore_case(text.substr(at, name.size()), name)) return false;
+    return at + name.size() >= text.size() || !is_word_character(text[at + name.size()]);
+}
+
+std::size_t skip_to_command(std::string_view text, std::size_t at) {
+    while (at < text.size() && (is_blank(text[at]) || text[at] == ';'))
+        ++at;
+    return at;
+}
+
 std::size_t end_of_quoted(std::string_view text, std::size_t start) {
     if (start >= text.size()) return start;
     if (text[start] == '"') {
-        for (std::size_t at = start + 1; at < text.size(); ++at) {
-            if (text[at] == '\\' && at + 1 < text.size() && text[at + 1] == '"') {
+        const std::size_t line_end = end_of_line(text, start);
+        for (std::size_t at = start + 1; at < line_end; ++at) {
+            if (text[at] == '\\' && at + 1 < line_end && text[at + 1] == '"') {
                 ++at;
             } else if (text[at] == '"') {
                 return at + 1;
             }
         }
-        return text.size();
+        return line_end;
     }
     if (text[start] == '\'' && (start == 0 || !is_word_character(text[start - 1]))) {
-        std::size_t close = text.find('\'', start + 1);
-        return close == std::string_view::npos ? start : close + 1;
+        std::size_t close = text.find_first_of("'\n", start + 1);
+        return close == std::string_view::npos || text[close] == '\n' ? start : close + 1;
     }
     return start;
 }
 
-std::vector<CommandText> split_commands(std::string_view line) {
+std::optional<std::size_t> end_of_group(std::string_view text, std::size_t start) {
+    const char open = text[start];
+    const char close = open == '(' ? ')' : '}';
+    std::size_t depth = 0;
+    std::optional<std::size_t> end;
+    scan(text, start, [&](std::size_t at) {
+        if (text[at] == open) ++depth;
+        if (text[at] != close || --depth != 0) return true;
+        end = at + 1;
+        return false;
+    });
+    return end;
+}
+
+std::optional<std::size_t> find_block(std::string_view text, std::size_t start) {
+    std::size_t depth = 0;
+    std::optional<std::size_t> block;
+    scan(text, start, [&](std::size_t at) {
+        const char c = text[at];
+        if (c == '(') ++depth;
+        if (c == ')' && depth > 0) --depth;
+        if (depth != 0) return true;
+        if (c == '{') block = at;
+        if (block) return false;
+        // A separator may stand before the block, as where the lines of a script were joined.
+        const std::size_t next = skip_to_command(text, at);
+        return !is_separator(c) || (next < text.size() && text[next] == '{');
+    });
+    return block;
+}
+
+std::vector<std::string_view> split_semicolons(std::string_view text, std::size_t most) {
+    std::vector<std::string_view> parts;
+    std::size_t begin = 0;
+    std::size_t depth = 0;
+    scan(text, 0, [&](std::size_t at) {
+        const char c = text[at];
+        if (c == '(' || c == '{') ++depth;
+        if ((c == ')' || c == '}') && depth > 0) --depth;
+        if (depth != 0 || c != ';') return true;
+        if (parts.size() + 1 == most) return false;
+        parts.push_back(text.substr(begin, at - begin));
+        begin = at + 1;
+        return true;
+    });
+    parts.push_back(text.substr(begin));
+    return parts;
+}
+
+std::vector<CommandText> split_commands(std::string_view text) {
     std::vector<CommandText> commands;
     std::size_t at = 0;
-    while (at < line.size()) {
-        if (is_blank(line[at]) || line[at] == ';') {
-            ++at;
+    while ((at = skip_to_command(text, at)) < text.size()) {
+        if (auto end = end_of_comment(text, at)) {
+            at = *end;
             continue;
         }
-        std::string_view rest = line.substr(at);
-        if (rest.front() == '*') break;
-        if (is_comment(rest)) {
-            at = std::min(line.find(';', at), line.size());
-            continue;
-        }
-        std::size_t end = takes_rest_of_line(rest) ? line.size() : end_of_command(line, at);
-        commands.push_back({trim(line.substr(at, end - at)), at});
+        const std::size_t end = takes_rest_of_line(text, at)
+                                    ? end_of_line(text, at)
+                                    : end_of_control(text, at).value_or(end_of_command(text, at));
+        commands.push_back({trim(text.substr(at, end - at)), at});
         at = end;
     }
     return commands;

@@ -11,6 +11,10 @@ void StreamOutput::write(std::string_view text) {
 }
 
 void LoggedOutput::write(std::string_view text) {
+    if (captured_) {
+        *captured_ += text;
+        return;
+    }
     console_.write(text);
     write_log_only(text);
 }

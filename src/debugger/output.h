@@ -48,6 +48,9 @@ class LoggedOutput final : public Output {
     /// Text that is on the console already: the prompt and what the user typed.
     void write_log_only(std::string_view text);
 
+    /// From now on the text goes into `text` instead; null: to console and log again. Returns what it went into before.
+    std::string* capture_into(std::string* text) { return std::exchange(captured_, text); }
+
     /// `append` keeps what the file has. Closes the log that was open. Error kind `io`.
     Result<void> open(const std::filesystem::path& file, bool append);
     /// The file that was closed; empty when none was open.
@@ -59,6 +62,7 @@ class LoggedOutput final : public Output {
         void operator()(std::FILE* file) const { std::fclose(file); }
     };
     Output& console_;
+    std::string* captured_ = nullptr;
     std::unique_ptr<std::FILE, Close> log_;
     std::string file_;
 };

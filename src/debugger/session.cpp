@@ -1,7 +1,6 @@
 #include "debugger/session.h"
 
 #include "base/text.h"
-#include "debugger/lexer.h"
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -11,9 +10,6 @@
 namespace poolkd::debugger {
 
 namespace {
-
-constexpr unsigned nesting_limit = 32;
-constexpr std::string_view json_flag = "--json";
 
 /// Progress is for people: one line on the terminal, overwritten, never part of the output.
 void show_progress(std::string_view what, std::uint64_t done, std::uint64_t total) {
@@ -27,29 +23,10 @@ Work::Report progress_sink() {
     return show_progress;
 }
 
-/// Takes `--json` out of a command, outside quotes; true when it was there.
-bool take_json_flag(std::string& text) {
-    for (std::size_t at = 0; at < text.size();) {
-        if (std::size_t behind = end_of_quoted(text, at); behind != at) {
-            at = behind;
-            continue;
-        }
-        std::size_t end = at + json_flag.size();
-        bool begins = at > 0 && is_blank(text[at - 1]);
-        if (begins && std::string_view(text).substr(at).starts_with(json_flag) &&
-            (end == text.size() || is_blank(text[end]))) {
-            text.erase(at - 1, json_flag.size() + 1);
-            return true;
-        }
-        ++at;
-    }
-    return false;
-}
-
 } // namespace
 
 Session::Session(Output& console, const CommandTable& commands)
-    : out_(console), commands_(commands), work_(progress_sink()), expressions_(*this) {}
+    : out_(console), commands_(commands), work_(progress_sink()), expressions_(*this), interpreter_(*this) {}
 
 void Session::attach(std::unique_ptr<Debuggee> debuggee) {
     debuggee_ = std::move(debuggee);
@@ -93,7 +70,7 @@ Result<VirtAddr> Session::current_thread() {
         const target::Stop& stop = run->last_stop();
         if (stop.processor == processor_ && stop.thread) return stop.thread;
     }
-    POOLKD_TRY(VirtAddr block, target().processor_block(processor_));
+    POOLKD_TRY(VirtAddr block, kernel().processor_block(processor_));
     POOLKD_TRY(std::uint64_t thread, kernel().read_field("_KPRCB", block, "CurrentThread"));
     return kernel().machine().canonical(thread);
 }
@@ -109,7 +86,7 @@ void Session::write(std::string_view text) {
 }
 
 void Session::write_json(nlohmann::json object) {
-    object["command"] = running_command_;
+    object["command"] = interpreter_.running_command();
     // Bytes of a target that are no UTF-8 must not end the session.
     write(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
@@ -170,81 +147,6 @@ std::unexpected<Error> Session::caret_error(const Arguments& arguments, std::str
 std::string Session::prompt() const {
     if (!debuggee_ || debuggee_->target->identity().processors <= 1) return "kd> ";
     return fmt::format("{}: kd> ", processor_);
-}
-
-bool Session::execute_line(std::string_view typed) {
-    if (nesting_ >= nesting_limit) {
-        report_error({ErrorKind::refused, "Commands call each other too deeply"}, typed);
-        return false;
-    }
-    // Text of the line must stay while its commands run, even when one of them runs another line.
-    std::string line = aliases_.expand(trim(typed).empty() && nesting_ == 0 ? std::string_view(repeat_) : typed);
-    if (nesting_ == 0) {
-        work_.clear_stop();
-        work_.restart();
-        repeat_.clear();
-    }
-    ++nesting_;
-    bool good = true;
-    for (const CommandText& command : split_commands(line)) {
-        auto result = execute_command(command.text, command.offset);
-        if (!result) {
-            clear_progress();
-            report_error(result.error(), command.text);
-            good = false;
-        }
-        if (!good || quit_ != Quit::no) break;
-    }
-    --nesting_;
-    return good;
-}
-
-Result<void> Session::execute_command(std::string_view text, std::size_t) {
-    auto found = commands_.find(text);
-    if (!found) {
-        if (found.error().message.starts_with('^'))
-            return fail(ErrorKind::not_found, "{}{}", std::string(prompt().size(), ' '), found.error().message);
-        return std::unexpected(found.error());
-    }
-    const Command& command = *found->command;
-    if (nesting_ == 1) {
-        repeat_ = command.repeat == Repeat::same        ? std::string(text)
-                  : command.repeat == Repeat::continued ? std::string(text.substr(0, found->arguments))
-                                                        : std::string();
-    }
-    return run_command(*found, text);
-}
-
-Result<void> Session::run_command(const CommandTable::Found& found, std::string_view text) {
-    const Command& command = *found.command;
-    std::string kept(text);
-    bool json = command.json && (take_json_flag(kept) || json_);
-    Arguments arguments(kept, found.arguments);
-    arguments.processor = found.processor;
-    arguments.json = json;
-    if (arguments.all() == "-?" || arguments.all() == "/?") {
-        write(help_text(command));
-        return {};
-    }
-    if (command.needs_target && !has_target())
-        return fail(ErrorKind::unsupported, "{} needs a target, and none is connected", command.names.front());
-    if (command.needs_target && command.needs_stop && running())
-        return fail(ErrorKind::unsupported,
-                    "{} needs a target that stands still; it is running (g waits for it, and Ctrl-C then breaks in)",
-                    command.names.front());
-    const std::string_view outer = std::exchange(running_command_, command.names.front());
-    Result<void> result = command.run(*this, arguments);
-    running_command_ = outer;
-    return result;
-}
-
-void Session::report_error(const Error& error, std::string_view command) {
-    if (json_) {
-        const nlohmann::json object{{"command", command}, {"error", trim(error.message)}};
-        write(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    } else {
-        write(error.message + "\n");
-    }
 }
 
 std::optional<std::string> Session::ask_line(std::string_view prompt) {

@@ -6,6 +6,7 @@
 #include "debugger/command.h"
 #include "debugger/debuggee.h"
 #include "debugger/expression.h"
+#include "debugger/interpreter.h"
 #include "debugger/output.h"
 #include "debugger/range.h"
 #include "debugger/session_expressions.h"
@@ -101,7 +102,8 @@ class Session {
 
     // Lines.
     /// Runs a line of commands. False: one failed, and the rest of the line was not run. Errors are printed.
-    bool execute_line(std::string_view line);
+    bool execute_line(std::string_view line) { return interpreter_.run_line(line); }
+    [[nodiscard]] Interpreter& interpreter() { return interpreter_; }
     [[nodiscard]] std::string prompt() const;
     [[nodiscard]] const CommandTable& commands() const { return commands_; }
     [[nodiscard]] Aliases& aliases() { return aliases_; }
@@ -120,29 +122,24 @@ class Session {
     std::optional<std::string> ask_line(std::string_view prompt);
 
   private:
-    Result<void> execute_command(std::string_view text, std::size_t offset);
-    Result<void> run_command(const CommandTable::Found& found, std::string_view text);
-    void report_error(const Error& error, std::string_view command);
     void clear_progress();
 
     LoggedOutput out_;
     const CommandTable& commands_;
     Work work_;
-    SymbolService symbol_service_{symbols::SymbolEnvironment::of_process()}; ///< outlives the modules it serves
+    SymbolService symbol_service_{symbols::SymbolEnvironment::of_process(), work_}; ///< outlives the modules it serves
     std::unique_ptr<Debuggee> debuggee_;
     Aliases aliases_;
     SessionExpressions expressions_;
+    Interpreter interpreter_;
     DisplayState display_;
     AskLine ask_line_;
     std::uint32_t processor_ = 0;
     std::optional<RegisterFile> registers_;
     std::uint32_t registers_processor_ = 0;
     target::Epoch registers_epoch_ = 0;
-    std::string repeat_;
-    std::string_view running_command_; ///< its name in the table
     bool json_ = false;
     Quit quit_ = Quit::no;
-    unsigned nesting_ = 0;
 };
 
 } // namespace poolkd::debugger

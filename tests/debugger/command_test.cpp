@@ -132,15 +132,15 @@ TEST(Arguments, AnOpenQuoteReachesToTheEnd) {
 TEST(Aliases, AreReplacedOnlyWhereTheyStandAlone) {
     Aliases aliases;
     aliases.set("z", "zeta!Clone");
-    EXPECT_EQ(aliases.expand("u z; k"), "u zeta!Clone; k");
-    EXPECT_EQ(aliases.expand("u zz z1 zeta"), "u zz z1 zeta");
-    EXPECT_EQ(aliases.expand("u ${z}+5"), "u zeta!Clone+5");
-    EXPECT_EQ(aliases.expand("u ${y}+5 ${"), "u ${y}+5 ${");
-    EXPECT_EQ(aliases.expand("as z other"), "as z other");
-    EXPECT_EQ(aliases.expand("bp x \"z\""), "bp x \"zeta!Clone\"");
+    EXPECT_EQ(aliases.expand_line("u z; k"), "u zeta!Clone; k");
+    EXPECT_EQ(aliases.expand_line("u zz z1 zeta"), "u zz z1 zeta");
+    EXPECT_EQ(aliases.expand_line("u ${z}+5"), "u zeta!Clone+5");
+    EXPECT_EQ(aliases.expand_line("u ${y}+5 ${"), "u ${y}+5 ${");
+    EXPECT_EQ(aliases.expand_line("as z other"), "as z other");
+    EXPECT_EQ(aliases.expand_line("bp x \"z\""), "bp x \"zeta!Clone\"");
     EXPECT_TRUE(aliases.remove("z"));
     EXPECT_FALSE(aliases.remove("z"));
-    EXPECT_EQ(aliases.expand("u z"), "u z");
+    EXPECT_EQ(aliases.expand_line("u z"), "u z");
 }
 
 TEST(GlobalFlags, Words) {
