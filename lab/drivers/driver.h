@@ -6,8 +6,8 @@
 
 typedef struct _UNICODE_STRING UNICODE_STRING, *PUNICODE_STRING;
 
-constexpr SIZE_T DRIVER_UNIT = 16;        // pool hands out multiples of it, one for the header included
-constexpr LONGLONG DRIVER_TICK = -100000; // relative time of 10 ms
+constexpr SIZE_T DRIVER_UNIT = 2 * sizeof(PVOID); // pool hands out multiples of it, one for the header included
+constexpr LONGLONG DRIVER_TICK = -100000;         // relative time of 10 ms
 
 // One character a byte, in the order in which the tag lies in memory.
 constexpr ULONG DriverTag(const char (&Text)[5]) {
@@ -28,7 +28,7 @@ inline ULONG DriverRandom(DRIVER_RANDOM* Random, ULONG Limit) {
     return static_cast<ULONG>(static_cast<ULONGLONG>(Random->State >> 8) * Limit >> 24);
 }
 
-// Blocks still to be allocated and the units (of 16 bytes, or pages) that they must sum to.
+// Blocks still to be allocated and the units (of the pool, or pages) that they must sum to.
 struct SIZE_PLAN {
     ULONG Blocks;
     ULONG Units;
@@ -62,6 +62,11 @@ inline SIZE_T RequestForUnits(ULONG Units, DRIVER_RANDOM* Random) {
 // A request that the pool serves with Pages whole pages (two or more).
 inline SIZE_T RequestForPages(ULONG Pages, DRIVER_RANDOM* Random) {
     return Pages * SIZE_T(PAGE_SIZE) - DriverRandom(Random, PAGE_SIZE / 2);
+}
+
+// The request that the pool serves with so many bytes, header included.
+constexpr SIZE_T RequestForBytes(SIZE_T Bytes) {
+    return Bytes - DRIVER_UNIT;
 }
 
 // What the pool's tag counters count for a request.

@@ -289,13 +289,8 @@ std::uint32_t KdpQueryAddressSpace(std::uint64_t address) {
     return address >> 63 != 0 ? 2 : 0;
 }
 
-std::uint32_t KdpReadControl(std::uint16_t, std::uint64_t selector, void* bytes, std::uint32_t) {
-    if (selector > 3) {
-        return 0;
-    }
-    std::uint64_t value = 0xFFFFF80000010000 + selector * 0x180;
-    std::memcpy(bytes, &value, sizeof value);
-    return sizeof value;
+std::uint64_t KdpControlAddress(std::uint16_t, std::uint64_t selector) {
+    return selector > 3 ? 0 : 0xFFFFF80000010000 + selector * 0x180;
 }
 
 bool KdpReadMsr(std::uint32_t msr, std::uint64_t* value) {

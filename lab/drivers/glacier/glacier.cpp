@@ -3,8 +3,8 @@
 
 constexpr ULONG GLACIER_TAG = DriverTag("Gla5");
 constexpr ULONG GLACIER_BLOCKS = 2222;
-constexpr SIZE_T GLACIER_LAYER_BYTES = 400;
-constexpr SIZE_T GLACIER_LOCK_BYTES = 112;
+constexpr SIZE_T GLACIER_LAYER_BYTES = RequestForBytes(416);
+constexpr SIZE_T GLACIER_LOCK_BYTES = RequestForBytes(128);
 
 static BLOCK_LIST GlacierLayers;
 

@@ -15,35 +15,6 @@ ULONG_PTR ExPagedLookasideLock;
 constexpr USHORT ExpDefaultLookasideDepth = 4;
 constexpr USHORT ExpMaximumLookasideDepth = 256;
 
-// _SLIST_HEADER: Alignment holds the depth (16 bits) and a sequence number (48 bits), Region the first entry's address.
-constexpr ULONGLONG ExpSListDepthMask = 0xFFFF;
-constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
-
-extern "C" PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
-    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
-    if (first != nullptr) {
-        ListHead->Region = reinterpret_cast<ULONG_PTR>(first->Next);
-        ListHead->Alignment = ListHead->Alignment - 1 + ExpSListSequenceUnit;
-    }
-    KeLowerIrql(irql);
-    return first;
-}
-
-extern "C" PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
-    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
-    ListEntry->Next = first;
-    ListHead->Region = reinterpret_cast<ULONG_PTR>(ListEntry);
-    ListHead->Alignment = ListHead->Alignment + 1 + ExpSListSequenceUnit;
-    KeLowerIrql(irql);
-    return first;
-}
-
-extern "C" USHORT ExQueryDepthSList(PSLIST_HEADER ListHead) {
-    return static_cast<USHORT>(ListHead->Alignment & ExpSListDepthMask);
-}
-
 static VOID ExpInitializeList(PGENERAL_LOOKASIDE List, POOL_TYPE PoolType, PALLOCATE_FUNCTION Allocate,
                               PFREE_FUNCTION Free, SIZE_T Size, ULONG Tag) {
     memset(List, 0, sizeof(*List));

@@ -1,7 +1,7 @@
 // The pool's routines for the rest of the kernel and for drivers.
 #include "pool.h"
 
-constexpr SIZE_T ExpMaximumRequest = SIZE_T(1) << 40;
+constexpr SIZE_T ExpMaximumRequest = SIZE_T(1) << (sizeof(SIZE_T) == 8 ? 40 : 30);
 
 extern "C" {
 // The tag at whose allocation and release the kernel stops. A debugger writes it; 0 and unused tags match nothing.
@@ -69,9 +69,7 @@ static PVOID ExpAllocateBig(ULONG PoolType, SIZE_T Bytes, ULONG Tag, SIZE_T* Cha
     }
     PPOOL_DESCRIPTOR descriptor = ExpTotalsOf(paged);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&descriptor->NonPagedLock);
-    descriptor->RunningAllocs++;
-    descriptor->BigPagesAllocated += pages;
-    descriptor->BytesAllocated += *Charged;
+    ExpCountBlock(descriptor, *Charged, pages, FALSE);
     KeReleaseSpinLock(&descriptor->NonPagedLock, irql);
     return address;
 }
@@ -150,16 +148,6 @@ static VOID ExpCheckFreeTag(PVOID P, ULONG BlockTag, ULONG FreeTag) {
     }
 }
 
-static VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
-    const UCHAR* end = static_cast<const UCHAR*>(P) + Entry->NumberOfBytes;
-    for (const UCHAR* byte = end - Entry->SlushSize; byte < end; byte++) {
-        if (*byte != Entry->Pattern) {
-            KeBugCheckEx(BAD_POOL_HEADER, 0x21, reinterpret_cast<ULONG_PTR>(P), Entry->NumberOfBytes,
-                         reinterpret_cast<ULONG_PTR>(byte));
-        }
-    }
-}
-
 static VOID ExpReleaseBig(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
     BOOLEAN paged = (Entry->PoolType & ExpPoolPaged) != 0;
     POOL_TRACKER_BIG_PAGES removed;
@@ -168,9 +156,7 @@ static VOID ExpReleaseBig(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
     }
     PPOOL_DESCRIPTOR descriptor = ExpTotalsOf(paged);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&descriptor->NonPagedLock);
-    descriptor->RunningDeAllocs++;
-    descriptor->BigPagesDeallocated += removed.NumberOfBytes / PAGE_SIZE;
-    descriptor->BytesDeallocated += removed.NumberOfBytes;
+    ExpCountBlock(descriptor, removed.NumberOfBytes, removed.NumberOfBytes / PAGE_SIZE, TRUE);
     KeReleaseSpinLock(&descriptor->NonPagedLock, irql);
     MiFreePoolPages(P);
 }

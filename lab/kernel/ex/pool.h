@@ -2,6 +2,7 @@
 //   pool.cpp          initialization, ExAllocatePool*, ExFreePool*
 //   poolblock.cpp     blocks below a page: headers, page-internal free lists, split and merge
 //   pooltrack.cpp     tag counters: global table, per-processor tables, expansion table
+//   pooltotals.cpp    sums in the descriptors
 //   poolbig.cpp       table of allocations of a page and more
 //   lookaside.cpp     lookaside lists of drivers
 #pragma once
@@ -15,11 +16,11 @@ typedef struct _POOL_DESCRIPTOR POOL_DESCRIPTOR, *PPOOL_DESCRIPTOR;
 typedef struct _POOL_TRACKER_TABLE POOL_TRACKER_TABLE, *PPOOL_TRACKER_TABLE;
 typedef struct _POOL_TRACKER_BIG_PAGES POOL_TRACKER_BIG_PAGES, *PPOOL_TRACKER_BIG_PAGES;
 
-// BlockSize and PreviousSize count units of 16 bytes and include the header of one unit.
-constexpr SIZE_T ExpPoolUnit = 16;
+// BlockSize and PreviousSize count units of 16 bytes, on x86 of 8, and include the header of one unit.
+constexpr SIZE_T ExpPoolUnit = sizeof(POOL_HEADER);
 constexpr ULONG ExpUnitsPerPage = PAGE_SIZE / ExpPoolUnit;
-// The largest block holds 255 units, the largest number that BlockSize can name: requests above go to the page
-// allocator.
+constexpr ULONG ExpUnitMask = ExpUnitsPerPage - 1; // what BlockSize can name
+// The largest block leaves a unit of its page: requests above go to the page allocator.
 constexpr SIZE_T ExpLargestSmallRequest = PAGE_SIZE - 2 * ExpPoolUnit;
 
 // _POOL_HEADER.PoolType: 0 in a free block, else the kept bits of the caller's pool type with the in-use bit.
@@ -76,6 +77,10 @@ struct EXP_POOL_GEOMETRY {
 // Sets up everything; tagging decides whether tag counters are kept until the next start.
 VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging);
 
+// pooltotals.cpp -----------------------------------------------------------------------------------------------------
+VOID ExpCountPages(PPOOL_DESCRIPTOR Descriptor, SIZE_T Pages, BOOLEAN Free);
+VOID ExpCountBlock(PPOOL_DESCRIPTOR Descriptor, SIZE_T Bytes, SIZE_T BigPages, BOOLEAN Free);
+
 // poolblock.cpp ------------------------------------------------------------------------------------------------------
 VOID ExpInitializeDescriptor(PPOOL_DESCRIPTOR Descriptor, ULONG PoolType, ULONG PoolIndex);
 PPOOL_DESCRIPTOR ExpChooseDescriptor(BOOLEAN Paged);
@@ -99,5 +104,8 @@ VOID ExpInitializeBigPages(SIZE_T Entries);
 BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType);
 // Copies the entry of Va; with Remove it becomes history (bit 0 of its address set). FALSE when Va is not in use.
 BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry);
+
+// Stops the machine when something was written behind what the caller of an allocation had asked for.
+VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry);
 
 SIZE_T ExpRoundToPages(SIZE_T Bytes);

@@ -9,11 +9,8 @@ SIZE_T ExpPoolBigEntriesInUse;
 ULONG_PTR ExpLargePoolTableLock;
 }
 
-constexpr ULONGLONG ExpBigNeverUsed = 1;
-// What fills the unused tail of the last page, so that an overrun shows on free.
-constexpr UCHAR ExpBigPattern = 0xDB;
-
-static SIZE_T ExpBigHash(ULONGLONG Va) {
+constexpr ULONG_PTR ExpBigNeverUsed = 1;
+static SIZE_T ExpBigHash(ULONG_PTR Va) {
     ULONGLONG product = static_cast<ULONGLONG>(static_cast<ULONG>(Va >> PAGE_SHIFT)) * 40543;
     return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) &
            (PoolBigPageTableSize - 1);
@@ -36,7 +33,7 @@ static PPOOL_TRACKER_BIG_PAGES ExpAllocateBigTable(SIZE_T Entries) {
 }
 
 // A slot that can be overwritten, from the hash index of Va on and all the way round; null when the table is full.
-static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONGLONG Va) {
+static PPOOL_TRACKER_BIG_PAGES ExpFindBigSlot(ULONG_PTR Va) {
     SIZE_T start = ExpBigHash(Va);
     for (SIZE_T i = 0; i < PoolBigPageTableSize; i++) {
         PPOOL_TRACKER_BIG_PAGES entry = &PoolBigPageTable[(start + i) & (PoolBigPageTableSize - 1)];
@@ -74,8 +71,40 @@ VOID ExpInitializeBigPages(SIZE_T Entries) {
     ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
 }
 
+// The unused tail of the last page is filled and looked at when the allocation is freed: from Windows 10 on.
+#if LAB_ERA == 7
+
+static VOID ExpDescribeSlush(PPOOL_TRACKER_BIG_PAGES, SIZE_T) {}
+static VOID ExpFillSlush(PVOID, SIZE_T) {}
+VOID ExpCheckSlush(PVOID, PPOOL_TRACKER_BIG_PAGES) {}
+
+#else
+
+constexpr UCHAR ExpBigPattern = 0xDB;
+
+static VOID ExpDescribeSlush(PPOOL_TRACKER_BIG_PAGES Entry, SIZE_T Slush) {
+    Entry->Pattern = ExpBigPattern;
+    Entry->SlushSize = Slush & 0xFFF;
+}
+
+static VOID ExpFillSlush(PVOID Tail, SIZE_T Slush) {
+    memset(Tail, ExpBigPattern, Slush);
+}
+
+VOID ExpCheckSlush(PVOID P, PPOOL_TRACKER_BIG_PAGES Entry) {
+    const UCHAR* end = static_cast<const UCHAR*>(P) + Entry->NumberOfBytes;
+    for (const UCHAR* byte = end - Entry->SlushSize; byte < end; byte++) {
+        if (*byte != Entry->Pattern) {
+            KeBugCheckEx(BAD_POOL_HEADER, 0x21, reinterpret_cast<ULONG_PTR>(P), Entry->NumberOfBytes,
+                         reinterpret_cast<ULONG_PTR>(byte));
+        }
+    }
+}
+
+#endif
+
 BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType) {
-    ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
+    ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Va);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);
     PPOOL_TRACKER_BIG_PAGES entry = ExpFindBigSlot(address);
     if (entry == nullptr && ExpGrowBigTable()) {
@@ -84,10 +113,9 @@ BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, UL
     if (entry != nullptr) {
         entry->Va = address;
         entry->Key = Tag;
-        entry->Pattern = ExpBigPattern;
         entry->PoolType = PoolType & 0xFFF;
-        entry->SlushSize = Slush & 0xFFF;
         entry->NumberOfBytes = Bytes;
+        ExpDescribeSlush(entry, Slush);
         ExpPoolBigEntriesInUse++;
     }
     KeReleaseSpinLock(&ExpLargePoolTableLock, irql);
@@ -95,12 +123,12 @@ BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, UL
         return FALSE;
     }
     // Without the lock: the page may not be there yet, and that is allowed for paged pool below DISPATCH_LEVEL only.
-    memset(static_cast<PUCHAR>(Va) + (Bytes - Slush), ExpBigPattern, Slush);
+    ExpFillSlush(static_cast<PUCHAR>(Va) + (Bytes - Slush), Slush);
     return TRUE;
 }
 
 BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry) {
-    ULONGLONG address = reinterpret_cast<ULONG_PTR>(Va);
+    ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Va);
     BOOLEAN found = FALSE;
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&ExpLargePoolTableLock);
     SIZE_T start = ExpBigHash(address);

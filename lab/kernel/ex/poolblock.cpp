@@ -58,13 +58,13 @@ static VOID ExpLinkFree(PPOOL_DESCRIPTOR Descriptor, PPOOL_HEADER Header) {
 }
 
 static VOID ExpSetPlace(PPOOL_HEADER Header, PPOOL_DESCRIPTOR Descriptor, ULONG PreviousSize, ULONG BlockSize) {
-    Header->PreviousSize = PreviousSize & 0xFF;
-    Header->BlockSize = BlockSize & 0xFF;
-    Header->PoolIndex = Descriptor->PoolIndex & 0xFF;
+    Header->PreviousSize = PreviousSize & ExpUnitMask;
+    Header->BlockSize = BlockSize & ExpUnitMask;
+    Header->PoolIndex = Descriptor->PoolIndex & 0x7F;
     Header->PoolType = 0;
     PPOOL_HEADER next = ExpNextBlock(Header);
     if (next != nullptr) {
-        next->PreviousSize = BlockSize & 0xFF;
+        next->PreviousSize = BlockSize & ExpUnitMask;
     }
 }
 
@@ -142,16 +142,17 @@ PPOOL_HEADER ExpAllocateBlock(PPOOL_DESCRIPTOR Descriptor, ULONG Units, ULONG Po
             KeReleaseSpinLock(&Descriptor->NonPagedLock, irql);
             return nullptr;
         }
-        Descriptor->PagesAllocated++;
+        ExpCountPages(Descriptor, 1, FALSE);
         header = static_cast<PPOOL_HEADER>(page);
         header->Ulong1 = 0;
         header = ExpSplit(Descriptor, header, ExpUnitsPerPage, Units);
     }
-    header->PoolType = ((PoolType & ExpPoolKeptBits) | ExpPoolInUse) & 0xFF;
+    header->PoolType = ((PoolType & ExpPoolKeptBits) | ExpPoolInUse) & 0x7F;
     header->PoolTag = Tag;
-    header->ProcessBilled = nullptr;
-    Descriptor->RunningAllocs++;
-    Descriptor->BytesAllocated += Units * ExpPoolUnit;
+#ifndef _M_IX86
+    header->ProcessBilled = nullptr; // there it would be the tag
+#endif
+    ExpCountBlock(Descriptor, Units * ExpPoolUnit, 0, FALSE);
     KeReleaseSpinLock(&Descriptor->NonPagedLock, irql);
     return header;
 }
@@ -181,8 +182,7 @@ VOID ExpCheckLiveBlock(PPOOL_HEADER Header) {
 VOID ExpFreeBlock(PPOOL_HEADER Header) {
     PPOOL_DESCRIPTOR descriptor = ExpDescriptorOf(Header);
     KIRQL irql = KeAcquireSpinLockRaiseToDpc(&descriptor->NonPagedLock);
-    descriptor->RunningDeAllocs++;
-    descriptor->BytesDeallocated += Header->BlockSize * ExpPoolUnit;
+    ExpCountBlock(descriptor, Header->BlockSize * ExpPoolUnit, 0, TRUE);
     Header->PoolType = 0;
 
     PPOOL_HEADER start = Header;
@@ -201,7 +201,7 @@ VOID ExpFreeBlock(PPOOL_HEADER Header) {
         }
     }
     if (units == ExpUnitsPerPage) {
-        descriptor->PagesDeallocated++;
+        ExpCountPages(descriptor, 1, TRUE);
         MiFreePoolPages(start);
     } else {
         ExpSetPlace(start, descriptor, start->PreviousSize, units);

@@ -150,6 +150,9 @@ VOID ExpInitializeTracker(SIZE_T Entries, SIZE_T ExpansionLimitPages) {
     PoolTrackTable = ExpAllocateTable(bytes);
     // The global table is charged in its own row; what comes later counts per processor.
     ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
-    ExPoolTagTables[0] = ExpAllocateTable(bytes);
-    ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
+    // ReactOS, like the first NTs, has the global table alone.
+    for (ULONG i = 0; i < KeNumberProcessors && KeBootOptionIs("tagtables", "on", TRUE); i++) {
+        ExPoolTagTables[i] = ExpAllocateTable(bytes);
+        ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
+    }
 }

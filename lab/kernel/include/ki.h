@@ -1,9 +1,9 @@
 // Interfaces between the parts of the kernel. Drivers see only nt.h. Sections name the folder that owns the routines.
 #pragma once
 
+#include "era.h"
 #include "loader_block.h"
 #include "nt.h"
-#include "nt_addresses.h"
 
 typedef struct _LIST_ENTRY LIST_ENTRY, *PLIST_ENTRY;
 typedef struct _UNICODE_STRING UNICODE_STRING, *PUNICODE_STRING;
@@ -25,10 +25,23 @@ typedef struct _MMPTE MMPTE, *PMMPTE;
 typedef struct _MMPFN MMPFN, *PMMPFN;
 typedef struct _MM_PAGED_POOL_INFO MM_PAGED_POOL_INFO, *PMM_PAGED_POOL_INFO;
 typedef struct _PHYSICAL_MEMORY_DESCRIPTOR PHYSICAL_MEMORY_DESCRIPTOR, *PPHYSICAL_MEMORY_DESCRIPTOR;
+#if LAB_ERA == 7
+typedef struct _LDR_DATA_TABLE_ENTRY KLDR_DATA_TABLE_ENTRY, *PKLDR_DATA_TABLE_ENTRY;
+#else
 typedef struct _KLDR_DATA_TABLE_ENTRY KLDR_DATA_TABLE_ENTRY, *PKLDR_DATA_TABLE_ENTRY;
+#endif
 typedef struct _UNLOADED_DRIVERS UNLOADED_DRIVERS, *PUNLOADED_DRIVERS;
 
 #define MAXIMUM_PROCESSORS 64
+
+// An address as the debugger protocol carries it: 64 bits, sign-extended where addresses have 32.
+inline ULONG64 KdExtendAddress(ULONG_PTR Address) {
+    return static_cast<ULONG64>(static_cast<LONG64>(static_cast<LONG_PTR>(Address)));
+}
+
+inline ULONG64 KdExtendAddress(const volatile VOID* Address) {
+    return KdExtendAddress(reinterpret_cast<ULONG_PTR>(Address));
+}
 
 // Code and data of sections that leave memory when start is over.
 #define INIT_FUNCTION __declspec(code_seg("INIT"))
@@ -121,6 +134,7 @@ ULONG64 MmGetPhysicalAddress(const VOID* Address);
 #define MMDBG_COPY_WRITE 0x1    // to the target; goes through read-only pages. Without it: from the target
 #define MMDBG_COPY_PHYSICAL 0x2 // Address is physical; only memory is reachable, no devices
 BOOLEAN MmIsAddressValidForDebugger(ULONG64 Address);
+ULONG MmGetProtectionForDebugger(ULONG64 Address); // 1 read, 2 write, 4 execute; 0 when nothing is mapped
 // Copies up to Length bytes and returns how many: fewer when it meets a page that is not there.
 SIZE_T MmDbgCopyMemory(ULONG64 Address, PVOID Buffer, SIZE_T Length, ULONG Flags);
 // A window onto the page of a physical address, valid until the next call; null when no memory is there.
@@ -154,7 +168,7 @@ BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN
 VOID KdpPrint(PCSTR Text, ULONG Length);
 // Asks the debugger's user; returns the length of the answer, which is not terminated.
 ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize);
-// Path is terminated. The caller skips the breakpoint instruction when Context->Rip comes back unchanged.
+// Path is terminated. The caller skips the breakpoint instruction when Context's program counter comes back unchanged.
 VOID KdpReportLoad(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
 VOID KdpReportUnload(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context);
 // From the clock interrupt: reads at most one byte without waiting. TRUE when it was a break-in; the caller then

@@ -1,14 +1,22 @@
 // What a driver of the lab sees of the kernel: base types, and the routines that ntoskrnl.exe exports. Names, sizes and
-// meanings are those of the public driver interface of 64-bit Windows; only what the lab needs is here.
+// meanings are those of the public driver interface of Windows; only what the lab needs is here.
 #pragma once
 
+// The kernel exports what ntoskrnl.def names.
 #ifdef _NTOSKRNL_
-#define NTKERNELAPI __declspec(dllexport)
+#define NTKERNELAPI
 #else
 #define NTKERNELAPI __declspec(dllimport)
 #endif
+// On x86 everything is compiled as stdcall (-mrtd), as Windows is, but for what says otherwise.
+#ifdef _M_IX86
+#define FASTCALL __fastcall
+#define CDECL __cdecl
+#else
+#define FASTCALL
+#define CDECL
+#endif
 #define DECLSPEC_NORETURN __attribute__((noreturn))
-#define NTAPI
 #define VOID void
 #define FORCEINLINE inline __attribute__((always_inline))
 
@@ -24,9 +32,16 @@ typedef int INT;
 typedef unsigned int UINT;
 typedef long LONG, *PLONG, NTSTATUS, KPRIORITY;
 typedef unsigned long ULONG, *PULONG, ACCESS_MASK;
-typedef long long LONGLONG, *PLONGLONG, LONG64, LONG_PTR, *PLONG_PTR;
-typedef unsigned long long ULONGLONG, *PULONGLONG, ULONG64, *PULONG64, ULONG_PTR, *PULONG_PTR, SIZE_T, *PSIZE_T,
-    KAFFINITY, KSPIN_LOCK, *PKSPIN_LOCK, PHYSICAL_ADDRESS64;
+typedef long long LONGLONG, *PLONGLONG, LONG64;
+typedef unsigned long long ULONGLONG, *PULONGLONG, ULONG64, *PULONG64;
+#ifdef _M_IX86
+typedef long LONG_PTR, *PLONG_PTR;
+typedef unsigned long ULONG_PTR, *PULONG_PTR;
+#else
+typedef long long LONG_PTR, *PLONG_PTR;
+typedef unsigned long long ULONG_PTR, *PULONG_PTR;
+#endif
+typedef ULONG_PTR SIZE_T, *PSIZE_T, KAFFINITY, KSPIN_LOCK, *PKSPIN_LOCK;
 typedef void *PVOID, *HANDLE, **PHANDLE;
 typedef CHAR KPROCESSOR_MODE;
 
@@ -59,9 +74,15 @@ typedef CHAR KPROCESSOR_MODE;
 #define PASSIVE_LEVEL 0
 #define APC_LEVEL 1
 #define DISPATCH_LEVEL 2
+#ifdef _M_IX86
+#define CLOCK_LEVEL 28
+#define IPI_LEVEL 29
+#define HIGH_LEVEL 31
+#else
 #define CLOCK_LEVEL 13
 #define IPI_LEVEL 14
 #define HIGH_LEVEL 15
+#endif
 
 // Of pool types and of ExAllocatePool2.
 #define POOL_RAISE_IF_ALLOCATION_FAILURE 16
@@ -109,14 +130,14 @@ typedef struct _KTIMER KTIMER, *PKTIMER;
 typedef struct _DRIVER_OBJECT DRIVER_OBJECT, *PDRIVER_OBJECT;
 
 extern "C" {
-VOID* memcpy(VOID* Destination, const VOID* Source, SIZE_T Length);
-VOID* memmove(VOID* Destination, const VOID* Source, SIZE_T Length);
-VOID* memset(VOID* Destination, int Fill, SIZE_T Length);
-SIZE_T strlen(PCSTR Text);
-int memcmp(const VOID* First, const VOID* Second, SIZE_T Length);
+VOID* CDECL memcpy(VOID* Destination, const VOID* Source, SIZE_T Length);
+VOID* CDECL memmove(VOID* Destination, const VOID* Source, SIZE_T Length);
+VOID* CDECL memset(VOID* Destination, int Fill, SIZE_T Length);
+SIZE_T CDECL strlen(PCSTR Text);
+int CDECL memcmp(const VOID* First, const VOID* Second, SIZE_T Length);
 
 // Debugging ----------------------------------------------------------------------------------------------------------
-NTKERNELAPI ULONG DbgPrint(PCSTR Format, ...) __attribute__((format(printf, 1, 2)));
+NTKERNELAPI ULONG CDECL DbgPrint(PCSTR Format, ...) __attribute__((format(printf, 1, 2)));
 NTKERNELAPI VOID DbgBreakPoint(VOID);
 NTKERNELAPI VOID DbgBreakPointWithStatus(ULONG Status);
 NTKERNELAPI DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
@@ -125,7 +146,7 @@ NTKERNELAPI DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR Bu
 
 // Interrupt request level and locks -----------------------------------------------------------------------------------
 NTKERNELAPI KIRQL KeGetCurrentIrql(VOID);
-NTKERNELAPI KIRQL KfRaiseIrql(KIRQL NewIrql);
+NTKERNELAPI KIRQL FASTCALL KfRaiseIrql(KIRQL NewIrql);
 NTKERNELAPI VOID KeLowerIrql(KIRQL NewIrql);
 NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock);
 NTKERNELAPI VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql);

@@ -1,7 +1,7 @@
 // The requests a stopped target serves, but for memory, contexts and breakpoints, which have their own files.
 #include "kdp.h"
 
-static uint8_t KdpControlBuffer[0x100];
+static uint8_t KdpControlBuffer[0x400]; // larger than any control space
 
 constexpr uint32_t KdInterfaceIsa = 1;
 constexpr uint32_t KdAddressSpacePorts = 1;
@@ -17,33 +17,24 @@ void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t D
 static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
     uint16_t processor = KdGet16(Message->Header + KdProcessorField);
-    uint32_t size = 0;
-    if (processor < Stop->NumberProcessors) {
-        uint64_t selector = KdGet64(fields);
-        size = KdpWritableControl(selector);
-        if (size != 0) {
-            __builtin_memcpy(KdpControlBuffer, Stop->Special, size);
-        } else {
-            size = KdpReadControl(processor, selector, KdpControlBuffer, sizeof KdpControlBuffer);
-        }
-    }
     uint32_t wanted = KdGet32(fields + 8);
-    uint32_t done = wanted < size ? wanted : size;
+    uint32_t done = 0;
+    if (processor < Stop->NumberProcessors) {
+        done = KdpReadControl(Stop, processor, KdGet64(fields), KdpControlBuffer,
+                              wanted < sizeof KdpControlBuffer ? wanted : sizeof KdpControlBuffer);
+    }
     KdPut32(fields + 12, done);
-    KdpReply(Message, size != 0 ? KdStatusSuccess : KdStatusUnsuccessful, KdpControlBuffer, done);
+    KdpReply(Message, done != 0 ? KdStatusSuccess : KdStatusUnsuccessful, KdpControlBuffer, done);
 }
 
 static void KdpServeWriteControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
-    uint32_t size = KdpWritableControl(KdGet64(fields));
+    uint16_t processor = KdGet16(Message->Header + KdProcessorField);
     uint32_t wanted = KdGet32(fields + 8);
-    bool valid = KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && size != 0 && wanted <= size &&
-                 wanted <= Message->DataSize;
-    if (valid) {
-        __builtin_memcpy(Stop->Special, Message->Data, wanted);
-    }
-    KdPut32(fields + 12, valid ? wanted : 0);
-    KdpReply(Message, valid ? KdStatusSuccess : KdStatusUnsuccessful, nullptr, 0);
+    bool done = processor < Stop->NumberProcessors && wanted <= Message->DataSize &&
+                KdpWriteControl(Stop, processor, KdGet64(fields), Message->Data, wanted);
+    KdPut32(fields + 12, done ? wanted : 0);
+    KdpReply(Message, done ? KdStatusSuccess : KdStatusUnsuccessful, nullptr, 0);
 }
 
 // Port (8), size (4), value (4); in the extended form size (4), interface (4), bus (4), address space (4), port (8),

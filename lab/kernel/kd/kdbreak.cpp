@@ -22,6 +22,7 @@ static bool KdpPlant(KD_BREAKPOINT* Breakpoint) {
 }
 
 uint32_t KdpAddBreakpoint(uint64_t Address) {
+    Address = KdpCanonicalAddress(Address);
     KD_BREAKPOINT* entry = nullptr;
     uint32_t handle = 0;
     for (uint32_t i = 0; i < KdBreakpointTableSize; i++) {

@@ -27,7 +27,7 @@ VOID KdInitSystem(VOID) {
         KdDebuggerNotPresent = TRUE;
         return;
     }
-    KdpHideContextEx = KeBootOptionIs("kdnoex", "on", FALSE) != 0;
+    KdpHideContextEx = KeBootOptionIs("kdnoex", "on", !KdpHasContextEx) != 0;
     KdpStartLink(pipe);
     if (KeBootOptionIs("noise", "on", FALSE)) {
         pipe->Put(reinterpret_cast<const uint8_t*>(KdpNoise), sizeof KdpNoise);

@@ -60,8 +60,9 @@ uint32_t KdpWritePhysical(uint64_t Address, const void* Bytes, uint32_t Size);
 // 1 read, 2 write, 4 execute; 0 when nothing is mapped.
 uint32_t KdpQueryProtection(uint64_t Address);
 uint32_t KdpQueryAddressSpace(uint64_t Address); // 0 process, 1 session, 2 kernel
-// Up to Size bytes of the object that Selector names; returns its size, 0 for an unknown one.
-uint32_t KdpReadControl(uint16_t Processor, uint64_t Selector, void* Bytes, uint32_t Size);
+// Where the x64 control space Selector lies that is an address: 0 control region, 1 its block, 3 current thread; 0 for
+// any other.
+uint64_t KdpControlAddress(uint16_t Processor, uint64_t Selector);
 bool KdpReadMsr(uint32_t Msr, uint64_t* Value);
 bool KdpWriteMsr(uint32_t Msr, uint64_t Value);
 uint32_t KdpReadPort(uint16_t Port, uint32_t Size); // Size is 1, 2 or 4
@@ -124,7 +125,7 @@ void KdpSendPrint(const KD_STOP* Stop, const char* Text, uint32_t Length);
 // Asks until there is an answer; returns its length, at most ResponseSize.
 uint32_t KdpSendPrompt(const KD_STOP* Stop, const char* Text, uint32_t Length, char* Response, uint32_t ResponseSize);
 
-// amd64/kdreport.cpp
+// amd64/kdreport.cpp, i386/kdreport.cpp
 // ----------------------------------------------------------------------------------------------------------
 
 extern const uint8_t KdpBreakpointInstruction;
@@ -134,5 +135,9 @@ uint64_t KdpProgramCounter(const KD_STOP* Stop);
 void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* Stream, uint32_t StreamSize);
 // What Continue2 asks for.
 void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union);
-// Bytes of Special that WriteControlSpace may change, and whether Selector names them.
-uint32_t KdpWritableControl(uint64_t Selector);
+// An address of a request in the one form that it is compared in.
+uint64_t KdpCanonicalAddress(uint64_t Address);
+// Control space Where of a processor: a selector on x64, an offset into KPROCESSOR_STATE on x86. Reads up to Size bytes
+// and returns how many, 0 when there is none such. Writes all of Size or nothing; returns whether it did.
+uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, uint8_t* Bytes, uint32_t Size);
+bool KdpWriteControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, const uint8_t* Bytes, uint32_t Size);

@@ -8,7 +8,7 @@ static KD_STOP KdpDescribeStop(PCONTEXT Context) {
     stop.ProcessorLevel = static_cast<uint16_t>(prcb->CpuType);
     stop.Processor = static_cast<uint16_t>(prcb->Number);
     stop.NumberProcessors = KeNumberProcessors;
-    stop.Thread = reinterpret_cast<uint64_t>(prcb->CurrentThread);
+    stop.Thread = KdExtendAddress(prcb->CurrentThread);
     stop.Context = reinterpret_cast<uint8_t*>(Context);
     stop.Special = reinterpret_cast<uint8_t*>(&prcb->ProcessorState.SpecialRegisters);
     return stop;

@@ -37,7 +37,7 @@ extern "C" LONGLONG KeQuerySystemTime(VOID) {
     return KeBootTime + static_cast<LONGLONG>(KiInterruptTime);
 }
 
-extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame) {
+extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME) {
     PKPRCB prcb = KeGetCurrentPrcb();
     KeTickCount = KeTickCount + 1;
     KiInterruptTime = KiInterruptTime + KiClockIncrement;
@@ -57,7 +57,7 @@ extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame) {
         prcb->QuantumEnd = TRUE;
         HalRequestSoftwareInterrupt(DISPATCH_LEVEL);
     }
-    (TrapFrame->PreviousIrql >= DISPATCH_LEVEL ? prcb->DpcTime : prcb->KernelTime)++;
+    (prcb->DpcRoutineActive ? prcb->DpcTime : prcb->KernelTime)++;
     KdCheckForDebugBreak();
 }
 

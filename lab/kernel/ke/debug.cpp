@@ -13,24 +13,24 @@ static BOOLEAN KdpIsDebuggerEvent(LONG Code) {
     return Code == STATUS_BREAKPOINT || Code == STATUS_SINGLE_STEP || Code == STATUS_ASSERTION_FAILURE;
 }
 
-// int 2Dh: the service in rax, its arguments in rcx and rdx. Goes on behind the int3 that follows, unless the debugger
-// moved the instruction pointer.
-static BOOLEAN KdpServeDebugService(ULONG64 Service, PCONTEXT Context) {
-    ULONG64 rip = Context->Rip;
-    switch (Service) {
-    case BREAKPOINT_PRINT: KdpPrint(reinterpret_cast<PCSTR>(Context->Rcx), static_cast<ULONG>(Context->Rdx)); break;
+// int 2Dh: the service and its two arguments are the exception's parameters. Goes on behind the int3 that follows,
+// unless the debugger moved the program counter.
+static BOOLEAN KdpServeDebugService(PEXCEPTION_RECORD64 Record, PCONTEXT Context) {
+    ULONG_PTR first = static_cast<ULONG_PTR>(Record->ExceptionInformation[1]);
+    ULONG_PTR second = static_cast<ULONG_PTR>(Record->ExceptionInformation[2]);
+    ULONG_PTR pc = CONTEXT_TO_PROGRAM_COUNTER(Context);
+    switch (Record->ExceptionInformation[0]) {
+    case BREAKPOINT_PRINT: KdpPrint(reinterpret_cast<PCSTR>(first), static_cast<ULONG>(second)); break;
     case BREAKPOINT_LOAD_SYMBOLS:
-        KdpReportLoad(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx),
-                      Context);
+        KdpReportLoad(reinterpret_cast<PCSTR>(first), reinterpret_cast<const KD_SYMBOLS_INFO*>(second), Context);
         break;
     case BREAKPOINT_UNLOAD_SYMBOLS:
-        KdpReportUnload(reinterpret_cast<PCSTR>(Context->Rcx), reinterpret_cast<const KD_SYMBOLS_INFO*>(Context->Rdx),
-                        Context);
+        KdpReportUnload(reinterpret_cast<PCSTR>(first), reinterpret_cast<const KD_SYMBOLS_INFO*>(second), Context);
         break;
     default: return FALSE;
     }
-    if (Context->Rip == rip) {
-        Context->Rip++;
+    if (CONTEXT_TO_PROGRAM_COUNTER(Context) == pc) {
+        CONTEXT_TO_PROGRAM_COUNTER(Context)++;
     }
     return TRUE;
 }
@@ -52,8 +52,7 @@ extern "C" NOINLINE BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME Exc
 
     BOOLEAN service = Record->ExceptionCode == STATUS_BREAKPOINT && Record->NumberParameters > 0 &&
                       Record->ExceptionInformation[0] != BREAKPOINT_BREAK;
-    BOOLEAN handled = service ? KdpServeDebugService(Record->ExceptionInformation[0], Context)
-                              : KdpReport(Record, Context, FirstChance);
+    BOOLEAN handled = service ? KdpServeDebugService(Record, Context) : KdpReport(Record, Context, FirstChance);
 
     KiRestoreSpecial(special);
     KeRestoreInterrupts(enabled);
@@ -69,7 +68,7 @@ extern "C" NOINLINE VOID KdCheckForDebugBreak(VOID) {
 
 static KD_SYMBOLS_INFO KdpDescribeImage(PKLDR_DATA_TABLE_ENTRY Entry) {
     constexpr ULONG64 system_process_id = 4;
-    return {reinterpret_cast<ULONG64>(Entry->DllBase), system_process_id, Entry->CheckSum, Entry->SizeOfImage};
+    return {KdExtendAddress(Entry->DllBase), system_process_id, Entry->CheckSum, Entry->SizeOfImage};
 }
 
 extern "C" NOINLINE VOID DbgLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry) {

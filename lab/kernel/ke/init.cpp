@@ -9,7 +9,7 @@ ULONG NtGlobalFlag;
 extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* LoaderBlock) {
     KiLoaderBlock = *LoaderBlock;
     KiInitializeBootProcessor();
-    KiWriteCr8(DISPATCH_LEVEL);
+    KiWriteIrql(DISPATCH_LEVEL);
     KiInitializeScheduler();
     MmInitSystem();
     CmInitSystem();

@@ -2,22 +2,6 @@
 // the same, so that a debugger sees who holds it.
 #include "ke.h"
 
-extern "C" PKPCR KeGetPcr(VOID) {
-    PKPCR pcr;
-    __asm__ volatile("movq %%gs:0x18, %0" : "=r"(pcr));
-    return pcr;
-}
-
-extern "C" PKPRCB KeGetCurrentPrcb(VOID) {
-    return &KeGetPcr()->Prcb;
-}
-
-extern "C" NTKERNELAPI PKTHREAD KeGetCurrentThread(VOID) {
-    PKTHREAD thread;
-    __asm__ volatile("movq %%gs:0x188, %0" : "=r"(thread));
-    return thread;
-}
-
 extern "C" NTKERNELAPI ULONG KeGetCurrentProcessorNumber(VOID) {
     return KeGetCurrentPrcb()->Number;
 }
@@ -35,23 +19,23 @@ extern "C" VOID KeRestoreInterrupts(BOOLEAN Enable) {
 }
 
 extern "C" NTKERNELAPI KIRQL KeGetCurrentIrql(VOID) {
-    return static_cast<KIRQL>(KiReadCr8());
+    return KiReadIrql();
 }
 
-extern "C" NTKERNELAPI KIRQL KfRaiseIrql(KIRQL NewIrql) {
-    KIRQL old = static_cast<KIRQL>(KiReadCr8());
+extern "C" NTKERNELAPI KIRQL FASTCALL KfRaiseIrql(KIRQL NewIrql) {
+    KIRQL old = KiReadIrql();
     if (NewIrql < old) {
         KeBugCheckEx(IRQL_NOT_GREATER_OR_EQUAL, old, NewIrql, 0, 0);
     }
-    KiWriteCr8(NewIrql);
+    KiWriteIrql(NewIrql);
     return old;
 }
 
 extern "C" NTKERNELAPI VOID KeLowerIrql(KIRQL NewIrql) {
-    if (NewIrql > KiReadCr8()) {
-        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, KiReadCr8(), NewIrql, 0, 0);
+    if (NewIrql > KiReadIrql()) {
+        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, KiReadIrql(), NewIrql, 0, 0);
     }
-    KiWriteCr8(NewIrql);
+    KiWriteIrql(NewIrql);
 }
 
 extern "C" NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock) {

@@ -2,12 +2,17 @@
 //   init.cpp        order of start
 //   thread.cpp      ready queues, switching, waiting
 //   clock.cpp       tick, timers, system time          dpc.cpp    deferred procedure calls
-//   kdtrap.cpp      the way of an exception to the debugger and of prints and image reports
+//   debug.cpp       the way of an exception to the debugger and of prints and image reports
 //   kdblock.cpp     the blocks through which a debugger finds its way
-//   amd64/          what knows the processor: entries, contexts, tables, interrupt controller
+//   amd64/, i386/   what knows the processor: entries, contexts, tables
+//   pc/             what knows the machine around it: interrupt controllers, timers, reset
 #pragma once
 
+#ifdef _M_IX86
+#include "i386/cpu.h"
+#else
 #include "amd64/cpu.h"
+#endif
 
 constexpr ULONG KiClockFrequency = 100;                             // ticks a second
 constexpr ULONG64 KiClockIncrement = 10'000'000 / KiClockFrequency; // in units of 100 ns
@@ -15,10 +20,6 @@ constexpr SCHAR KiThreadQuantum = 3;                                // ticks
 constexpr KPRIORITY KiLowestPriority = 0;
 constexpr KPRIORITY KiNormalPriority = 8;
 constexpr KPRIORITY KiHighestPriority = 31;
-
-constexpr USHORT KGDT64_R0_CODE = 0x10;
-
-constexpr ULONG KiCpuFamilyAmd64 = 15;
 
 inline VOID InitializeListHead(PLIST_ENTRY Head) {
     Head->Flink = Head->Blink = Head;
@@ -51,7 +52,7 @@ inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY Head) {
 }
 
 extern "C" {
-// amd64
+// amd64, i386, pc
 VOID KiInitializeBootProcessor(VOID); // processor block, descriptor tables
 VOID HalInitializeProcessor(VOID);    // interrupt controllers and the clock, still masked by IRQL
 VOID HalRequestSoftwareInterrupt(KIRQL Irql);
@@ -89,7 +90,7 @@ DECLSPEC_NORETURN VOID KiIdleLoop(VOID);
 extern PKTHREAD KiIdleThread;
 extern volatile ULONG64 KiInterruptTime;
 
-// kdtrap.cpp, kdblock.cpp
+// debug.cpp, kdblock.cpp
 BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, PEXCEPTION_RECORD64 Record, PCONTEXT Context,
                BOOLEAN FirstChance);
 VOID KdInitializeBlocks(VOID);
@@ -101,7 +102,7 @@ VOID DbgUnLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry);
 VOID MmInitSystem(VOID);
 VOID MmFreeLoaderMemory(VOID); // the INIT section of the kernel, and the low mapping of the loader
 VOID MmInitializeSharedData(VOID);
-NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, PKTRAP_FRAME TrapFrame);
+NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, PKTRAP_FRAME TrapFrame);
 VOID PsInitSystem(VOID);
 VOID MmInitializeLoadedModuleList(VOID);
 VOID Phase1Initialization(PVOID Context);

@@ -4,7 +4,11 @@
 extern "C" BOOLEAN MmIsAddressValidForDebugger(ULONG64 Address) {
     MMPTE pte;
     ULONG64 physical;
-    return MiTranslate(Address, &pte, &physical);
+    return MiTranslate(static_cast<ULONG_PTR>(Address), &pte, &physical);
+}
+
+extern "C" ULONG MmGetProtectionForDebugger(ULONG64 Address) {
+    return MiQueryProtection(static_cast<ULONG_PTR>(Address));
 }
 
 extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress) {
@@ -12,7 +16,7 @@ extern "C" PVOID MiMapPhysicalForDebugger(ULONG64 PhysicalAddress) {
         return nullptr;
     }
     PMMPTE pte = MiGetPteAddress(MiDebugWindow);
-    pte->u.Long = (PhysicalAddress & MM_PTE_FRAME) | MM_READWRITE;
+    pte->u.Long = (static_cast<MMPTE_BITS>(PhysicalAddress) & MM_PTE_FRAME) | MM_READWRITE;
     KiFlushPage(MiDebugWindow);
     return static_cast<PUCHAR>(MiDebugWindow) + (PhysicalAddress & (PAGE_SIZE - 1));
 }
@@ -23,11 +27,12 @@ static PVOID MiOpenForDebugger(ULONG64 Address, ULONG Flags) {
     ULONG64 physical = Address;
     if ((Flags & MMDBG_COPY_PHYSICAL) == 0) {
         MMPTE pte;
-        if (!MiTranslate(Address, &pte, &physical) || (pte.u.Long & MM_PTE_CACHE_DISABLE) != 0) {
+        if (!MiTranslate(static_cast<ULONG_PTR>(Address), &pte, &physical) ||
+            (pte.u.Long & MM_PTE_CACHE_DISABLE) != 0) {
             return nullptr;
         }
         if ((Flags & MMDBG_COPY_WRITE) == 0) {
-            return reinterpret_cast<PVOID>(Address);
+            return reinterpret_cast<PVOID>(static_cast<ULONG_PTR>(Address));
         }
     }
     return MiMapPhysicalForDebugger(physical);

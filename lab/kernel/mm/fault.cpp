@@ -2,8 +2,8 @@
 // stays in a frame that no page table names.
 #include "mm.h"
 
-constexpr ULONG64 MiFaultWrite = 0x2;
-constexpr ULONG64 MiFaultExecute = 0x10;
+constexpr ULONG_PTR MiFaultWrite = 0x2;
+constexpr ULONG_PTR MiFaultExecute = 0x10;
 constexpr ULONG MiPageFileSlots = 1024;
 
 static PFN_NUMBER MiPageFile[MiPageFileSlots]; // slot 0 is never used: an offset of 0 means demand zero
@@ -52,7 +52,7 @@ static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address) {
 
 // STATUS_SUCCESS when the access can be tried again, else a status to raise. Faults on system addresses that nothing
 // explains stop the machine here. Unlike NT this resolves paged pool at DISPATCH_LEVEL too: nothing needs a disk.
-extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, PKTRAP_FRAME TrapFrame) {
+extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, PKTRAP_FRAME TrapFrame) {
     KeGetCurrentPrcb()->PageFaultCount++;
     if (KeGetCurrentIrql() <= DISPATCH_LEVEL && MiIsPagedPoolAddress(Address)) {
         KIRQL irql = MiLock();
@@ -62,15 +62,15 @@ extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, P
             return STATUS_SUCCESS;
         }
     }
-    if (static_cast<LONG64>(Address) >= 0) {
+    if (static_cast<LONG_PTR>(Address) >= 0) {
         return STATUS_ACCESS_VIOLATION;
     }
-    ULONG_PTR rip = TrapFrame != nullptr ? TrapFrame->Rip : 0;
+    ULONG_PTR pc = TrapFrame != nullptr ? TRAP_TO_PROGRAM_COUNTER(TrapFrame) : 0;
     if (KeGetCurrentIrql() >= DISPATCH_LEVEL) {
         ULONG_PTR operation = (FaultCode & MiFaultExecute) != 0 ? 8 : (FaultCode & MiFaultWrite) != 0 ? 1 : 0;
-        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, Address, KeGetCurrentIrql(), operation, rip);
+        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, Address, KeGetCurrentIrql(), operation, pc);
     }
-    KeBugCheckEx(PAGE_FAULT_IN_NONPAGED_AREA, Address, FaultCode, rip, 0);
+    KeBugCheckEx(PAGE_FAULT_IN_NONPAGED_AREA, Address, FaultCode, pc, 0);
 }
 
 // Writes a page out to the next free slot of the page file; FALSE when all are taken.
@@ -78,11 +78,7 @@ static BOOLEAN MiPageOut(PMMPTE Pte, PFN_NUMBER Frame) {
     for (ULONG slot = 1; slot < MiPageFileSlots; slot++) {
         if (MiPageFile[slot] == 0) {
             MiPageFile[slot] = Frame;
-            MMPTE pte = {};
-            pte.u.Soft.Protection = MM_SOFT_READWRITE;
-            pte.u.Soft.SwizzleBit = 1; // not swizzled: the bits are as they read
-            pte.u.Soft.PageFileHigh = slot;
-            *Pte = pte;
+            *Pte = MiPageFilePte(slot);
             return TRUE;
         }
     }
@@ -101,12 +97,7 @@ extern "C" VOID MmTrimPagedPool(ULONG Pages) {
         }
         PFN_NUMBER frame = MiFrameOf(pte);
         if (Pages % 2 == 0 || !MiPageOut(pte, frame)) {
-            MMPTE transition = {};
-            transition.u.Trans.Transition = 1;
-            transition.u.Trans.SwizzleBit = 1;
-            transition.u.Trans.Protection = MM_SOFT_READWRITE;
-            transition.u.Trans.PageFrameNumber = frame;
-            *pte = transition;
+            *pte = MiTransitionPte(frame);
             MmPfnDatabase[frame].u3.e1.PageLocation = StandbyPageList;
         }
         KiFlushPage(page);

@@ -29,16 +29,17 @@ static const LOADER_FILE* MiFindBootFile(PCSTR FileName) {
 // A view of a boot file. Release with MiCloseFile.
 static MI_IMAGE MiOpenFile(const LOADER_FILE* File) {
     SIZE_T offset = File->Address & (PAGE_SIZE - 1);
-    SIZE_T pages = MiPagesFor(offset + File->Size);
+    SIZE_T size = static_cast<SIZE_T>(File->Size);
+    SIZE_T pages = MiPagesFor(offset + size);
     PUCHAR base = static_cast<PUCHAR>(MiReserveSystemPtes(pages));
     for (SIZE_T i = 0; base != nullptr && i < pages; i++) {
-        if (!MiMapPage(base + i * PAGE_SIZE, (File->Address >> PAGE_SHIFT) + i, MM_READONLY)) {
+        if (!MiMapPage(base + i * PAGE_SIZE, static_cast<PFN_NUMBER>(File->Address >> PAGE_SHIFT) + i, MM_READONLY)) {
             MiUnmapPages(base, i, FALSE);
             MiReleaseSystemPtes(base);
             base = nullptr;
         }
     }
-    return base == nullptr ? MI_IMAGE{nullptr, 0} : MI_IMAGE{base + offset, File->Size};
+    return base == nullptr ? MI_IMAGE{nullptr, 0} : MI_IMAGE{base + offset, size};
 }
 
 static VOID MiCloseFile(const MI_IMAGE& View) {
@@ -48,7 +49,7 @@ static VOID MiCloseFile(const MI_IMAGE& View) {
 }
 
 // Copies headers and sections; Image is mapped writable and cleared.
-static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* Nt, const MI_IMAGE& Image) {
+static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS* Nt, const MI_IMAGE& Image) {
     const IMAGE_SECTION_HEADER* sections = File.Sections(Nt);
     if (sections == nullptr || File.At<UCHAR>(0, Nt->SizeOfHeaders) == nullptr || Nt->SizeOfHeaders > Image.Size) {
         return FALSE;
@@ -67,8 +68,8 @@ static BOOLEAN MiLayOut(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* Nt, cons
     return TRUE;
 }
 
-static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS64* Nt) {
-    ULONG64 delta = reinterpret_cast<ULONG64>(Image.Base) - Nt->ImageBase;
+static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS* Nt) {
+    ULONG_PTR delta = reinterpret_cast<ULONG_PTR>(Image.Base) - Nt->ImageBase;
     const IMAGE_DATA_DIRECTORY& directory = Nt->Directories[IMAGE_DIRECTORY_ENTRY_BASERELOC];
     SIZE_T at = directory.VirtualAddress;
     SIZE_T end = at + directory.Size;
@@ -80,14 +81,14 @@ static BOOLEAN MiRelocate(const MI_IMAGE& Image, IMAGE_NT_HEADERS64* Nt) {
         ULONG count = (block[1] - 8) / 2;
         const USHORT* entries = Image.At<USHORT>(at + 8, count);
         for (ULONG i = 0; entries != nullptr && i < count; i++) {
-            ULONG64* target = Image.At<ULONG64>(block[0] + (entries[i] & 0xFFFu));
-            if (entries[i] >> 12 == IMAGE_REL_BASED_DIR64 && target != nullptr) {
+            ULONG_PTR* target = Image.At<ULONG_PTR>(block[0] + (entries[i] & 0xFFFu));
+            if (entries[i] >> 12 == IMAGE_REL_BASED_NATIVE && target != nullptr) {
                 *target += delta;
             }
         }
         at += block[1];
     }
-    Nt->ImageBase = reinterpret_cast<ULONG64>(Image.Base);
+    Nt->ImageBase = reinterpret_cast<ULONG_PTR>(Image.Base);
     return TRUE;
 }
 
@@ -101,7 +102,7 @@ static BOOLEAN MiSameName(PCSTR First, PCSTR Second) {
 // The address that a module exports under Name, or null.
 static PVOID MiFindExport(PKLDR_DATA_TABLE_ENTRY Module, PCSTR Name) {
     MI_IMAGE image = {static_cast<PUCHAR>(Module->DllBase), Module->SizeOfImage};
-    const IMAGE_NT_HEADERS64* nt = image.Headers();
+    const IMAGE_NT_HEADERS* nt = image.Headers();
     const IMAGE_EXPORT_DIRECTORY* exports =
         nt == nullptr ? nullptr
                       : image.At<IMAGE_EXPORT_DIRECTORY>(nt->Directories[IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress);
@@ -123,7 +124,7 @@ static PVOID MiFindExport(PKLDR_DATA_TABLE_ENTRY Module, PCSTR Name) {
     return nullptr;
 }
 
-static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt) {
+static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS* Nt) {
     SIZE_T at = Nt->Directories[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress;
     for (; at != 0; at += sizeof(IMAGE_IMPORT_DESCRIPTOR)) {
         const IMAGE_IMPORT_DESCRIPTOR* descriptor = Image.At<IMAGE_IMPORT_DESCRIPTOR>(at);
@@ -140,8 +141,8 @@ static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* N
             return STATUS_OBJECT_NAME_NOT_FOUND;
         }
         for (SIZE_T i = 0;; i++) {
-            ULONG64* thunk = Image.At<ULONG64>(descriptor->FirstThunk + i * sizeof(ULONG64));
-            if (thunk == nullptr || (*thunk & IMAGE_ORDINAL_FLAG64) != 0) {
+            ULONG_PTR* thunk = Image.At<ULONG_PTR>(descriptor->FirstThunk + i * sizeof(ULONG_PTR));
+            if (thunk == nullptr || (*thunk & IMAGE_ORDINAL_FLAG) != 0) {
                 return STATUS_INVALID_IMAGE_FORMAT;
             }
             if (*thunk == 0) {
@@ -153,18 +154,18 @@ static NTSTATUS MiBindImports(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* N
                 DbgPrint("MM: %s does not export %s\n", file, name);
                 return STATUS_ENTRYPOINT_NOT_FOUND;
             }
-            *thunk = reinterpret_cast<ULONG64>(address);
+            *thunk = reinterpret_cast<ULONG_PTR>(address);
         }
     }
     return STATUS_SUCCESS;
 }
 
-static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* Nt) {
+static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS* Nt) {
     MiProtectPages(Image.Base, MiPagesFor(Nt->SizeOfHeaders), MM_READONLY);
     const IMAGE_SECTION_HEADER* sections = Image.Sections(Nt);
     for (ULONG i = 0; i < Nt->NumberOfSections; i++) {
         ULONG flags = sections[i].Characteristics;
-        ULONG64 protection = (flags & IMAGE_SCN_MEM_EXECUTE) != 0 ? MM_EXECUTE_READ : MM_READONLY;
+        MMPTE_BITS protection = (flags & IMAGE_SCN_MEM_EXECUTE) != 0 ? MM_EXECUTE_READ : MM_READONLY;
         if ((flags & IMAGE_SCN_MEM_WRITE) != 0) {
             protection |= MM_PTE_WRITE | MM_PTE_SOFT_WRITE;
         }
@@ -172,12 +173,12 @@ static VOID MiProtectSections(const MI_IMAGE& Image, const IMAGE_NT_HEADERS64* N
     }
 }
 
-static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* FileHeaders, const MI_IMAGE& Image) {
+static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS* FileHeaders, const MI_IMAGE& Image) {
     memset(Image.Base, 0, Image.Size);
     if (!MiLayOut(File, FileHeaders, Image)) {
         return STATUS_INVALID_IMAGE_FORMAT;
     }
-    IMAGE_NT_HEADERS64* nt = Image.Headers();
+    IMAGE_NT_HEADERS* nt = Image.Headers();
     if (nt == nullptr || !MiRelocate(Image, nt)) {
         return STATUS_INVALID_IMAGE_FORMAT;
     }
@@ -189,7 +190,7 @@ static NTSTATUS MiPrepareImage(const MI_IMAGE& File, const IMAGE_NT_HEADERS64* F
 }
 
 static NTSTATUS MiLoadFile(const MI_IMAGE& File, PCSTR FileName, PKLDR_DATA_TABLE_ENTRY* Entry) {
-    const IMAGE_NT_HEADERS64* nt = File.Headers();
+    const IMAGE_NT_HEADERS* nt = File.Headers();
     if (nt == nullptr || nt->SizeOfImage == 0 || nt->SizeOfImage > MiMaximumImage) {
         return STATUS_INVALID_IMAGE_FORMAT;
     }
@@ -240,7 +241,7 @@ extern "C" NTSTATUS MmUnloadSystemImage(PKLDR_DATA_TABLE_ENTRY Entry) {
 
 extern "C" VOID MiFreeDiscardableSections(PKLDR_DATA_TABLE_ENTRY Entry) {
     MI_IMAGE image = {static_cast<PUCHAR>(Entry->DllBase), Entry->SizeOfImage};
-    const IMAGE_NT_HEADERS64* nt = image.Headers();
+    const IMAGE_NT_HEADERS* nt = image.Headers();
     const IMAGE_SECTION_HEADER* sections = nt == nullptr ? nullptr : image.Sections(nt);
     for (ULONG i = 0; sections != nullptr && i < nt->NumberOfSections; i++) {
         if ((sections[i].Characteristics & IMAGE_SCN_MEM_DISCARDABLE) != 0) {

@@ -1,10 +1,11 @@
 #include "mm.h"
+#include "pe.h"
 
 extern "C" {
 ULONG_PTR MmPteBase;
 PHYSICAL_MEMORY_DESCRIPTOR MiPhysicalMemory;
 PHYSICAL_MEMORY_DESCRIPTOR* MmPhysicalMemoryBlock = &MiPhysicalMemory;
-ULONG64 MmNumberOfPhysicalPages, MmLowestPhysicalPage, MmHighestPhysicalPage;
+ULONG_PTR MmNumberOfPhysicalPages, MmLowestPhysicalPage, MmHighestPhysicalPage;
 PVOID MiDebugWindow;
 PVOID MiScratchWindow;
 }
@@ -23,8 +24,8 @@ VOID MiUnlock(KIRQL Irql) {
 static INIT_FUNCTION VOID MiFindMemory(VOID) {
     const LOADER_PARAMETER_BLOCK& loader = KiLoaderBlock;
     for (ULONG i = 0; i < loader.RunCount; i++) {
-        ULONG64 first = MiPagesFor(loader.Runs[i].Base);
-        ULONG64 end = (loader.Runs[i].Base + loader.Runs[i].Size) >> PAGE_SHIFT;
+        PFN_NUMBER first = static_cast<PFN_NUMBER>((loader.Runs[i].Base + PAGE_SIZE - 1) >> PAGE_SHIFT);
+        PFN_NUMBER end = static_cast<PFN_NUMBER>((loader.Runs[i].Base + loader.Runs[i].Size) >> PAGE_SHIFT);
         if (end <= first) {
             continue;
         }
@@ -44,33 +45,24 @@ extern "C" INIT_FUNCTION VOID MmInitializeSharedData(VOID) {
     }
     memset(data, 0, PAGE_SIZE);
     constexpr WCHAR root[] = L"C:\\Windows";
-    constexpr USHORT image_number_amd64 = 0x8664;
-    constexpr USHORT processor_architecture_amd64 = 9;
     memcpy(data->NtSystemRoot, root, sizeof(root));
     data->TickCountMultiplier = static_cast<ULONG>((KiClockIncrement << 24) / 10000);
-    data->ImageNumberLow = data->ImageNumberHigh = image_number_amd64;
+    data->ImageNumberLow = data->ImageNumberHigh = IMAGE_FILE_MACHINE_NATIVE;
     data->NtBuildNumber = NtBuildNumber & 0xFFFF;
     data->NtProductType = 1;
     data->ProductTypeIsValid = TRUE;
-    data->NativeProcessorArchitecture = processor_architecture_amd64;
-    data->NtMajorVersion = 10;
+    data->NativeProcessorArchitecture = PROCESSOR_ARCHITECTURE_NATIVE;
+    data->NtMajorVersion = KiMajorVersion;
+    data->NtMinorVersion = KiMinorVersion;
     data->NumberOfPhysicalPages = static_cast<ULONG>(MmNumberOfPhysicalPages);
     data->QpcFrequency = 10'000'000;
     data->ActiveProcessorCount = 1;
 }
 
-// The way of the loader into the kernel: a mapping of low memory at its physical address. Windows has no such map.
-static INIT_FUNCTION VOID MiRemoveLowMapping(VOID) {
-    PMMPTE pxe = MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(ULONG_PTR(0)))));
-    pxe->u.Long = 0;
-    KiWriteCr3(KiReadCr3());
-}
-
 extern "C" INIT_FUNCTION VOID MmInitSystem(VOID) {
-    MmPteBase = MiCanonical(static_cast<ULONG_PTR>(LAB_SELFMAP_INDEX) << 39);
+    MiInitializeTables();
     MiFindMemory();
-    MiRemoveLowMapping();
-    MiInitializePfnDatabase(MiPagesFor(KiLoaderBlock.UsedEnd));
+    MiInitializePfnDatabase(MiPagesFor(static_cast<SIZE_T>(KiLoaderBlock.UsedEnd)));
     MiInitializePoolRegions();
     MiInitializeSystemRegions();
     MiDebugWindow = MiReserveSystemPtes(1);

@@ -1,16 +1,23 @@
-// The parts of a PE32+ image that loading needs. Layouts: the public PE format.
+// The parts of a PE image that loading needs, PE32+ or on x86 PE32. Layouts: the public PE format.
 #pragma once
 
 #include "ki.h"
 
 constexpr USHORT IMAGE_DOS_SIGNATURE = 0x5A4D;
 constexpr ULONG IMAGE_NT_SIGNATURE = 0x4550;
-constexpr USHORT IMAGE_FILE_MACHINE_AMD64 = 0x8664;
+#ifdef _M_IX86
+constexpr USHORT IMAGE_FILE_MACHINE_NATIVE = 0x014C;
+constexpr USHORT PROCESSOR_ARCHITECTURE_NATIVE = 0;
+constexpr USHORT IMAGE_REL_BASED_NATIVE = 3; // HIGHLOW
+#else
+constexpr USHORT IMAGE_FILE_MACHINE_NATIVE = 0x8664;
+constexpr USHORT PROCESSOR_ARCHITECTURE_NATIVE = 9;
+constexpr USHORT IMAGE_REL_BASED_NATIVE = 10; // DIR64
+#endif
 constexpr ULONG IMAGE_SCN_MEM_DISCARDABLE = 0x02000000;
 constexpr ULONG IMAGE_SCN_MEM_EXECUTE = 0x20000000;
 constexpr ULONG IMAGE_SCN_MEM_WRITE = 0x80000000;
-constexpr USHORT IMAGE_REL_BASED_DIR64 = 10;
-constexpr ULONG64 IMAGE_ORDINAL_FLAG64 = 1ull << 63;
+constexpr ULONG_PTR IMAGE_ORDINAL_FLAG = ~(~ULONG_PTR(0) >> 1);
 enum {
     IMAGE_DIRECTORY_ENTRY_EXPORT = 0,
     IMAGE_DIRECTORY_ENTRY_IMPORT = 1,
@@ -24,7 +31,7 @@ struct IMAGE_DATA_DIRECTORY {
     ULONG Size;
 };
 
-struct IMAGE_NT_HEADERS64 {
+struct IMAGE_NT_HEADERS {
     ULONG Signature;
     // file header
     USHORT Machine;
@@ -38,16 +45,19 @@ struct IMAGE_NT_HEADERS64 {
     USHORT Magic;
     UCHAR LinkerVersion[2];
     ULONG SizeOfCode, SizeOfInitializedData, SizeOfUninitializedData, AddressOfEntryPoint, BaseOfCode;
-    ULONG64 ImageBase;
+#ifdef _M_IX86
+    ULONG BaseOfData;
+#endif
+    ULONG_PTR ImageBase;
     ULONG SectionAlignment, FileAlignment;
     USHORT Versions[6];
     ULONG Win32VersionValue, SizeOfImage, SizeOfHeaders, CheckSum;
     USHORT Subsystem, DllCharacteristics;
-    ULONG64 StackAndHeap[4];
+    ULONG_PTR StackAndHeap[4];
     ULONG LoaderFlags, NumberOfRvaAndSizes;
     IMAGE_DATA_DIRECTORY Directories[IMAGE_DIRECTORIES];
 };
-static_assert(__builtin_offsetof(IMAGE_NT_HEADERS64, Directories) == 136);
+static_assert(__builtin_offsetof(IMAGE_NT_HEADERS, Directories) == (sizeof(PVOID) == 8 ? 136 : 120));
 
 struct IMAGE_SECTION_HEADER {
     CHAR Name[8];
@@ -75,22 +85,22 @@ struct MI_IMAGE {
         return Offset <= Size && Count * sizeof(T) <= Size - Offset ? reinterpret_cast<T*>(Base + Offset) : nullptr;
     }
 
-    IMAGE_NT_HEADERS64* Headers() const {
+    IMAGE_NT_HEADERS* Headers() const {
         USHORT* signature = At<USHORT>(0);
         ULONG* offset = At<ULONG>(0x3C);
         if (signature == nullptr || offset == nullptr || *signature != IMAGE_DOS_SIGNATURE) {
             return nullptr;
         }
-        IMAGE_NT_HEADERS64* headers = At<IMAGE_NT_HEADERS64>(*offset);
+        IMAGE_NT_HEADERS* headers = At<IMAGE_NT_HEADERS>(*offset);
         if (headers == nullptr || headers->Signature != IMAGE_NT_SIGNATURE ||
-            headers->Machine != IMAGE_FILE_MACHINE_AMD64) {
+            headers->Machine != IMAGE_FILE_MACHINE_NATIVE) {
             return nullptr;
         }
         return headers;
     }
 
     // The section headers; null when they do not fit.
-    IMAGE_SECTION_HEADER* Sections(const IMAGE_NT_HEADERS64* Nt) const {
+    IMAGE_SECTION_HEADER* Sections(const IMAGE_NT_HEADERS* Nt) const {
         SIZE_T offset = reinterpret_cast<const UCHAR*>(Nt) - Base + 24u + Nt->SizeOfOptionalHeader;
         return At<IMAGE_SECTION_HEADER>(offset, Nt->NumberOfSections);
     }

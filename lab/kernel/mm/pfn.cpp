@@ -7,7 +7,7 @@ extern "C" {
 PMMPFN MmPfnDatabase;
 MMPFNLIST MmFreePageListHead;
 MMPFNLIST MmStandbyPageListHead;
-ULONG64 MmAvailablePages;
+ULONG_PTR MmAvailablePages;
 }
 
 static PFN_NUMBER MiNextEarlyPage; // until the database exists
@@ -91,7 +91,7 @@ INIT_FUNCTION VOID MiInitializePfnDatabase(PFN_NUMBER FirstFree) {
     }
     // From the top down, so that the first page taken is the lowest.
     for (PFN_NUMBER frame = MmHighestPhysicalPage; frame >= MiNextEarlyPage; frame--) {
-        if (MiIsMemory(frame << PAGE_SHIFT)) {
+        if (MiIsMemory(MiPhysicalOf(frame))) {
             MiInsertPageInFreeList(frame);
         }
     }

@@ -2,8 +2,8 @@
 // allocation only the first is, the others come when touched.
 #include "mm.h"
 
-constexpr ULONG MiPoolRegionPages = 0x10000; // 256 MB of address space each
-constexpr SIZE_T MiReservedPages = 64;       // never promised to the pool
+constexpr ULONG MiPoolRegionPages = sizeof(PVOID) == 8 ? 0x10000 : 0x6000; // of address space each
+constexpr SIZE_T MiReservedPages = 64;                                     // never promised to the pool
 constexpr ULONG MiBitmapUlongs = MiPoolRegionPages / 32 * 2;
 
 extern "C" {
@@ -37,10 +37,6 @@ INIT_FUNCTION VOID MiInitializePoolRegions(VOID) {
     MmPagedPoolEnd = reinterpret_cast<PVOID>(LAB_PAGED_POOL_BASE + MmSizeOfPagedPoolInBytes - 1);
     MmPagedPoolInfo.FirstPteForPagedPool = MiGetPteAddress(MmPagedPoolStart);
     MmPagedPoolInfo.LastPteForPagedPool = MiGetPteAddress(MmPagedPoolEnd);
-    // The top entries must exist before an address space is copied for a process.
-    if (!MiMakeTables(MmNonPagedPoolStart) || !MiMakeTables(MmPagedPoolStart)) {
-        KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 3);
-    }
 }
 
 BOOLEAN MiIsPagedPoolAddress(ULONG_PTR Address) {

@@ -25,6 +25,9 @@ VOID MiInitializeRegion(MI_REGION* Region, ULONG_PTR Base, ULONG Pages, RTL_BITM
     Allocation->SizeOfBitMap = End->SizeOfBitMap = Pages;
     Allocation->Buffer = Bits;
     End->Buffer = Bits + Pages / BitsPerUlong;
+    if (!MiShareTables(Base, Pages)) {
+        KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 3);
+    }
 }
 
 // The first of Pages free pages in a row between First and Last; Last when there are none.

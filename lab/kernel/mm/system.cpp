@@ -23,8 +23,8 @@ static PFN_NUMBER MiContiguousEnd;
 INIT_FUNCTION VOID MiInitializeSystemRegions(VOID) {
     MiInitializeRegion(&MiSystemPteRegion, LAB_SYSTEM_PTE_BASE, MiSystemPtePages, &MiSystemPteMap, &MiSystemPteEnds,
                        MiSystemPteBits);
-    MiInitializeRegion(&MiDriverRegion, LAB_DRIVER_BASE + KiLoaderBlock.DriverSlide, MiDriverPages, &MiDriverMap,
-                       &MiDriverEnds, MiDriverBits);
+    MiInitializeRegion(&MiDriverRegion, LAB_DRIVER_BASE + static_cast<ULONG_PTR>(KiLoaderBlock.DriverSlide),
+                       MiDriverPages, &MiDriverMap, &MiDriverEnds, MiDriverBits);
     MmSystemPtesStart = reinterpret_cast<PVOID>(MiSystemPteRegion.Base);
     MmSystemPtesEnd = reinterpret_cast<PVOID>(MiSystemPteRegion.Base + SIZE_T(MiSystemPtePages) * PAGE_SIZE - 1);
     // The lowest pages of the free list are still in order: take a run of them for devices.
@@ -75,7 +75,8 @@ extern "C" PVOID MmMapIoSpace(ULONG64 PhysicalAddress, SIZE_T Bytes) {
         return nullptr;
     }
     for (SIZE_T i = 0; i < pages; i++) {
-        if (!MiMapPage(base + i * PAGE_SIZE, (PhysicalAddress >> PAGE_SHIFT) + i, MM_READWRITE | MM_NOCACHE)) {
+        if (!MiMapPage(base + i * PAGE_SIZE, static_cast<PFN_NUMBER>(PhysicalAddress >> PAGE_SHIFT) + i,
+                       MM_READWRITE | MM_NOCACHE)) {
             return nullptr;
         }
     }

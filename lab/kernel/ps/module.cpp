@@ -35,7 +35,7 @@ static BOOLEAN MiMakeName(PUNICODE_STRING Name, PCSTR Folder, PCSTR FileName) {
 
 static BOOLEAN MiFillEntry(PKLDR_DATA_TABLE_ENTRY Entry, PCSTR Folder, PCSTR FileName, PVOID Base, SIZE_T Size) {
     MI_IMAGE image = {static_cast<PUCHAR>(Base), Size};
-    const IMAGE_NT_HEADERS64* nt = image.Headers();
+    const IMAGE_NT_HEADERS* nt = image.Headers();
     if (nt == nullptr || !MiMakeName(&Entry->FullDllName, Folder, FileName)) {
         return FALSE;
     }
@@ -43,15 +43,20 @@ static BOOLEAN MiFillEntry(PKLDR_DATA_TABLE_ENTRY Entry, PCSTR Folder, PCSTR Fil
         ExFreePoolWithTag(Entry->FullDllName.Buffer, MiTagModule);
         return FALSE;
     }
+#if LAB_ERA == 7
+    constexpr ULONG_PTR no_imports = ~ULONG_PTR(1);
+    Entry->LoadedImports = reinterpret_cast<PVOID>(no_imports);
+#else
     const IMAGE_DATA_DIRECTORY& exceptions = nt->Directories[IMAGE_DIRECTORY_ENTRY_EXCEPTION];
     Entry->ExceptionTable = image.Base + exceptions.VirtualAddress;
     Entry->ExceptionTableSize = exceptions.Size;
+    Entry->SizeOfImageNotRounded = nt->SizeOfImage;
+    Entry->TimeDateStamp = nt->TimeDateStamp;
+#endif
     Entry->DllBase = Base;
     Entry->EntryPoint = image.Base + nt->AddressOfEntryPoint;
     Entry->SizeOfImage = static_cast<ULONG>(Size);
-    Entry->SizeOfImageNotRounded = nt->SizeOfImage;
     Entry->CheckSum = nt->CheckSum;
-    Entry->TimeDateStamp = nt->TimeDateStamp;
     Entry->Flags = LDRP_SYSTEM_MODULE_FLAGS;
     Entry->LoadCount = 1;
     return TRUE;
@@ -65,7 +70,8 @@ static VOID MiInsertEntry(PKLDR_DATA_TABLE_ENTRY Entry) {
 
 extern "C" INIT_FUNCTION VOID MmInitializeLoadedModuleList(VOID) {
     if (!MiFillEntry(&MiKernelModuleEntry, "\\SystemRoot\\system32\\", "ntoskrnl.exe",
-                     reinterpret_cast<PVOID>(KiLoaderBlock.KernelBase), KiLoaderBlock.KernelSize)) {
+                     reinterpret_cast<PVOID>(static_cast<ULONG_PTR>(KiLoaderBlock.KernelBase)),
+                     static_cast<SIZE_T>(KiLoaderBlock.KernelSize))) {
         KeBugCheckEx(PHASE1_INITIALIZATION_FAILED, 0, 0, 0, 5);
     }
     MiInsertEntry(&MiKernelModuleEntry);

@@ -6,7 +6,7 @@ constexpr UCHAR ProcessObject = 3;
 constexpr ULONG_PTR PspSystemId = 4;
 constexpr ULONG_PTR PspFirstFreeId = 8;
 constexpr ULONG_PTR PspIdStep = 4;
-constexpr ULONG_PTR PspImageBase = 0x7FF600000000;
+constexpr ULONG_PTR PspImageBase = sizeof(PVOID) == 8 ? static_cast<ULONG_PTR>(0x7FF600000000) : 0x00400000;
 
 extern "C" {
 LIST_ENTRY PsActiveProcessHead = {&PsActiveProcessHead, &PsActiveProcessHead};
@@ -14,9 +14,9 @@ NTKERNELAPI PEPROCESS PsInitialSystemProcess;
 PEPROCESS PsIdleProcess;
 EPROCESS KiInitialProcess;
 ETHREAD KiInitialThread;
-NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase);
-NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes, SIZE_T Length);
-NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase);
+NTSTATUS MmCreateProcessAddressSpace(ULONG_PTR* DirectoryTableBase);
+NTSTATUS MmWriteProcessPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes, SIZE_T Length);
+NTSTATUS MmShareUserData(ULONG_PTR DirectoryTableBase);
 }
 
 static ULONG_PTR PspNextId = PspFirstFreeId;
@@ -27,7 +27,8 @@ extern "C" PVOID PspAllocateId(VOID) {
     return reinterpret_cast<PVOID>(id);
 }
 
-extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULONG_PTR Id, ULONG64 DirectoryTableBase) {
+extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULONG_PTR Id,
+                                     ULONG_PTR DirectoryTableBase) {
     memset(Process, 0, sizeof(*Process));
     Process->Pcb.Header.Type = ProcessObject;
     InitializeListHead(&Process->Pcb.Header.WaitListHead);
@@ -47,7 +48,7 @@ extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULO
 
 extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent) {
     PEPROCESS process = static_cast<PEPROCESS>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(EPROCESS), PspTagProcess));
-    ULONG64 directory = 0;
+    ULONG_PTR directory = 0;
     if (process == nullptr) {
         return nullptr;
     }
@@ -67,7 +68,7 @@ extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent) {
 
 // The code that runs now becomes the idle thread; System gets its first thread, which goes on with the start.
 extern "C" INIT_FUNCTION VOID PsInitSystem(VOID) {
-    ULONG64 directory = KiReadCr3();
+    ULONG_PTR directory = KiReadCr3();
     PspInitializeProcess(&KiInitialProcess, "Idle", 0, directory);
     PsIdleProcess = &KiInitialProcess;
     KeInitializeThread(&KiInitialThread.Tcb, &KiInitialProcess.Pcb, KiBootStackTop, KiBootStack, nullptr, nullptr,

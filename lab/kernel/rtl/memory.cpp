@@ -5,13 +5,13 @@
 extern "C" {
 int _fltused = 0; // the linker of the platform expects it wherever floating point could occur
 
-VOID* memcpy(VOID* Destination, const VOID* Source, SIZE_T Length) {
+VOID* CDECL memcpy(VOID* Destination, const VOID* Source, SIZE_T Length) {
     VOID* start = Destination;
     __asm__ volatile("rep movsb" : "+D"(Destination), "+S"(Source), "+c"(Length) : : "memory");
     return start;
 }
 
-VOID* memmove(VOID* Destination, const VOID* Source, SIZE_T Length) {
+VOID* CDECL memmove(VOID* Destination, const VOID* Source, SIZE_T Length) {
     ULONG_PTR to = reinterpret_cast<ULONG_PTR>(Destination);
     ULONG_PTR from = reinterpret_cast<ULONG_PTR>(Source);
     if (to - from >= Length) {
@@ -23,13 +23,13 @@ VOID* memmove(VOID* Destination, const VOID* Source, SIZE_T Length) {
     return Destination;
 }
 
-VOID* memset(VOID* Destination, int Fill, SIZE_T Length) {
+VOID* CDECL memset(VOID* Destination, int Fill, SIZE_T Length) {
     VOID* start = Destination;
     __asm__ volatile("rep stosb" : "+D"(Destination), "+c"(Length) : "a"(Fill) : "memory");
     return start;
 }
 
-SIZE_T strlen(PCSTR Text) {
+SIZE_T CDECL strlen(PCSTR Text) {
     PCSTR end = Text;
     while (*static_cast<const volatile CHAR*>(end) != 0) { // volatile: this must not become a call to itself
         end++;
@@ -37,7 +37,7 @@ SIZE_T strlen(PCSTR Text) {
     return static_cast<SIZE_T>(end - Text);
 }
 
-int memcmp(const VOID* First, const VOID* Second, SIZE_T Length) {
+int CDECL memcmp(const VOID* First, const VOID* Second, SIZE_T Length) {
     const UCHAR* a = static_cast<const UCHAR*>(First);
     const UCHAR* b = static_cast<const UCHAR*>(Second);
     for (SIZE_T i = 0; i < Length; i++) {

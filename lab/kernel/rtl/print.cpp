@@ -68,7 +68,7 @@ static PCSTR RtlpFormatDirective(RTL_TEXT* Text, PCSTR Format, __builtin_va_list
     switch (kind) {
     case 'c': RtlpPut(Text, static_cast<CHAR>(__builtin_va_arg(Arguments, int))); break;
     case 's': RtlpPutString(Text, __builtin_va_arg(Arguments, PCSTR)); break;
-    case 'p': RtlpPutNumber(Text, __builtin_va_arg(Arguments, ULONG64), 16, 2 * sizeof(PVOID), '0', TRUE); break;
+    case 'p': RtlpPutNumber(Text, __builtin_va_arg(Arguments, ULONG_PTR), 16, 2 * sizeof(PVOID), '0', TRUE); break;
     case 'd':
     case 'i': {
         LONGLONG value = wide ? __builtin_va_arg(Arguments, LONGLONG) : __builtin_va_arg(Arguments, LONG);
@@ -102,7 +102,7 @@ static VOID KdpKeepPrint(PCSTR Text, ULONG Length) {
     }
 }
 
-extern "C" NTKERNELAPI NOINLINE ULONG DbgPrint(PCSTR Format, ...) {
+extern "C" NTKERNELAPI NOINLINE ULONG CDECL DbgPrint(PCSTR Format, ...) {
     CHAR buffer[RtlMaximumPrint];
     RTL_TEXT text = {buffer, buffer + sizeof(buffer)};
     __builtin_va_list arguments;

@@ -54,6 +54,23 @@ void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union) {
     KdPut64(Stop->Special + KdSpecialDr6, 0);
 }
 
-uint32_t KdpWritableControl(uint64_t Selector) {
-    return Selector == KdSelectorSpecial ? KdSpecialSize : 0;
+uint64_t KdpCanonicalAddress(uint64_t Address) {
+    return Address;
+}
+
+uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, uint8_t* Bytes, uint32_t Size) {
+    uint64_t address = Where == KdSelectorSpecial ? 0 : KdpControlAddress(Processor, Where);
+    const void* source = Where == KdSelectorSpecial ? static_cast<const void*>(Stop->Special) : &address;
+    uint32_t size = Where == KdSelectorSpecial ? KdSpecialSize : address != 0 ? sizeof address : 0;
+    uint32_t done = Size < size ? Size : size;
+    __builtin_memcpy(Bytes, source, done);
+    return done;
+}
+
+bool KdpWriteControl(const KD_STOP* Stop, uint16_t, uint64_t Where, const uint8_t* Bytes, uint32_t Size) {
+    if (Where != KdSelectorSpecial || Size > KdSpecialSize) {
+        return false;
+    }
+    __builtin_memcpy(Stop->Special, Bytes, Size);
+    return true;
 }

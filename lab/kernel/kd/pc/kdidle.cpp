@@ -1,13 +1,15 @@
 // Sleep of the stopped processor, so that an emulator leaves its host alone while somebody thinks at the prompt.
 //
-// The local APIC's own timer, which nothing else uses, wakes the processor at a vector above all others, and CR8 holds
-// back everything below that vector meanwhile. So the machine stays as it was stopped: clock and software interrupts
-// stay pending in the APIC until the kernel runs again, and the only code that runs is KdpWake (kdwake.S), which
-// acknowledges. It has its own acknowledgement because the debugger may have a breakpoint in the HAL's.
+// The local APIC's own timer, which nothing else uses, wakes the processor at a vector above all others, and the task
+// priority holds back everything below that vector meanwhile. So the machine stays as it was stopped: clock and
+// software interrupts stay pending in the APIC until the kernel runs again, and the only code that runs is KdpWake
+// (kdwake.S), which acknowledges. It has its own acknowledgement because the debugger may have a breakpoint in the
+// HAL's.
 #include "../kdpipe.h"
 #include "ki.h"
 
 constexpr ULONG64 KdpApicPhysical = 0xFEE00000;
+constexpr uint32_t KdpApicTaskPriority = 0x80;
 constexpr uint32_t KdpApicTimer = 0x320;
 constexpr uint32_t KdpApicInitialCount = 0x380;
 constexpr uint32_t KdpApicCurrentCount = 0x390;
@@ -15,7 +17,7 @@ constexpr uint32_t KdpApicDivide = 0x3E0;
 constexpr uint32_t KdpApicDivideBy16 = 3;
 constexpr uint32_t KdpApicMasked = 0x10000;
 
-constexpr uint64_t KdpIdleIrql = KdpWakeVector / 16 - 1;
+constexpr uint32_t KdpIdlePriority = KdpWakeVector - 0x10; // the class below that of the vector
 constexpr uint32_t KdpIdleRounds = 3;
 constexpr uint32_t KdpIdleMaximumLooks = 1000000;
 
@@ -67,15 +69,14 @@ bool KdpIdle(uint32_t Milliseconds) {
     if (KdpTicksPerMillisecond == 0) {
         return false;
     }
-    uint64_t irql;
-    __asm__ volatile("movq %%cr8, %0" : "=r"(irql));
-    __asm__ volatile("movq %0, %%cr8" : : "r"(KdpIdleIrql) : "memory");
+    uint32_t priority = KdpReadApic(KdpApicTaskPriority);
+    KdpWriteApic(KdpApicTaskPriority, KdpIdlePriority);
     KdpWriteApic(KdpApicTimer, KdpWakeVector);
     KdpWriteApic(KdpApicInitialCount, KdpTicksPerMillisecond * Milliseconds);
     __asm__ volatile("sti; hlt; cli" : : : "memory"); // sti holds interrupts back for one more instruction
     bool over = KdpReadApic(KdpApicCurrentCount) == 0;
     KdpWriteApic(KdpApicTimer, KdpApicMasked | KdpWakeVector);
     KdpWriteApic(KdpApicInitialCount, 0);
-    __asm__ volatile("movq %0, %%cr8" : : "r"(irql) : "memory");
+    KdpWriteApic(KdpApicTaskPriority, priority);
     return over;
 }

@@ -11,6 +11,11 @@ constexpr ULONG MSR_FS_BASE = 0xC0000100;
 constexpr ULONG MSR_GS_BASE = 0xC0000101;
 constexpr ULONG MSR_GS_SWAP = 0xC0000102;
 constexpr ULONG64 EFLAGS_IF = 0x200;
+constexpr USHORT KGDT64_R0_CODE = 0x10;
+
+#define KI_BUILD_FLAVOUR "amd64fre"
+#define CONTEXT_TO_PROGRAM_COUNTER(Context) ((Context)->Rip)
+#define TRAP_TO_PROGRAM_COUNTER(TrapFrame) ((TrapFrame)->Rip)
 
 inline ULONG64 KiReadMsr(ULONG Register) {
     ULONG low, high;
@@ -43,6 +48,19 @@ KI_SYSTEM_REGISTER(Dr2, "dr2")
 KI_SYSTEM_REGISTER(Dr3, "dr3")
 KI_SYSTEM_REGISTER(Dr6, "dr6")
 KI_SYSTEM_REGISTER(Dr7, "dr7")
+
+inline KIRQL KiReadIrql(VOID) {
+    return static_cast<KIRQL>(KiReadCr8());
+}
+
+inline VOID KiWriteIrql(KIRQL Irql) {
+    KiWriteCr8(Irql);
+}
+
+// The vector by which the interrupt controller delivers at Irql: its upper half is the level that CR8 compares.
+constexpr ULONG KiSoftwareVector(KIRQL Irql) {
+    return static_cast<ULONG>(Irql) << 4 | 0x0F;
+}
 
 inline ULONG64 KiReadFlags(VOID) {
     ULONG64 flags;

@@ -1,9 +1,6 @@
 // Instructions that call the debugger.
 #include "asm.inc"
 
-    EXPORT DbgBreakPoint
-    EXPORT DbgBreakPointWithStatus
-
     .text
     FUNCTION DbgBreakPoint
     .seh_endprologue

@@ -1,7 +1,7 @@
 // The machine around the processor: interrupt controllers, the 8254 timer as clock, the real-time clock, reset.
 //
 // The clock comes through the I/O APIC to vector D1h and software interrupts are sent by the local APIC to itself, at
-// 1Fh and 2Fh, so that CR8 holds back what NT holds back: a vector's upper half is its IRQL.
+// KiSoftwareVector, so that the task priority holds back what NT holds back.
 #include "../ke.h"
 
 namespace {
@@ -93,7 +93,7 @@ extern "C" VOID HalEndSystemInterrupt(VOID) {
 extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql) {
     if (HalpLocalApic != nullptr) {
         HalpWriteLocal(LocalApicCommandHigh, 0);
-        HalpWriteLocal(LocalApicCommand, LocalApicToSelf | static_cast<ULONG>(Irql << 4 | 0x0F));
+        HalpWriteLocal(LocalApicCommand, LocalApicToSelf | KiSoftwareVector(Irql));
     }
 }
 

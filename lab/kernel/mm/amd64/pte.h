@@ -4,6 +4,13 @@
 #include "ki.h"
 
 typedef ULONG64 PFN_NUMBER;
+typedef ULONG64 MMPTE_BITS; // an entry as a number
+
+// Levels of tables that the self map shows, the bits of address that each resolves, and the first whose entries can map
+// a large page.
+constexpr int MiLevels = 4;
+constexpr ULONG MiBitsPerLevel = 9;
+constexpr int MiFirstLargeLevel = 1;
 
 // Bits of a valid page table entry.
 constexpr ULONG64 MM_PTE_VALID = 0x1;
@@ -41,6 +48,33 @@ inline PMMPTE MiGetPteAddress(const volatile VOID* Address) {
 
 inline PVOID MiGetVirtualAddressMappedByPte(const MMPTE* Pte) {
     return reinterpret_cast<PVOID>(MiCanonical((reinterpret_cast<ULONG_PTR>(Pte) - MmPteBase) << 9));
+}
+
+inline MMPTE_BITS MiFrameBits(PFN_NUMBER Frame) {
+    return Frame << PAGE_SHIFT;
+}
+
+inline ULONG64 MiPhysicalOf(PFN_NUMBER Frame) {
+    return Frame << PAGE_SHIFT;
+}
+
+// Entries of pages that are not there: in transition, and in slot Slot of the page file. "Not swizzled" means that the
+// bits are as they read.
+inline MMPTE MiTransitionPte(PFN_NUMBER Frame) {
+    MMPTE pte = {};
+    pte.u.Trans.Transition = 1;
+    pte.u.Trans.SwizzleBit = 1;
+    pte.u.Trans.Protection = MM_SOFT_READWRITE;
+    pte.u.Trans.PageFrameNumber = Frame;
+    return pte;
+}
+
+inline MMPTE MiPageFilePte(ULONG Slot) {
+    MMPTE pte = {};
+    pte.u.Soft.Protection = MM_SOFT_READWRITE;
+    pte.u.Soft.SwizzleBit = 1;
+    pte.u.Soft.PageFileHigh = Slot;
+    return pte;
 }
 
 inline PFN_NUMBER MiFrameOf(const MMPTE* Pte) {

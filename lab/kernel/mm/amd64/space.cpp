@@ -12,14 +12,29 @@ static PMMPTE MiOpenFrame(PFN_NUMBER Frame) {
     return static_cast<PMMPTE>(MiScratchWindow);
 }
 
-extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase) {
+// The top table of the current address space, through its self map.
+static PMMPTE MiTopTable(VOID) {
+    return MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(ULONG_PTR(0)))));
+}
+
+INIT_FUNCTION VOID MiInitializeTables(VOID) {
+    MmPteBase = MiCanonical(static_cast<ULONG_PTR>(LAB_SELFMAP_INDEX) << 39);
+    MiTopTable()->u.Long = 0; // low memory
+    KiWriteCr3(KiReadCr3());
+}
+
+// Address spaces have the entries of the top table in common, and a region lies behind one of them.
+BOOLEAN MiShareTables(ULONG_PTR Base, ULONG) {
+    return MiMakeTables(reinterpret_cast<PVOID>(Base));
+}
+
+extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG_PTR* DirectoryTableBase) {
     PFN_NUMBER root = MiRemoveAnyPage();
     if (root == 0) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     KIRQL irql = MiLock();
-    // The top table of the current address space, through its self map.
-    PMMPTE own = MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(MiGetPteAddress(ULONG_PTR(0)))));
+    PMMPTE own = MiTopTable();
     PMMPTE table = MiOpenFrame(root);
     memset(table, 0, PAGE_SIZE);
     for (ULONG i = MiFirstSystemEntry; i < MiEntriesPerTable; i++) {
@@ -32,7 +47,7 @@ extern "C" NTSTATUS MmCreateProcessAddressSpace(ULONG64* DirectoryTableBase) {
 }
 
 // Maps Frame for user mode in an address space that is not the current one.
-static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_NUMBER Frame, ULONG64 Protection) {
+static NTSTATUS MiMapInSpace(ULONG_PTR DirectoryTableBase, ULONG_PTR Address, PFN_NUMBER Frame, ULONG64 Protection) {
     PFN_NUMBER table_frame = DirectoryTableBase >> PAGE_SHIFT;
     KIRQL irql = MiLock();
     for (ULONG shift = 39; shift > PAGE_SHIFT; shift -= 9) {
@@ -56,7 +71,7 @@ static NTSTATUS MiMapInSpace(ULONG64 DirectoryTableBase, ULONG_PTR Address, PFN_
     return STATUS_SUCCESS;
 }
 
-extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes,
+extern "C" NTSTATUS MmWriteProcessPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes,
                                        SIZE_T Length) {
     PFN_NUMBER frame = MiRemoveAnyPage();
     if (frame == 0 || Length > PAGE_SIZE) {
@@ -70,7 +85,7 @@ extern "C" NTSTATUS MmWriteProcessPage(ULONG64 DirectoryTableBase, ULONG_PTR Add
     return MiMapInSpace(DirectoryTableBase, Address, frame, MM_READWRITE);
 }
 
-extern "C" NTSTATUS MmShareUserData(ULONG64 DirectoryTableBase) {
+extern "C" NTSTATUS MmShareUserData(ULONG_PTR DirectoryTableBase) {
     PFN_NUMBER frame = MmGetPhysicalAddress(reinterpret_cast<PVOID>(LAB_SHARED_DATA)) >> PAGE_SHIFT;
     return MiMapInSpace(DirectoryTableBase, MiUserSharedData, frame, MM_READONLY);
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #define VOID void
+#define FASTCALL
 #define TRUE 1
 #define FALSE 0
 #define PAGE_SIZE 4096

@@ -1,8 +1,6 @@
 // Page tables, reached through the self map: one entry of the top table points at that table, so that all tables appear
 // as an array of entries at MmPteBase.
-#include "../mm.h"
-
-constexpr int MiLevels = 4;
+#include "mm.h"
 
 // The entries that map Address, from the top table's down to the last.
 static VOID MiGetEntries(ULONG_PTR Address, PMMPTE (&Entries)[MiLevels]) {
@@ -27,27 +25,59 @@ PMMPTE MiFindPte(ULONG_PTR Address) {
     return entries[MiLevels - 1];
 }
 
-BOOLEAN MiTranslate(ULONG64 Address, MMPTE* Pte, ULONG64* Physical) {
-    ULONG_PTR address = static_cast<ULONG_PTR>(Address);
-    if (MiCanonical(address) != address) {
+// What an entry of a level maps is so many bits of address wide.
+static constexpr ULONG MiShiftOf(int Level) {
+    return PAGE_SHIFT + static_cast<ULONG>(MiLevels - 1 - Level) * MiBitsPerLevel;
+}
+
+static BOOLEAN MiMapsPage(int Level, MMPTE Entry) {
+    return Level == MiLevels - 1 || (Level >= MiFirstLargeLevel && (Entry.u.Long & MM_PTE_LARGE) != 0);
+}
+
+BOOLEAN MiTranslate(ULONG_PTR Address, MMPTE* Pte, ULONG64* Physical) {
+    if (MiCanonical(Address) != Address) {
         return FALSE;
     }
     PMMPTE entries[MiLevels];
-    MiGetEntries(address, entries);
-    constexpr ULONG shifts[MiLevels] = {39, 30, 21, 12};
+    MiGetEntries(Address, entries);
     for (int level = 0; level < MiLevels; level++) {
         MMPTE entry = *entries[level];
         if ((entry.u.Long & MM_PTE_VALID) == 0) {
             return FALSE;
         }
-        if (level == MiLevels - 1 || (level != 0 && (entry.u.Long & MM_PTE_LARGE) != 0)) {
-            ULONG64 mask = (1ull << shifts[level]) - 1;
+        if (MiMapsPage(level, entry)) {
+            ULONG64 mask = (1ull << MiShiftOf(level)) - 1;
             *Pte = entry;
-            *Physical = (entry.u.Long & MM_PTE_FRAME & ~mask) | (address & mask);
+            *Physical = (entry.u.Long & MM_PTE_FRAME & ~mask) | (Address & mask);
             return TRUE;
         }
     }
     return FALSE;
+}
+
+ULONG MiQueryProtection(ULONG_PTR Address) {
+    if (MiCanonical(Address) != Address) {
+        return 0;
+    }
+    PMMPTE entries[MiLevels];
+    MiGetEntries(Address, entries);
+    ULONG protection = 7;
+    for (int level = 0; level < MiLevels; level++) {
+        MMPTE entry = *entries[level];
+        if ((entry.u.Long & MM_PTE_VALID) == 0) {
+            return 0;
+        }
+        if ((entry.u.Long & MM_PTE_WRITE) == 0) {
+            protection &= ~2u;
+        }
+        if ((entry.u.Long & MM_PTE_NO_EXECUTE) != 0) {
+            protection &= ~4u;
+        }
+        if (MiMapsPage(level, entry)) {
+            break;
+        }
+    }
+    return protection;
 }
 
 BOOLEAN MiMakeTables(PVOID Address) {
@@ -61,7 +91,7 @@ BOOLEAN MiMakeTables(PVOID Address) {
         if (frame == 0) {
             return FALSE;
         }
-        entries[level]->u.Long = frame << PAGE_SHIFT | MM_TABLE;
+        entries[level]->u.Long = MiFrameBits(frame) | MM_TABLE;
         PVOID table =
             reinterpret_cast<PVOID>(reinterpret_cast<ULONG_PTR>(entries[level + 1]) & ~ULONG_PTR(PAGE_SIZE - 1));
         KiFlushPage(table);
@@ -73,20 +103,20 @@ BOOLEAN MiMakeTables(PVOID Address) {
     return TRUE;
 }
 
-BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, ULONG64 Protection) {
+BOOLEAN MiMapPage(PVOID Address, PFN_NUMBER Frame, MMPTE_BITS Protection) {
     if (!MiMakeTables(Address)) {
         return FALSE;
     }
     PMMPTE pte = MiGetPteAddress(Address);
-    pte->u.Long = Frame << PAGE_SHIFT | Protection;
+    pte->u.Long = MiFrameBits(Frame) | Protection;
     KiFlushPage(Address);
-    if (MmPfnDatabase != nullptr && MiIsMemory(Frame << PAGE_SHIFT) && MmPfnDatabase[Frame].PteAddress == nullptr) {
+    if (MmPfnDatabase != nullptr && MiIsMemory(MiPhysicalOf(Frame)) && MmPfnDatabase[Frame].PteAddress == nullptr) {
         MmPfnDatabase[Frame].PteAddress = pte;
     }
     return TRUE;
 }
 
-BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, ULONG64 Protection) {
+BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, MMPTE_BITS Protection) {
     PUCHAR address = static_cast<PUCHAR>(Address);
     for (SIZE_T i = 0; i < Pages; i++) {
         PFN_NUMBER frame = MiRemoveAnyPage();
@@ -117,7 +147,7 @@ VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free) {
     }
 }
 
-VOID MiProtectPages(PVOID Address, SIZE_T Pages, ULONG64 Protection) {
+VOID MiProtectPages(PVOID Address, SIZE_T Pages, MMPTE_BITS Protection) {
     PUCHAR address = static_cast<PUCHAR>(Address);
     for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
         PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));

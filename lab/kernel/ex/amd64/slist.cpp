@@ -1,0 +1,32 @@
+// Sequenced singly linked lists. Above every interrupt nothing comes between.
+#include "ki.h"
+#include "lookaside.h"
+
+// _SLIST_HEADER: Alignment holds the depth (16 bits) and a sequence number (48 bits), Region the first entry's address.
+constexpr ULONGLONG ExpSListDepthMask = 0xFFFF;
+constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
+
+extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
+    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
+    if (first != nullptr) {
+        ListHead->Region = reinterpret_cast<ULONG_PTR>(first->Next);
+        ListHead->Alignment = ListHead->Alignment - 1 + ExpSListSequenceUnit;
+    }
+    KeLowerIrql(irql);
+    return first;
+}
+
+extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
+    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
+    ListEntry->Next = first;
+    ListHead->Region = reinterpret_cast<ULONG_PTR>(ListEntry);
+    ListHead->Alignment = ListHead->Alignment + 1 + ExpSListSequenceUnit;
+    KeLowerIrql(irql);
+    return first;
+}
+
+extern "C" USHORT ExQueryDepthSList(PSLIST_HEADER ListHead) {
+    return static_cast<USHORT>(ListHead->Alignment & ExpSListDepthMask);
+}
