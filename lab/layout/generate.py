@@ -366,6 +366,7 @@ def write_asm(layouts):
 MEGABYTE = 1 << 20
 PXE_SPAN = 1 << 39
 KERNEL_PXE = 0x1F0  # fffff800'00000000, where scanners of memory images look for it
+CLASSIC_SELFMAP_PXE = 0x1ED  # fffff680'00000000
 SHARED_DATA_PXE = 0x1EF  # KUSER_SHARED_DATA, fffff780'00000000, known to programs
 
 
@@ -373,11 +374,12 @@ def pxe_address(index):
     return 0xFFFF000000000000 | index * PXE_SPAN
 
 
-def addresses_x64(seed):
-    """Seed 0: the places of Windows before addresses became random. Else one 512 GB slot each, and a start within it."""
+def addresses_x64(seed, era):
+    """Seed 0: the places of Windows before addresses became random. Else one 512 GB slot each, and a start within it.
+    The self map became random with Windows 10."""
     if seed == 0:
         return {
-            "LAB_SELFMAP_INDEX": 0x1ED,
+            "LAB_SELFMAP_INDEX": CLASSIC_SELFMAP_PXE,
             "LAB_KERNEL_BASE": pxe_address(KERNEL_PXE) + 4 * MEGABYTE,
             "LAB_DRIVER_BASE": pxe_address(KERNEL_PXE) + 4096 * MEGABYTE,
             "LAB_NONPAGED_POOL_BASE": pxe_address(0x1C0),
@@ -388,6 +390,9 @@ def addresses_x64(seed):
     random = Random(seed, "addresses")
     slots = [i for i in range(0x100, 0x200) if i not in (SHARED_DATA_PXE, KERNEL_PXE, 0x1FF)]
     random.shuffle(slots)
+    if era == 7:
+        slots.remove(CLASSIC_SELFMAP_PXE)
+        slots.insert(0, CLASSIC_SELFMAP_PXE)
     values = {"LAB_SELFMAP_INDEX": slots[0]}
     for slot, name in zip(slots[1:], ("NONPAGED_POOL_BASE", "PAGED_POOL_BASE", "PFN_DATABASE", "SYSTEM_PTE_BASE")):
         values["LAB_" + name] = pxe_address(slot) + 2 * MEGABYTE * random.below(0x10000)
@@ -415,7 +420,7 @@ def addresses_x86(seed):
 def choose_addresses(machine, seed):
     if machine.arch == "x64":
         fixed = {"LAB_SHARED_DATA": pxe_address(SHARED_DATA_PXE), "LAB_KERNEL_SLIDES": 1024, "LAB_DRIVER_SLIDES": 1024}
-        return addresses_x64(seed) | fixed
+        return addresses_x64(seed, machine.era) | fixed
     return addresses_x86(seed) | {"LAB_SHARED_DATA": 0xFFDF0000, "LAB_KERNEL_SLIDES": 8, "LAB_DRIVER_SLIDES": 16}
 
 

@@ -35,5 +35,6 @@ extern "C" VOID ExInitSystem(VOID) {
     geometry.ExpansionLimitPages = ExReadSizeOption("expansion", ExDefaultExpansionPages);
     geometry.BigPageEntries =
         ExPowerOfTwo(ExReadSizeOption("bigpages", ExDefaultBigPageEntries), ExDefaultBigPageEntries);
+    geometry.ProcessorTables = KeBootOptionIs("tagtables", "on", TRUE);
     ExpInitializePool(geometry, (NtGlobalFlag & FLG_POOL_ENABLE_TAGGING) != 0);
 }

@@ -31,7 +31,7 @@ VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging) {
     }
     PoolVector[1] = &ExpPagedDescriptors[0];
     if (Tagging) {
-        ExpInitializeTracker(Geometry.TrackerEntries, Geometry.ExpansionLimitPages);
+        ExpInitializeTracker(Geometry);
     }
     ExpInitializeBigPages(Geometry.BigPageEntries);
 }

@@ -67,11 +67,12 @@ extern ULONG_PTR ExpTaggedPoolLock;
 extern ULONG_PTR ExpLargePoolTableLock;
 }
 
-// Sizes of the tables at start; the boot options `tracker=` and `expansion=` change the first two.
+// The tables at start; boot options change each of these: `tracker`, `expansion`, `bigpages`, `tagtables`.
 struct EXP_POOL_GEOMETRY {
     SIZE_T TrackerEntries;      // a power of two; the table gets one more
     SIZE_T ExpansionLimitPages; // the expansion table never grows beyond
     SIZE_T BigPageEntries;      // a power of two
+    BOOLEAN ProcessorTables;    // else all count in the global table, as on ReactOS
 };
 
 // Sets up everything; tagging decides whether tag counters are kept until the next start.
@@ -95,7 +96,7 @@ VOID ExpCheckLiveBlock(PPOOL_HEADER Header);
 VOID ExpFreeBlock(PPOOL_HEADER Header);
 
 // pooltrack.cpp ------------------------------------------------------------------------------------------------------
-VOID ExpInitializeTracker(SIZE_T Entries, SIZE_T ExpansionLimitPages);
+VOID ExpInitializeTracker(const EXP_POOL_GEOMETRY& Geometry);
 VOID ExpInsertPoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged);
 VOID ExpRemovePoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged);
 

@@ -15,6 +15,7 @@ ULONG_PTR ExpTaggedPoolLock;
 }
 
 static SIZE_T ExpExpansionLimitPages;
+static BOOLEAN ExpProcessorTables;
 
 static SIZE_T ExpTagHash(ULONG Tag) {
     ULONGLONG product = static_cast<ULONGLONG>(Tag) * 40543;
@@ -142,17 +143,23 @@ VOID ExpRemovePoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged) {
     ExpCountLocked(Tag, Bytes, Paged, TRUE);
 }
 
-VOID ExpInitializeTracker(SIZE_T Entries, SIZE_T ExpansionLimitPages) {
-    ExpExpansionLimitPages = ExpansionLimitPages;
-    PoolTrackTableSize = Entries + 1;
-    PoolTrackTableMask = Entries - 1;
+VOID ExpInitializeTracker(const EXP_POOL_GEOMETRY& Geometry) {
+    ExpExpansionLimitPages = Geometry.ExpansionLimitPages;
+    ExpProcessorTables = Geometry.ProcessorTables;
+    PoolTrackTableSize = Geometry.TrackerEntries + 1;
+    PoolTrackTableMask = Geometry.TrackerEntries - 1;
     SIZE_T bytes = PoolTrackTableSize * sizeof(POOL_TRACKER_TABLE);
     PoolTrackTable = ExpAllocateTable(bytes);
     // The global table is charged in its own row; what comes later counts per processor.
     ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
-    // ReactOS, like the first NTs, has the global table alone.
-    for (ULONG i = 0; i < KeNumberProcessors && KeBootOptionIs("tagtables", "on", TRUE); i++) {
-        ExPoolTagTables[i] = ExpAllocateTable(bytes);
-        ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
+    ExCreatePoolTagTable(0);
+}
+
+extern "C" VOID ExCreatePoolTagTable(ULONG Processor) {
+    if (PoolTrackTable == nullptr || !ExpProcessorTables) {
+        return;
     }
+    SIZE_T bytes = PoolTrackTableSize * sizeof(POOL_TRACKER_TABLE);
+    ExPoolTagTables[Processor] = ExpAllocateTable(bytes);
+    ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(bytes), FALSE);
 }

@@ -178,6 +178,7 @@ BOOLEAN KdPollBreakIn(VOID);
 // ex, cm --------------------------------------------------------------------------------------------------------------
 VOID CmInitSystem(VOID); // reads the boot flags into NtGlobalFlag; called before ExInitSystem, with interrupts off
 VOID ExInitSystem(VOID); // pool; called when MiAllocatePoolPages works
+VOID ExCreatePoolTagTable(ULONG Processor); // counters of a processor that is being started
 }
 
 // The drivers of a scenario in the order in which they start, terminated by null; null for an unknown scenario.

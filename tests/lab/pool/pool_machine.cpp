@@ -165,7 +165,7 @@ static void reset_machine() {
 
 void start_pool(bool tagging, SIZE_T tracker_entries, SIZE_T expansion_pages, SIZE_T big_entries) {
     reset_machine();
-    ExpInitializePool({tracker_entries, expansion_pages, big_entries}, tagging);
+    ExpInitializePool({tracker_entries, expansion_pages, big_entries, TRUE}, tagging);
 }
 
 void boot_pool(ULONG global_flag, std::map<std::string, std::string> options) {
@@ -299,6 +299,11 @@ BOOLEAN KeGetBootOption(const char* name, char* value, SIZE_T value_size) {
     strncpy(value, option->second.c_str(), value_size - 1);
     value[value_size - 1] = 0;
     return TRUE;
+}
+
+BOOLEAN KeBootOptionIs(const char* name, const char* value, BOOLEAN otherwise) {
+    const auto option = boot_options.find(name);
+    return option == boot_options.end() ? otherwise : option->second == value;
 }
 
 KIRQL KeGetCurrentIrql() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nt.h"
+#include "nt_addresses.h"
 
 extern "C" {
 PVOID MiAllocatePoolPages(BOOLEAN paged, SIZE_T pages);
@@ -16,7 +17,9 @@ ULONG KeGetCurrentProcessorNumber();
 void DbgBreakPoint();
 
 BOOLEAN KeGetBootOption(const char* name, char* value, SIZE_T value_size);
+BOOLEAN KeBootOptionIs(const char* name, const char* value, BOOLEAN otherwise);
 void ExInitSystem();
+void ExCreatePoolTagTable(ULONG processor);
 
 extern ULONG NtGlobalFlag;
 extern PVOID MmNonPagedPoolStart;
