@@ -6,6 +6,8 @@ find_package(Threads REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
+pkg_check_modules(LIBCURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(LIBMSPACK REQUIRED IMPORTED_TARGET libmspack)
 
 find_path(ASIO_INCLUDE asio.hpp REQUIRED)
 add_library(poolkd_asio INTERFACE)

@@ -1,6 +1,8 @@
 #include "commands/symbols.h"
 #include "debugger/session.h"
 
+#include <nlohmann/json.hpp>
+
 namespace poolkd::commands {
 
 using debugger::Arguments;
@@ -37,14 +39,53 @@ Result<void> symfix(Session& session, Arguments& arguments) {
     return {};
 }
 
+/// `!sym missing`: what would have to be fetched for every module to have its symbols.
+Result<void> list_missing(Session& session, const Arguments& arguments) {
+    if (!session.has_target()) return fail(ErrorKind::usage, "There is no target whose symbols could be missing");
+    nt::Modules& modules = session.kernel().modules();
+    std::vector<const nt::Module*> missing;
+    std::size_t asked = 0;
+    for (const auto& module : modules.loaded()) {
+        session.work().progress("Looking for symbols", asked++, modules.loaded().size());
+        (void)modules.symbols(*module);
+        if (session.work().stop_requested()) return fail(ErrorKind::stopped, "Stopped at {}", module->name);
+        if (module->missing_file) missing.push_back(module.get());
+    }
+    if (arguments.json) {
+        nlohmann::json files = nlohmann::json::array();
+        for (const nt::Module* module : missing)
+            files.push_back({{"module", module->name},
+                             {"name", module->missing_file->name},
+                             {"index", module->missing_file->index},
+                             {"path", module->missing_file->path()}});
+        session.write_json({{"modules", asked}, {"missing", std::move(files)}});
+        return {};
+    }
+    if (missing.empty()) {
+        session.print("No file is missing for the {} modules\n", asked);
+        return {};
+    }
+    session.print(
+        "{} of {} modules lack a file. Below are the names that every symbol store and server has for them.\n"
+        "What is fetched elsewhere goes under the same names into a folder of the symbol path; then .reload.\n",
+        missing.size(), asked);
+    session.write("\n");
+    for (const nt::Module* module : missing)
+        session.print("{}\n", module->missing_file->path());
+    return {};
+}
+
+/// `!sym`: kd's switches, and the list that one takes to a machine with a network.
 Result<void> sym(Session& session, Arguments& arguments) {
     std::string_view word = arguments.word();
+    POOLKD_CHECK(session.no_more(arguments));
+    if (word == "missing") return list_missing(session, arguments);
     if (word == "noisy") {
         session.symbol_service().set_noisy([&session](const std::string& line) { session.print("{}\n", line); });
     } else if (word == "quiet") {
         session.symbol_service().set_noisy({});
     } else if (!word.empty()) {
-        return fail(ErrorKind::usage, "!sym takes noisy or quiet, not '{}'", word);
+        return fail(ErrorKind::usage, "!sym takes noisy, quiet or missing, not '{}'", word);
     }
     session.print("{} mode\n", session.symbol_service().noisy() ? "noisy" : "quiet");
     return {};
@@ -80,7 +121,7 @@ Result<void> reload_all(Session& session, bool force) {
     session.print("{}\n", std::string(std::min<std::size_t>(kernel.modules().unloaded().size(), dots_per_line), '.'));
     report_state(session, kernel.modules().kernel());
     if (kernel.modules().used_known_layout())
-        session.write("The module list was read by the layout that all x64 kernels share, since the kernel's own "
+        session.write("The module list was read by the layout that all kernels share, since the kernel's own "
                       "symbols have no types.\n");
     if (!answer.coverage.complete()) session.print("{}\n", answer.coverage.sentence());
     return force ? load_now(session, "*") : Result<void>{};
@@ -124,15 +165,17 @@ Result<void> load_symbols(Session& session, Arguments& arguments) {
 } // namespace
 
 void add_symbol_path_commands(debugger::CommandTable& table) {
-    table.add(
-        Command{.names = {".sympath"},
-                .family = "Symbols",
-                .summary = "show or set where symbols are searched",
-                .syntax = ".sympath[+] [Path[;Path...]]",
-                .help = "Folders, and stores as srv*STORE or cache*FOLDER. + adds. Takes effect at the next .reload.",
-                .may_touch = true,
-                .needs_target = false,
-                .run = sympath});
+    table.add(Command{
+        .names = {".sympath"},
+        .family = "Symbols",
+        .summary = "show or set where symbols are searched",
+        .syntax = ".sympath[+] [Path[;Path...]]",
+        .help = "Folders; stores as srv*STORE; servers as srv*CACHE*https://SERVER; cache*FOLDER keeps what comes "
+                "from its right. + adds. Takes effect at the next .reload; servers that could not be used are "
+                "asked again.",
+        .may_touch = true,
+        .needs_target = false,
+        .run = sympath});
     table.add(Command{.names = {".symfix"},
                       .family = "Symbols",
                       .summary = "set the symbol path to the default store",
@@ -142,9 +185,12 @@ void add_symbol_path_commands(debugger::CommandTable& table) {
                       .run = symfix});
     table.add(Command{.names = {"!sym"},
                       .family = "Symbols",
-                      .summary = "tell each step of symbol searches, or not",
-                      .syntax = "!sym [noisy|quiet]",
+                      .summary = "tell each step of symbol searches, or list the files that are missing",
+                      .syntax = "!sym [noisy|quiet|missing]",
+                      .help = "missing looks for the symbols of all modules and lists the files that were not found, "
+                              "as NAME/INDEX/NAME: to be fetched where there is a network.",
                       .needs_target = false,
+                      .json = true,
                       .run = sym});
     table.add(Command{.names = {".reload"},
                       .family = "Symbols",

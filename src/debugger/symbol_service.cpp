@@ -21,12 +21,15 @@ nt::SymbolState state_of(const symbols::ModuleSymbols* symbols) {
 
 } // namespace
 
-SymbolService::SymbolService(symbols::SymbolEnvironment environment) : environment_(std::move(environment)) {
+SymbolService::SymbolService(symbols::SymbolEnvironment environment, Work& work)
+    : environment_(std::move(environment)), work_(work),
+      servers_(symbols::HttpLimits{.proxy = environment_.symbol_proxy.value_or("")}) {
     set_path(environment_.initial_path());
 }
 
 void SymbolService::set_path(std::string_view text) {
     path_ = symbols::SymbolPath::parse(text, environment_);
+    servers_.forget();
 }
 
 void SymbolService::append_path(std::string_view text) {
@@ -42,15 +45,19 @@ void SymbolService::fix_path(std::string_view folder, bool append) {
 void SymbolService::load(nt::Module& module) {
     if (!module.image) return;
     ModuleReader reader(*module.image);
-    symbols::SearchLog log;
+    symbols::SearchLog log(noisy_);
     symbols::LoadedSymbols loaded =
-        store_.load(reader, pe::ImageLayout::memory, module.image_name, path_, noisy_ ? &log : nullptr);
+        store_.load(reader, pe::ImageLayout::memory, {module.image_name, module.timestamp, module.size}, path_,
+                    {.servers = &servers_, .log = noisy_ ? &log : nullptr, .work = &work_});
+    if (loaded.stopped) {
+        module.symbol_state = nt::SymbolState::deferred;
+        return;
+    }
     module.symbols = std::move(loaded.symbols);
     module.symbol_note = std::move(loaded.note);
+    module.missing_file = std::move(loaded.missing);
     module.symbol_state = state_of(module.symbols.get());
     if (!noisy_) return;
-    for (const std::string& line : log.lines())
-        noisy_("DBGHELP: " + line);
     noisy_(module.symbols ? fmt::format("DBGHELP: {} - {} {}", module.name, to_words(module.symbols->provenance()),
                                         module.symbols->file())
                           : fmt::format("DBGHELP: {} - no symbols", module.name));

@@ -2,6 +2,7 @@
 
 #include "nt/module_image.h"
 #include "symbols/module_symbols.h"
+#include "symbols/store_key.h"
 
 #include <memory>
 #include <optional>
@@ -30,6 +31,7 @@ struct Module {
     std::shared_ptr<ModuleImage> image;
     SymbolState symbol_state = SymbolState::deferred;
     std::string symbol_note; ///< what is missing and what to do, in a sentence; empty when all is well
+    std::optional<symbols::StoreKey> missing_file; ///< what could be fetched elsewhere to have symbols, or all of them
     std::shared_ptr<symbols::ModuleSymbols> symbols; ///< null while deferred or none
 
     [[nodiscard]] bool contains(VirtAddr address) const { return address - base < size; }

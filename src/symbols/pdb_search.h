@@ -1,34 +1,34 @@
 #pragma once
 
-#include "base/error.h"
+#include "base/bytes.h"
 #include "pe/pdb_identity.h"
+#include "symbols/file_search.h"
 #include "symbols/pdb/file.h"
-#include "symbols/symbol_path.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace poolkd::symbols {
 
-/// What a search tried, a line a try, for `!sym noisy`.
-class SearchLog {
-  public:
-    void add(std::string line) { lines_.push_back(std::move(line)); }
-    [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+/// What the kernel says of a loaded image: enough to find its file.
+struct ImageIdentity {
+    std::string name; ///< "leaky.sys"
+    std::uint32_t timestamp = 0;
+    std::uint32_t size = 0; ///< bytes in memory
 
-  private:
-    std::vector<std::string> lines_;
+    [[nodiscard]] StoreKey key() const { return StoreKey::of_image(name, timestamp, size); }
 };
 
-/// Finds and opens the PDB of an image. In a plain folder F: F/name.pdb, F/symbols/<ext>/name.pdb, F/<ext>/name.pdb
-/// with the image's extension, and F as a store; in a store: name.pdb/GUIDAGE/name.pdb, or with a folder of the first
-/// two letters before it when the store has an index2.txt. Names match without regard to case. A file whose identity
-/// differs is passed over. Errors: `not_found` telling where was searched; `mismatch` naming both identities when
-/// only such a file was there; `malformed` or `unsupported` when only such a file was there.
+/// Finds and opens the PDB of an image along the path. Errors: those of find_file; a check that fails is `mismatch`
+/// naming both identities, or `malformed` or `unsupported` by PdbFile::open.
 Result<std::shared_ptr<PdbFile>> find_pdb(const pe::PdbReference& wanted, std::string_view image_name,
-                                          const SymbolPath& path, SearchLog* log = nullptr);
+                                          const SymbolPath& path, const SearchOptions& options = {});
+
+/// Finds the file of an image along the path and reads it. Errors: those of find_file; `mismatch` for an image of
+/// another build.
+Result<ByteVector> find_image(const ImageIdentity& wanted, const SymbolPath& path, const SearchOptions& options = {});
 
 /// Opens a PDB and checks that it belongs to an image. Error `mismatch` names both identities.
 Result<std::shared_ptr<PdbFile>> open_matching_pdb(const std::string& path, const pe::PdbIdentity& wanted);

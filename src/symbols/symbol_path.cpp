@@ -1,6 +1,7 @@
 #include "symbols/symbol_path.h"
 
 #include "base/text.h"
+#include "symbols/store_pointer.h"
 
 #include <fmt/format.h>
 
@@ -17,16 +18,11 @@ std::optional<std::string> variable(const char* name) {
     return value;
 }
 
-bool is_url(std::string_view location) {
-    const std::string lower = to_lower(location);
-    return lower.starts_with("http://") || lower.starts_with("https://");
-}
-
 } // namespace
 
 SymbolEnvironment SymbolEnvironment::of_process() {
-    return {variable("_NT_SYMBOL_PATH"), variable("_NT_ALT_SYMBOL_PATH"), variable("DBGHELP_HOMEDIR"),
-            variable("XDG_CACHE_HOME"), variable("HOME")};
+    return {variable("_NT_SYMBOL_PATH"), variable("_NT_ALT_SYMBOL_PATH"), variable("_NT_SYMBOL_PROXY"),
+            variable("DBGHELP_HOMEDIR"), variable("XDG_CACHE_HOME"),      variable("HOME")};
 }
 
 std::string SymbolEnvironment::default_store() const {
@@ -47,6 +43,7 @@ std::string SymbolPath::symfix(std::string_view folder) {
 SymbolPath SymbolPath::parse(std::string_view text, const SymbolEnvironment& environment) {
     SymbolPath path;
     path.text_ = trim(text);
+    path.default_store_ = environment.default_store();
     for (std::string_view element : split(text, ';'))
         if (!trim(element).empty()) path.add_element(trim(element), environment);
     return path;
@@ -56,18 +53,17 @@ void SymbolPath::add_element(std::string_view element, const SymbolEnvironment& 
     std::vector<std::string_view> parts = split(element, '*');
     const std::string word = to_lower(trim(parts.front()));
     if (!expanded_.empty()) expanded_ += ';';
+    if (parts.size() == 1 && is_url(element)) return add_chain(std::move(parts), environment);
     if (parts.size() == 1) {
         expanded_ += element;
-        add_location(element, is_url(element) ? SymbolPathElement::Kind::server : SymbolPathElement::Kind::folder,
-                     false, environment);
+        add_location(element, {.kind = SymbolPathElement::Kind::folder}, environment);
         return;
     }
     parts.erase(parts.begin());
     if (word == "cache") {
-        const std::string folder =
-            trim(parts.front()).empty() ? environment.default_store() : std::string(parts.front());
+        const std::string folder = trim(parts.front()).empty() ? default_store_ : std::string(parts.front());
         expanded_ += "cache*" + folder;
-        add_location(folder, SymbolPathElement::Kind::store, true, environment);
+        add_location(folder, {.kind = SymbolPathElement::Kind::store, .is_cache = true}, environment);
     } else if (word == "srv") {
         add_chain(std::move(parts), environment);
     } else if (word == "symsrv") {
@@ -82,32 +78,40 @@ void SymbolPath::add_element(std::string_view element, const SymbolEnvironment& 
 
 void SymbolPath::add_chain(std::vector<std::string_view> parts, const SymbolEnvironment& environment) {
     // "srv*" alone: the default store in front of the public server. An empty part: the default store.
-    const std::string default_store = environment.default_store();
     std::ranges::for_each(parts, [](std::string_view& part) { part = trim(part); });
-    if (parts.empty() || (parts.size() == 1 && parts.front().empty())) parts = {default_store, public_symbol_server};
+    if (parts.empty() || (parts.size() == 1 && parts.front().empty())) parts = {default_store_, public_symbol_server};
     for (std::string_view& part : parts)
-        if (part.empty()) part = default_store;
-    if (parts.size() == 1 && is_url(parts.front())) parts.insert(parts.begin(), default_store);
+        if (part.empty()) part = default_store_;
+    if (is_url(parts.front())) parts.insert(parts.begin(), default_store_);
+    ++chains_;
     expanded_ += "srv";
     for (std::size_t i = 0; i < parts.size(); ++i) {
         expanded_ += '*';
         expanded_ += parts[i];
         const bool is_last = i + 1 == parts.size();
-        if (is_url(parts[i])) {
-            add_location(parts[i], SymbolPathElement::Kind::server, false, environment);
-        } else {
-            add_location(parts[i], SymbolPathElement::Kind::store, !is_last, environment);
-        }
+        const bool is_server = is_url(parts[i]);
+        add_location(parts[i],
+                     {.kind = is_server ? SymbolPathElement::Kind::server : SymbolPathElement::Kind::store,
+                      .is_cache = !is_server && !is_last,
+                      .chain = chains_},
+                     environment);
     }
 }
 
-void SymbolPath::add_location(std::string_view location, SymbolPathElement::Kind kind, bool is_cache,
+void SymbolPath::add_location(std::string_view location, SymbolPathElement element,
                               const SymbolEnvironment& environment) {
     std::string text(trim(location));
-    if (kind == SymbolPathElement::Kind::server)
-        notes_.push_back(fmt::format("{} is not asked: symbols are not fetched from servers yet", text));
     if ((text == "~" || text.starts_with("~/")) && environment.home) text = *environment.home + text.substr(1);
-    elements_.push_back({kind, std::move(text), is_cache});
+    element.location = std::move(text);
+    elements_.push_back(std::move(element));
+}
+
+std::vector<std::string> SymbolPath::caches_of(std::size_t index) const {
+    std::vector<std::string> caches;
+    for (std::size_t i = 0; i < index; ++i)
+        if (elements_[i].is_cache && (elements_[i].chain == 0 || elements_[i].chain == elements_[index].chain))
+            caches.push_back(elements_[i].location);
+    return caches;
 }
 
 } // namespace poolkd::symbols

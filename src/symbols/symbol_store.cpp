@@ -8,6 +8,38 @@
 
 namespace poolkd::symbols {
 
+namespace {
+
+/// What an image says of its symbols.
+struct Examined {
+    std::optional<pe::Image> image;
+    std::optional<pe::PdbReference> pdb;
+    bool complete = false; ///< all of it could be read
+    std::string problem;   ///< why there is no PDB
+};
+
+Examined examine(pe::ByteReader& reader, pe::ImageLayout layout, const std::string& name) {
+    Examined seen;
+    auto image = pe::Image::open(reader, layout);
+    if (!image) {
+        seen.problem = fmt::format("Unable to read the image header of {}: {}", name, image.error().message);
+        return seen;
+    }
+    seen.image = std::move(*image);
+    auto reference = pe::find_pdb_reference(*seen.image);
+    seen.complete = reference.has_value();
+    if (!reference) {
+        seen.problem = fmt::format("The debug record of {} cannot be read: {}", name, reference.error().message);
+    } else if (!*reference) {
+        seen.problem = fmt::format("{} has no record of the PDB that belongs to it", name);
+    } else {
+        seen.pdb = std::move(*reference);
+    }
+    return seen;
+}
+
+} // namespace
+
 std::shared_ptr<ModuleSymbols> SymbolStore::cached(const std::string& identity) {
     std::scoped_lock lock(mutex_);
     auto found = by_identity_.find(identity);
@@ -27,12 +59,12 @@ Result<std::shared_ptr<ModuleSymbols>> SymbolStore::keep(std::shared_ptr<PdbFile
 }
 
 Result<std::shared_ptr<ModuleSymbols>> SymbolStore::open(const pe::PdbReference& wanted, std::string_view image_name,
-                                                         const SymbolPath& path, SearchLog* log) {
+                                                         const SymbolPath& path, const SearchOptions& options) {
     if (auto known = cached(wanted.identity.text())) {
-        if (log) log->add(fmt::format("DBGHELP: {} - already open", known->file()));
+        if (options.log) options.log->add(fmt::format("DBGHELP: {} - already open", known->file()));
         return known;
     }
-    POOLKD_TRY(std::shared_ptr<PdbFile> file, find_pdb(wanted, image_name, path, log));
+    POOLKD_TRY(std::shared_ptr<PdbFile> file, find_pdb(wanted, image_name, path, options));
     return keep(std::move(file));
 }
 
@@ -42,27 +74,43 @@ Result<std::shared_ptr<ModuleSymbols>> SymbolStore::open_file(const std::string&
     return keep(std::move(file));
 }
 
-LoadedSymbols SymbolStore::load(pe::ByteReader& reader, pe::ImageLayout layout, std::string_view image_name,
-                                const SymbolPath& path, SearchLog* log) {
-    auto image = pe::Image::open(reader, layout);
-    if (!image)
-        return {nullptr, fmt::format("Unable to read the image header of {}: {}", image_name, image.error().message)};
-    std::string problem;
-    auto reference = pe::find_pdb_reference(*image);
-    if (!reference) {
-        problem = fmt::format("The debug record of {} cannot be read: {}", image_name, reference.error().message);
-    } else if (!*reference) {
-        problem = fmt::format("{} has no record of the PDB that belongs to it", image_name);
-    } else {
-        auto symbols = open(**reference, image_name, path, log);
-        if (symbols) return {std::move(*symbols), {}};
-        problem = symbols.error().message;
+LoadedSymbols SymbolStore::load(pe::ByteReader& reader, pe::ImageLayout layout, const ImageIdentity& identity,
+                                const SymbolPath& path, const SearchOptions& options) {
+    LoadedSymbols loaded;
+    Examined seen = examine(reader, layout, identity.name);
+    ByteVector file;
+    pe::SpanReader file_reader{{}};
+    if (!seen.pdb && !seen.complete && identity.timestamp != 0) {
+        if (auto found = find_image(identity, path, options)) {
+            file = std::move(*found);
+            file_reader = pe::SpanReader(file);
+            seen = examine(file_reader, pe::ImageLayout::file, identity.name);
+        } else {
+            loaded.missing = identity.key();
+            loaded.stopped = found.error().kind == ErrorKind::stopped;
+            seen.problem += fmt::format(" (its file would do: {})", found.error().message);
+        }
     }
-    if (auto exported = ExportSymbols::read(*image))
-        return {std::move(*exported),
-                fmt::format("{}. Only the names that {} exports are known: no types, no statics, no sizes", problem,
-                            image_name)};
-    return {nullptr, fmt::format("{}, and {} exports no names", problem, image_name)};
+    if (seen.pdb) {
+        auto symbols = open(*seen.pdb, identity.name, path, options);
+        if (symbols) {
+            loaded.symbols = std::move(*symbols);
+            return loaded;
+        }
+        loaded.missing = StoreKey::of(*seen.pdb);
+        loaded.stopped = symbols.error().kind == ErrorKind::stopped;
+        seen.problem = std::move(symbols).error().message;
+    }
+    if (!seen.image) {
+        loaded.note = seen.problem;
+    } else if (auto exported = ExportSymbols::read(*seen.image)) {
+        loaded.symbols = std::move(*exported);
+        loaded.note = fmt::format("{}. Only the names that {} exports are known: no types, no statics, no sizes",
+                                  seen.problem, identity.name);
+    } else {
+        loaded.note = fmt::format("{}, and {} exports no names", seen.problem, identity.name);
+    }
+    return loaded;
 }
 
 std::size_t SymbolStore::open_count() {

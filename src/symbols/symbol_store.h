@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,10 @@ struct LoadedSymbols {
     std::shared_ptr<ModuleSymbols> symbols; ///< null when there are none at all
     /// What is missing and what to do, in a sentence; empty when the PDB was found.
     std::string note;
+    /// The file that is missing, by the name that any store has for it: the PDB, or the image when the part of it in
+    /// memory that names the PDB cannot be read. Nothing when all is there or no file would help.
+    std::optional<StoreKey> missing;
+    bool stopped = false; ///< the user stopped the search: another one may find more
 };
 
 /// The symbols in use, shared by all targets: a PDB that is open is not opened again. Symbols stay as long as
@@ -26,14 +31,15 @@ class SymbolStore {
     /// The PDB that an image asks for, from the cache or found along the path. Errors: those of find_pdb and of
     /// PdbSymbols::open.
     Result<std::shared_ptr<ModuleSymbols>> open(const pe::PdbReference& wanted, std::string_view image_name,
-                                                const SymbolPath& path, SearchLog* log = nullptr);
+                                                const SymbolPath& path, const SearchOptions& options = {});
     /// A PDB by its file name, whatever image it belongs to (`.reload /i`, tests).
     Result<std::shared_ptr<ModuleSymbols>> open_file(const std::string& path);
 
     /// Symbols for an image: its PDB, else its export table, else nothing, with a note on what is missing.
-    /// `reader` gives the image's bytes as `layout` says; it is not needed afterwards.
-    LoadedSymbols load(pe::ByteReader& reader, pe::ImageLayout layout, std::string_view image_name,
-                       const SymbolPath& path, SearchLog* log = nullptr);
+    /// `reader` gives the image's bytes as `layout` says; it is not needed afterwards. Where it cannot give them (they
+    /// are paged out), the image's file is looked for along the path too.
+    LoadedSymbols load(pe::ByteReader& reader, pe::ImageLayout layout, const ImageIdentity& identity,
+                       const SymbolPath& path, const SearchOptions& options = {});
 
     /// PDBs that somebody holds.
     [[nodiscard]] std::size_t open_count();

@@ -29,6 +29,14 @@ inline ByteVector read_file(const std::string& path) {
     return {bytes.begin(), bytes.end()};
 }
 
+inline std::string text_of(Bytes bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline Bytes bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
+
 inline void write_file(const std::filesystem::path& path, Bytes bytes) {
     std::filesystem::create_directories(path.parent_path());
     std::ofstream out(path, std::ios::binary);

@@ -46,13 +46,28 @@ TEST(SymbolPath, Servers) {
                 ElementsAre("caching store /home/u/.cache/poolkd/sym", "server https://host/s"));
     auto path = SymbolPath::parse("srv*;/mine", environment);
     EXPECT_EQ(path.expanded(), "srv*/home/u/.cache/poolkd/sym*https://msdl.microsoft.com/download/symbols;/mine");
-    ASSERT_EQ(path.notes().size(), 1u);
-    EXPECT_NE(path.notes()[0].find("not fetched from servers yet"), std::string::npos);
+    EXPECT_THAT(path.notes(), IsEmpty());
+    EXPECT_THAT(elements("http://host/s"),
+                ElementsAre("caching store /home/u/.cache/poolkd/sym", "server http://host/s"));
+    EXPECT_EQ(SymbolPath::parse("http://host/s", environment).expanded(),
+              "srv*/home/u/.cache/poolkd/sym*http://host/s");
+}
+
+TEST(SymbolPath, CachesKeepWhatComesFromTheirRight) {
+    const auto path = SymbolPath::parse("/f;srv*/a*/b*http://one;cache*/c;/g;srv*/d*http://two", environment);
+    ASSERT_EQ(path.elements().size(), 8u);
+    EXPECT_THAT(path.caches_of(0), IsEmpty());
+    EXPECT_THAT(path.caches_of(1), IsEmpty());
+    EXPECT_THAT(path.caches_of(2), ElementsAre("/a"));
+    EXPECT_THAT(path.caches_of(3), ElementsAre("/a", "/b"));
+    EXPECT_THAT(path.caches_of(4), IsEmpty());
+    EXPECT_THAT(path.caches_of(5), ElementsAre("/c"));
+    EXPECT_THAT(path.caches_of(7), ElementsAre("/c", "/d"));
 }
 
 TEST(SymbolPath, NonsenseIsNoted) {
     auto path = SymbolPath::parse("foo*/a;*;srv*a*b*c*d;symsrv*", environment);
-    EXPECT_EQ(path.notes().size(), 3u);
+    EXPECT_EQ(path.notes().size(), 2u);
     EXPECT_EQ(path.elements().size(), 6u);
 }
 

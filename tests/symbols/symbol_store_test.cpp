@@ -38,7 +38,7 @@ class Stores : public ::testing::Test {
     /// Where the PDB was found below the folder; empty when not.
     std::string found(const std::string& text) {
         log_ = SearchLog();
-        auto file = find_pdb(wanted_, "Sample64.SYS", path(text), &log_);
+        auto file = find_pdb(wanted_, "Sample64.SYS", path(text), {.servers = nullptr, .log = &log_, .work = nullptr});
         return file ? std::filesystem::relative((*file)->path(), folder_.path()).string() : "";
     }
     void put(const std::string& name) { write_file(folder_.path() / name, pdb_); }
@@ -68,7 +68,7 @@ TEST_F(Stores, StoreTreesInAnyCase) {
     const std::string name = "Sample64.PDB/" + to_lower(id) + "/sample64.pdb";
     put(name);
     EXPECT_EQ(found("srv*" + root_), name);
-    EXPECT_EQ(found("srv*/nowhere*" + root_), name);
+    EXPECT_EQ(found("srv*/proc/nowhere*" + root_), name);
     EXPECT_EQ(found("cache*" + root_), name);
     EXPECT_EQ(found(root_), name) << "a folder that is a store";
 }
@@ -81,14 +81,14 @@ TEST_F(Stores, StoresOfTwoLevels) {
     EXPECT_EQ(found("srv*" + root_), name);
 }
 
-TEST_F(Stores, CompressedFilesAndServersAreLogged) {
+TEST_F(Stores, DamagedCabinetsAndServersAreLogged) {
     write_file(folder_.path() / "sample64.pdb" / wanted_.identity.text() / "sample64.pd_", pdb_);
     EXPECT_EQ(found("srv*" + root_ + "*https://host/s"), "");
     auto has = [&](std::string_view text) {
         return std::ranges::any_of(log_.lines(),
                                    [&](const auto& line) { return line.find(text) != std::string::npos; });
     };
-    EXPECT_TRUE(has("compressed"));
+    EXPECT_TRUE(has("sample64.pd_ cannot be unpacked: it is no cabinet"));
     EXPECT_TRUE(has("https://host/s/sample64.pdb/" + wanted_.identity.text()));
     auto none = find_pdb(wanted_, "sample64.sys", path("srv*https://host/s"));
     ASSERT_FALSE(none);
@@ -158,14 +158,14 @@ TEST_F(Stores, LoadingFallsBackToExportsAndSaysSo) {
     SymbolStore store;
     pe::SpanReader reader(image_);
     auto load = [&](const std::string& text) {
-        return store.load(reader, pe::ImageLayout::file, "sample64.sys", path(text));
+        return store.load(reader, pe::ImageLayout::file, {"sample64.sys"}, path(text));
     };
     auto loaded = load(root_);
     ASSERT_TRUE(loaded.symbols);
     EXPECT_EQ(loaded.symbols->provenance(), Provenance::pdb_private);
     EXPECT_EQ(loaded.note, "");
     loaded.symbols.reset(); // else the store would still have it
-    loaded = load("/nowhere");
+    loaded = load("/proc/nowhere");
     ASSERT_TRUE(loaded.symbols);
     EXPECT_EQ(loaded.symbols->provenance(), Provenance::exports);
     EXPECT_NE(loaded.note.find("sample64.pdb (" + wanted_.identity.text() + ") was not found"), std::string::npos)
@@ -173,7 +173,7 @@ TEST_F(Stores, LoadingFallsBackToExportsAndSaysSo) {
     EXPECT_NE(loaded.note.find("no types"), std::string::npos);
     const ByteVector junk(100);
     pe::SpanReader nothing(junk);
-    loaded = store.load(nothing, pe::ImageLayout::memory, "x.sys", path(root_));
+    loaded = store.load(nothing, pe::ImageLayout::memory, {"x.sys"}, path(root_));
     EXPECT_FALSE(loaded.symbols);
     EXPECT_NE(loaded.note.find("Unable to read the image header of x.sys"), std::string::npos);
 }
