@@ -41,16 +41,18 @@ class Pdb:
         return self.sections[int(found[1]) - 1] + int(found[2])
 
     def struct(self, name):
-        """{field: (offset, shift, bits or 0)} and the size of a structure."""
+        """{field: (offset, shift, bits or 0, bytes)} and the size of a structure."""
         definition = re.search(rf"LF_STRUCTURE \[size = \d+\] `{name}`\n.*\n.*field list: (0x[0-9A-F]+)\n.*sizeof (\d+)",
                                self.types)
         if not definition:
             sys.exit(f"no structure {name}")
         listing = re.search(rf"\n\s+{definition[1]} \| LF_FIELDLIST.*\n((?:\s+- .*\n)+)", self.types)
         fields = {}
-        for field, kind, offset in re.findall(r"LF_MEMBER \[name = `(\w+)`, Type = (0x[0-9A-F]+).*?, offset = (\d+)", listing[1]):
+        members = re.findall(r"LF_MEMBER \[name = `(\w+)`, Type = (0x[0-9A-F]+)(.*?), offset = (\d+)", listing[1])
+        for field, kind, basic, offset in members:
             bits = re.search(rf"\n\s+{kind} \| LF_BITFIELD.*\n\s+type = .*, bit offset = (\d+), # bits = (\d+)", self.types)
-            fields[field] = (int(offset), int(bits[1]), int(bits[2])) if bits else (int(offset), 0, 0)
+            size = 8 if "__int64" in basic else 4
+            fields[field] = (int(offset), int(bits[1]), int(bits[2]), size) if bits else (int(offset), 0, 0, size)
         return fields, int(definition[2])
 
 
@@ -131,8 +133,8 @@ class Memory:
 
 
 def field(data, offset, layout):
-    at, shift, bits = layout
-    value = int.from_bytes(data[offset + at:offset + at + 4], "little")
+    at, shift, bits, size = layout
+    value = int.from_bytes(data[offset + at:offset + at + size], "little")
     return value >> shift & (1 << bits) - 1 if bits else value
 
 
@@ -146,8 +148,7 @@ def big_blocks(memory, pdb, base):
     for offset in range(0, len(data), stride):
         va = struct.unpack_from("<Q", data, offset + fields["Va"][0])[0]
         if va and not va & 1:
-            size = struct.unpack_from("<Q", data, offset + fields["NumberOfBytes"][0])[0]
-            blocks[va] = (field(data, offset, fields["Key"]) & 0x7FFFFFFF, size)
+            blocks[va] = (field(data, offset, fields["Key"]) & 0x7FFFFFFF, field(data, offset, fields["NumberOfBytes"]))
     return blocks
 
 
@@ -203,8 +204,7 @@ def tracker_sums(memory, pdb, base):
         for offset in range(0, len(data), stride):
             tag = field(data, offset, fields["Key"])
             for pool in ("NonPaged", "Paged"):
-                number = {name: struct.unpack_from("<Q", data, offset + fields[pool + name][0])[0]
-                          for name in ("Allocs", "Frees", "Bytes")}
+                number = {name: field(data, offset, fields[pool + name]) for name in ("Allocs", "Frees", "Bytes")}
                 live, size_sum = sums.get((tag, pool), (0, 0))
                 sums[tag, pool] = live + number["Allocs"] - number["Frees"], (size_sum + number["Bytes"]) & 2**64 - 1
     return sums

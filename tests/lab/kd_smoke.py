@@ -294,6 +294,12 @@ def layout_offsets(out):
     return {words[1]: int(words[2], 16) for words in lines if words[:1] == ["#define"] and len(words) == 3}
 
 
+def loader_entry(offsets):
+    """What the members of the module list's records are called here: Windows 7 has only the user-mode name."""
+    names = ("_KLDR_DATA_TABLE_ENTRY_", "_LDR_DATA_TABLE_ENTRY_")
+    return next(name for name in names if name + "DllBase" in offsets)
+
+
 def check_requests(target, offsets):
     status, fields, _ = target.request(GET_VERSION)
     base, modules, data_list = struct.unpack_from("<QQQ", fields, 16)
@@ -301,9 +307,9 @@ def check_requests(target, offsets):
     check(target.must_read(base, 2) == b"MZ", "the kernel's image is readable")
     kdbg = target.pointer(data_list)
     check(target.must_read(kdbg + 0x10, 4) == b"KDBG", f"data block at {kdbg:x}")
-    link, names = target.pointer(modules), []
+    link, names, entry = target.pointer(modules), [], loader_entry(offsets)
     while link != modules and len(names) < 100:
-        name = link - offsets["_KLDR_DATA_TABLE_ENTRY_InLoadOrderLinks"] + offsets["_KLDR_DATA_TABLE_ENTRY_BaseDllName"]
+        name = link - offsets[entry + "InLoadOrderLinks"] + offsets[entry + "BaseDllName"]
         length, = struct.unpack("<H", target.must_read(name, 2))
         names.append(target.must_read(target.pointer(name + 8), length).decode("utf-16le"))
         link = target.pointer(link)

@@ -17,10 +17,11 @@ import tempfile
 import time
 
 from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, READ_CONTROL, STATE_CHANGE,
-                      check, layout_offsets, qemu_command)
+                      check, layout_offsets, loader_entry, qemu_command)
 
 REGISTERS = ["Rax", "Rcx", "Rdx", "Rbx", "Rsp", "Rbp", "Rsi", "Rdi"] + [f"R{n}" for n in range(8, 16)]
 KUSER = 0xFFFFF78000000000
+BUILDS = {7: (7601, (6, 1)), 10: (19041, (10, 0)), 11: (22000, (10, 0))}  # by era
 
 
 class Image:
@@ -67,6 +68,7 @@ class Image:
 class Machine:
     def __init__(self, target, out):
         self.target, self.out, self.offsets = target, out, layout_offsets(out)
+        self.era = int(re.search(r"LAB_ERA (\d+)", (out / "gen" / "nt_addresses.h").read_text())[1])
         self.images = {}
         fields = target.request(GET_VERSION)[1]
         self.kernel_base, self.module_list = struct.unpack_from("<QQ", fields, 16)
@@ -102,13 +104,14 @@ class Machine:
         return seen
 
     def read_modules(self):
-        entry = "_KLDR_DATA_TABLE_ENTRY_"
+        entry = loader_entry(self.offsets)
         self.modules_by_name = {}
         for record in self.links(self.module_list, self.offset(entry + "InLoadOrderLinks")):
             name = self.unicode(record + self.offset(entry + "BaseDllName"))
             base = self.value(record + self.offset(entry + "DllBase"))
             size = self.value(record + self.offset(entry + "SizeOfImage"), 4)
-            stamp = self.value(record + self.offset(entry + "TimeDateStamp"), 4)
+            # Where _LDR_DATA_TABLE_ENTRY has a time stamp, the kernel has something else.
+            stamp = self.value(record + self.offset(entry + "TimeDateStamp"), 4) if entry.startswith("_KLDR") else None
             self.modules_by_name[name] = (base, size, stamp)
         return self.modules_by_name
 
@@ -206,9 +209,15 @@ def start(target):
 
 def check_lists(m):
     print("     modules:", " ".join(f"{name}@{base:x}" for name, (base, _, _) in m.modules.items()))
-    check(all(m.load(name).timestamp == stamp for name, (_, _, stamp) in m.modules.items()), "time stamps are those of the files")
-    check(m.target.must_read(m.symbol("NtBuildLab"), 27) == b"19041.1.amd64fre.poolkd_lab", "NtBuildLab")
-    check(m.value(KUSER + 0x260, 4) == 19041 and m.value(KUSER + 0x26C, 4) == 10, "KUSER_SHARED_DATA: 10.0.19041")
+    check(all(stamp in (m.load(name).timestamp, None) for name, (_, _, stamp) in m.modules.items()),
+          "time stamps are those of the files")
+    build, version = BUILDS[m.era]
+    lab = f"{build}.1.amd64fre.poolkd_lab".encode()
+    check(m.target.must_read(m.symbol("NtBuildLab"), len(lab)) == lab, "NtBuildLab")
+    check(m.value(KUSER + 0x260, 4) == build and (m.value(KUSER + 0x26C, 4), m.value(KUSER + 0x270, 4)) == version,
+          f"KUSER_SHARED_DATA: {version[0]}.{version[1]}.{build}")
+    kdbg = m.value(struct.unpack_from("<Q", m.target.request(GET_VERSION)[1], 32)[0])
+    check(m.value(kdbg + 0x14, 4) == (0x340 if m.era == 7 else 0x380), "size of the data block")
     check(m.target.must_read(KUSER + 0x30, 20).decode("utf-16le") == "C:\\Windows", "and the system root")
 
 
