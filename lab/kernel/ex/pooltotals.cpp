@@ -1,5 +1,5 @@
-// What a descriptor tells of its pool as a whole: until Windows 8.1 what is there now, from 10 on what was ever given out
-// and what came back. The caller holds the descriptor's lock.
+// What a descriptor tells of its pool as a whole: until Windows 8.1 what is there now, from 10 on what was ever given
+// out and what came back. The caller holds the descriptor's lock.
 #include "pool.h"
 
 #if LAB_ERA == 7
