@@ -1,9 +1,11 @@
 #include "app/connection.h"
 
+#include "app/environment.h"
 #include "app/lab_command.h"
 #include "code/stack.h"
 #include "commands/general.h"
 #include "commands/stop_text.h"
+#include "control/tag_site.h"
 #include "kd/connection_string.h"
 #include "target/live_target.h"
 
@@ -36,11 +38,6 @@ std::string printable(std::string_view text) {
         if ((u < 0x20 && c != '\n' && c != '\r' && c != '\t') || u == 0x7f) c = '.';
     }
     return out;
-}
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): read before anything else runs
-    return value ? value : "";
 }
 
 /// The connection string of a practice machine, and its symbols on the path.
@@ -85,7 +82,10 @@ Result<FoundTarget> find_target(Session& session, const Options& options, Connec
 /// A target that is booting reports its modules first: these events are let pass, as kd does, up to the break that the
 /// kernel or our break-in makes.
 Result<void> reach_a_stop_for_the_user(Session& session) {
-    POOLKD_CHECK(session.controller().adopt_stop());
+    POOLKD_TRY(const unsigned armed, session.controller().adopt_stop());
+    if (armed != 0)
+        tell(session, fmt::format("{} hardware breakpoint{} that an earlier session left {} removed.\n", armed,
+                                  armed == 1 ? "" : "s", armed == 1 ? "was" : "were"));
     const auto& stop = session.controller().last();
     if (!stop || std::holds_alternative<target::ExceptionStop>(stop->stop.reason)) return {};
     POOLKD_TRY(control::StopReport report, session.controller().go_and_wait(session.work()));
@@ -108,18 +108,13 @@ Result<std::uint64_t> return_address(Session& session) {
     return answer.value.frames.front().return_address.value;
 }
 
-/// Ties together what does not know of each other: breakpoint expressions, module notices, `$ra`.
+/// Ties together what does not know of each other: events that are only told, `$ra`.
 void wire(Session& session, const Options& options) {
-    session.controller().set_resolver([&session](const std::string& expression) -> std::optional<VirtAddr> {
-        auto value = session.evaluate_text(expression);
-        if (!value) return std::nullopt;
-        return session.kernel().machine().canonical(*value);
-    });
-    session.controller().on_module_event([&session, verbose = options.verbose](const target::ModuleChange& change) {
-        if (!verbose) return;
-        tell(session, fmt::format("{} {} {}\n", change.loaded ? "ModLoad:" : "Unload:",
-                                  session.address_text(change.base), change.path));
-    });
+    session.controller().on_event(
+        [&session](const target::Stop& stop) { tell(session, commands::told_event_text(session, stop)); });
+    if (options.verbose)
+        for (std::string_view event : {"ld", "ud"})
+            session.controller().filters().find(event)->reaction = control::Reaction::tell;
     session.expressions().set_source("$ra", return_address);
 }
 
@@ -137,6 +132,40 @@ void tell_inherited(Session& session) {
     tell(session, fmt::format("An earlier session left {} change{} in this target:\n", *kept, *kept == 1 ? "" : "s"));
     if (!session.json()) session.execute_line(".writes");
     tell(session, ".undo * restores what was there before.\n");
+}
+
+/// Puts back what was written to the target, but for what is not safe to put back now; each is told.
+Result<void> undo_writes(Session& session) {
+    if (session.journal().open_writes().empty()) return {};
+    if (session.running()) POOLKD_CHECK(session.controller().stop(session.work()));
+    POOLKD_TRY(control::UndoOutcome outcome,
+               control::undo_safely(session.kernel(), session.journal(), session.journal().open_writes(), false,
+                                    session.work()));
+    if (const std::size_t undone = outcome.undone.size(); undone != 0)
+        tell(session, fmt::format("{} write{} undone.\n", undone, undone == 1 ? "" : "s"));
+    for (const auto& kept : outcome.kept)
+        tell(session, fmt::format("Write {} stays: {}.\n", kept.id, kept.why));
+    return {};
+}
+
+/// Leaves a target that goes on without us, and tells in which state.
+void leave(Session& session, const Connection& connection) {
+    using debugger::Quit;
+    const Quit quit = session.quit();
+    const bool run =
+        quit == Quit::running || quit == Quit::running_patched || (quit == Quit::no && !connection.was_stopped);
+    auto complain = [&](const Result<void>& result) {
+        if (!result) tell(session, result.error().message + "\n");
+    };
+    if (run && quit != Quit::running_patched) complain(undo_writes(session));
+    if (const std::size_t left = session.journal().open_writes().size(); left != 0)
+        tell(session, fmt::format("{} write{} to the target stay{}; the next session offers to undo {}.\n", left,
+                                  left == 1 ? "" : "s", left == 1 ? "s" : "", left == 1 ? "it" : "them"));
+    complain(run ? session.controller().detach() : session.controller().leave_as_it_is());
+    if (!run)
+        tell(session, session.running() ? "The target runs on.\n"
+                                        : "The target stays frozen until a debugger lets it go (qd does).\n");
+    session.attach(nullptr);
 }
 
 } // namespace
@@ -189,21 +218,12 @@ Result<Connection> connect(Session& session, const Options& options) {
 
 void disconnect(Session& session, Connection& connection) {
     if (session.has_target()) {
-        bool run = session.quit() == debugger::Quit::running ||
-                   (session.quit() == debugger::Quit::no && !connection.was_stopped && !connection.lab);
-        std::size_t left = connection.lab ? 0 : session.journal().open_writes().size();
-        if (left != 0)
-            tell(session, fmt::format("{} write{} to the target stay{}; the next session offers to undo {}.\n", left,
-                                      left == 1 ? "" : "s", left == 1 ? "s" : "", left == 1 ? "it" : "them"));
         session.work().clear_stop();
-        Result<void> ended;
-        if (run) {
-            ended = session.controller().detach();
-        } else if (!session.running()) {
-            ended = session.controller().breakpoints().lift();
+        if (connection.lab) {
+            session.attach(nullptr);
+        } else {
+            leave(session, connection);
         }
-        if (!ended) tell(session, ended.error().message + "\n");
-        session.attach(nullptr);
     }
     if (connection.lab) {
         if (auto stopped = stop_lab(*connection.lab); !stopped) tell(session, stopped.error().message + "\n");

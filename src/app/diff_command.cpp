@@ -15,7 +15,7 @@ namespace poolkd::app {
 
 namespace {
 
-constexpr const char* examples = R"(
+constexpr const char* diff_examples = R"(
 Each is a file, of which the last snapshot counts, or one snapshot of it: FILE@first, FILE@12, FILE@last. A file alone is
 its first snapshot against its last. With a target, that is the second one, as it is now.
 
@@ -26,7 +26,7 @@ its first snapshot against its last. With a target, that is the second one, as i
 
 Exit codes: 0 done, whatever the difference; 1 failed; 2 the command line is wrong; 3 the target could not be reached.)";
 
-struct Words {
+struct DiffWords {
     std::vector<std::string> sides;
     TargetArguments target;
     EvidenceArguments evidence_options;
@@ -35,7 +35,7 @@ struct Words {
     std::optional<std::size_t> top;
 };
 
-Result<void> sort_out(Words& words) {
+Result<void> sort_out(DiffWords& words) {
     if (!words.sides.empty() && is_connection(words.sides.back())) {
         if (words.target.given())
             return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", words.sides.back());
@@ -50,7 +50,7 @@ Result<void> sort_out(Words& words) {
     return {};
 }
 
-int answer(const Words& words, const Result<hunt::Snapshot>& before, const Result<hunt::Snapshot>& after) {
+int answer(const DiffWords& words, const Result<hunt::Snapshot>& before, const Result<hunt::Snapshot>& after) {
     if (!before) return tell_failure(before.error());
     if (!after) return tell_failure(after.error());
     const hunt::Difference difference = hunt::difference(*before, *after);
@@ -67,12 +67,12 @@ int answer(const Words& words, const Result<hunt::Snapshot>& before, const Resul
     return exit_good;
 }
 
-Result<hunt::Snapshot> read_side(const Words& words, const SnapshotName& name) {
+Result<hunt::Snapshot> read_side(const DiffWords& words, const SnapshotName& name) {
     FileWork file_work;
     return read_snapshot(name, words.evidence_options.options, file_work.work());
 }
 
-int compare_files(const Words& words) {
+int compare_files(const DiffWords& words) {
     SnapshotName before = SnapshotName::parse(words.sides.front());
     const SnapshotName after = SnapshotName::parse(words.sides.back());
     if (words.sides.size() == 1) {
@@ -82,7 +82,7 @@ int compare_files(const Words& words) {
     return answer(words, read_side(words, before), read_side(words, after));
 }
 
-int compare_with_target(const Words& words) {
+int compare_with_target(const DiffWords& words) {
     // The file first: what is wrong with it shows before a machine is started.
     auto before = read_side(words, SnapshotName::parse(words.sides.front()));
     if (!before) return tell_failure(before.error());
@@ -101,7 +101,7 @@ int compare_with_target(const Words& words) {
     return answer(words, before, std::move(after));
 }
 
-int run(Words& words) {
+int run_diff(DiffWords& words) {
     if (auto sorted = sort_out(words); !sorted) return tell_failure(sorted.error());
     return words.target.given() ? compare_with_target(words) : compare_files(words);
 }
@@ -110,7 +110,7 @@ int run(Words& words) {
 
 void add_diff_command(CLI::App& program, int& exit_code) {
     CLI::App* command = program.add_subcommand("diff", "what each tag gained and lost between two snapshots");
-    auto words = std::make_shared<Words>();
+    auto words = std::make_shared<DiffWords>();
     command->add_option("snapshots", words->sides, "the older and the newer one")
         ->type_name("SNAPSHOT")
         ->expected(1, 2)
@@ -122,8 +122,8 @@ void add_diff_command(CLI::App& program, int& exit_code) {
     words->evidence_options.add_to(*command);
     words->target.add_to(*command);
     words->output.add_to(*command);
-    command->footer(examples);
-    command->callback([words, &exit_code] { exit_code = run(*words); });
+    command->footer(diff_examples);
+    command->callback([words, &exit_code] { exit_code = run_diff(*words); });
 }
 
 } // namespace poolkd::app

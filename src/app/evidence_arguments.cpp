@@ -1,5 +1,6 @@
 #include "app/evidence_arguments.h"
 
+#include "app/environment.h"
 #include "base/duration.h"
 
 #include <CLI/CLI.hpp>
@@ -28,11 +29,6 @@ void add_duration(CLI::App& command, const std::string& name, std::optional<std:
             description)
         ->type_name("DURATION")
         ->group("Evidence");
-}
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nothing runs beside it
-    return value ? value : "";
 }
 
 /// Readers go through their file more than once, and a pipe flows by only once.

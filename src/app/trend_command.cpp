@@ -17,7 +17,7 @@ namespace poolkd::app {
 
 namespace {
 
-constexpr const char* examples = R"(
+constexpr const char* trend_examples = R"(
 Tag patterns are kd's: * stands for any run of characters, ? for any one, and case matters. Up to three tags get a chart
 of their own, more a small one each. --csv gives the snapshots of these tags as a table that poolkd reads as evidence.
 
@@ -30,7 +30,7 @@ Exit codes: 0 done; 1 failed; 2 the command line is wrong.)";
 
 constexpr std::size_t output_bytes = 1 << 16;
 
-struct Words {
+struct TrendWords {
     std::string series;
     hunt::TrendOptions tags;
     EvidenceArguments evidence_options;
@@ -52,12 +52,12 @@ struct Words {
 
 using Source = std::unique_ptr<hunt::SnapshotSource>;
 
-Result<Source> open(const Words& words, Work& work) {
+Result<Source> open(const TrendWords& words, Work& work) {
     return open_files_or_pipe({words.series}, words.evidence_options.options, work);
 }
 
 /// The tags that `--top` leaves; nothing when all are wanted.
-Result<std::optional<std::set<hunt::TagKey>>> chosen_tags(const Words& words, Work& work) {
+Result<std::optional<std::set<hunt::TagKey>>> chosen_tags(const TrendWords& words, Work& work) {
     if (!words.top || *words.top == 0) return std::nullopt;
     POOLKD_TRY(Source source, open(words, work));
     POOLKD_TRY(hunt::Trend trend, hunt::read_trend(*source, words.tags, work));
@@ -68,7 +68,7 @@ Result<std::optional<std::set<hunt::TagKey>>> chosen_tags(const Words& words, Wo
 }
 
 /// The snapshots go by one at a time, so that a long series needs no memory.
-Result<void> write_snapshots(const Words& words, Work& work) {
+Result<void> write_snapshots(const TrendWords& words, Work& work) {
     POOLKD_TRY(auto chosen, chosen_tags(words, work));
     POOLKD_TRY(Source source, open(words, work));
     hunt::Snapshot snapshot;
@@ -92,7 +92,7 @@ Result<void> write_snapshots(const Words& words, Work& work) {
     return {};
 }
 
-int run(Words& words) {
+int run_trend(TrendWords& words) {
     if (words.nonpaged) words.tags.kind = hunt::PoolKind::nonpaged;
     if (words.paged) words.tags.kind = hunt::PoolKind::paged;
     FileWork file_work;
@@ -120,7 +120,7 @@ int run(Words& words) {
 
 void add_trend_command(CLI::App& program, int& exit_code) {
     CLI::App* command = program.add_subcommand("trend", "how tags went over time, in figures and charts");
-    auto words = std::make_shared<Words>();
+    auto words = std::make_shared<TrendWords>();
     command->add_option("series", words->series, "file with snapshots, of any format that is read as evidence")
         ->type_name("SERIES")
         ->required();
@@ -135,8 +135,8 @@ void add_trend_command(CLI::App& program, int& exit_code) {
     command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);
     words->evidence_options.add_to(*command);
     words->output.add_to(*command);
-    command->footer(examples);
-    command->callback([words, &exit_code] { exit_code = run(*words); });
+    command->footer(trend_examples);
+    command->callback([words, &exit_code] { exit_code = run_trend(*words); });
 }
 
 } // namespace poolkd::app

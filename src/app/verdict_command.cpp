@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t usual_snapshots = 30;
 constexpr std::chrono::milliseconds usual_interval{1000};
 
-constexpr const char* examples = R"(
+constexpr const char* verdict_examples = R"(
 Evidence is any file with snapshots of pool tags, told apart by its content: PoolMon's text (poolmon -n, or its screen
 redirected), !poolused of kd, CSV, JSON, series of poolkd record. Several files are put in order by time. On a live
 target snapshots are taken, 30 of them a second apart unless told otherwise; Ctrl-C gives the verdict on what there is.
@@ -35,7 +35,7 @@ target snapshots are taken, 30 of them a second apart unless told otherwise; Ctr
 Exit codes: 0 done, whatever the verdict; 1 failed; 2 the command line is wrong; 3 the target could not be reached;
 4 --fail-on found what it looks for.)";
 
-struct Words {
+struct VerdictWords {
     std::vector<std::string> evidence;
     TargetArguments target;
     SampleArguments sampling;
@@ -52,7 +52,7 @@ struct Words {
     [[nodiscard]] std::vector<std::filesystem::path> files() const { return {evidence.begin(), evidence.end()}; }
 };
 
-void Words::add_to(CLI::App& command) {
+void VerdictWords::add_to(CLI::App& command) {
     command.add_option("evidence", evidence, "files, - for standard input, or one target: com:..., lab:NAME")
         ->type_name("EVIDENCE");
     command.add_flag("--all", all, "list every tag, not only those that leak or grow");
@@ -73,7 +73,7 @@ void Words::add_to(CLI::App& command) {
 }
 
 /// A connection among the words is the target; it stands alone.
-Result<void> sort_out(Words& words) {
+Result<void> sort_out(VerdictWords& words) {
     const auto connection = std::ranges::find_if(words.evidence, is_connection);
     if (connection != words.evidence.end()) {
         if (words.target.given())
@@ -97,7 +97,7 @@ bool found(const hunt::Report& report, std::string_view looked_for) {
     });
 }
 
-int answer(const Words& words, const Result<hunt::Report>& report) {
+int answer(const VerdictWords& words, const Result<hunt::Report>& report) {
     if (!report) return tell_failure(report.error());
     if (words.output.json) {
         write_json_answer(render::verdict_json(*report, words.top.value_or(0)));
@@ -112,7 +112,7 @@ int answer(const Words& words, const Result<hunt::Report>& report) {
     return !words.fail_on.empty() && found(*report, words.fail_on) ? exit_found : exit_good;
 }
 
-int judge_files(const Words& words, const hunt::VerdictOptions& options) {
+int judge_files(const VerdictWords& words, const hunt::VerdictOptions& options) {
     FileWork file_work;
     auto source = open_files_or_pipe(words.files(), words.evidence_options.options, file_work.work());
     if (!source) return tell_failure(source.error());
@@ -121,7 +121,7 @@ int judge_files(const Words& words, const hunt::VerdictOptions& options) {
     return answer(words, report);
 }
 
-int judge_target(const Words& words, const hunt::VerdictOptions& options) {
+int judge_target(const VerdictWords& words, const hunt::VerdictOptions& options) {
     auto live = LiveSession::open(words.target);
     if (!live) return tell_no_session(live.error());
     hunt::SamplePlan plan = words.sampling.plan(usual_interval);
@@ -135,7 +135,7 @@ int judge_target(const Words& words, const hunt::VerdictOptions& options) {
     return answer(words, report);
 }
 
-int run(Words& words) {
+int run_verdict(VerdictWords& words) {
     if (auto sorted = sort_out(words); !sorted) return tell_failure(sorted.error());
     auto tags = words.tags.read();
     if (!tags) return tell_failure(tags.error());
@@ -147,10 +147,10 @@ int run(Words& words) {
 
 void add_verdict_command(CLI::App& program, int& exit_code) {
     CLI::App* command = program.add_subcommand("verdict", "which tags leak, which only look so, and how sure that is");
-    auto words = std::make_shared<Words>();
+    auto words = std::make_shared<VerdictWords>();
     words->add_to(*command);
-    command->footer(examples);
-    command->callback([words, &exit_code] { exit_code = run(*words); });
+    command->footer(verdict_examples);
+    command->callback([words, &exit_code] { exit_code = run_verdict(*words); });
 }
 
 } // namespace poolkd::app

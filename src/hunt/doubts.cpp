@@ -11,7 +11,7 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr double modest_chance = 1e-6; ///< of the floor's rise, where a cache that wanders reaches as high
-constexpr double least_blocks = 16;
+constexpr double least_gain = 16; ///< blocks
 constexpr double steady_pace = 0.85, steady_pace_long = 0.6; ///< last third against first, short and long evidence
 constexpr double slowing = -3;                               ///< standard errors of the steps' slope
 constexpr std::size_t churning_samples = 20, short_samples = 20;
@@ -99,7 +99,7 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
                         hours_text(*shape.stopped_at)));
         return doubts;
     }
-    if (shape.gained < least_blocks) doubt(fmt::format("It gained only {:.0f} blocks", shape.gained));
+    if (shape.gained < least_gain) doubt(fmt::format("It gained only {:.0f} blocks", shape.gained));
     // What a hundred thousand blocks say of which none came back, no rhythm says.
     const bool plain = speaks_for_itself(standing, layer);
     const bool modest = !plain && change_of_level(shape) < 1.5 && freed(shape) > never_freed;

@@ -17,7 +17,6 @@ namespace {
 using hunt::TagDifference;
 using Presence = TagDifference::Presence;
 
-constexpr std::size_t text_width = 100;
 
 std::string_view presence_word(Presence presence) {
     switch (presence) {

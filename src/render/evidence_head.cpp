@@ -10,7 +10,6 @@ namespace poolkd::render {
 
 namespace {
 
-constexpr std::size_t text_width = 100;
 constexpr std::size_t shown_evidence = 3;
 
 std::string line(std::string_view name, const std::string& text) {

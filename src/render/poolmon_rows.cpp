@@ -19,7 +19,7 @@ bool wanted(const TagKey& key, const PoolmonView& view) {
     return std::ranges::none_of(view.exclude, matches);
 }
 
-std::int64_t per_alloc(std::int64_t bytes, std::int64_t blocks) {
+std::int64_t bytes_per_block(std::int64_t bytes, std::int64_t blocks) {
     return blocks == 0 ? 0 : bytes / blocks;
 }
 
@@ -30,7 +30,7 @@ void add_changes(PoolmonRow& row, const TagCounts* before) {
     row.allocs_change = static_cast<std::int64_t>(hunt::advance(old.allocs, row.allocs));
     row.frees_change = static_cast<std::int64_t>(hunt::advance(old.frees, row.frees));
     row.bytes_change = row.bytes - old.bytes;
-    row.per_alloc_change = row.per_alloc - per_alloc(old.bytes, hunt::blocks_in_use(old));
+    row.per_alloc_change = row.per_alloc - bytes_per_block(old.bytes, hunt::blocks_in_use(old));
     row.changed = row.allocs_change != 0 || row.frees_change != 0 || row.bytes_change != 0;
 }
 
@@ -75,7 +75,7 @@ std::vector<PoolmonRow> poolmon_rows(const PoolmonFrame& frame, const PoolmonVie
         row.frees = counts.frees;
         row.bytes = counts.bytes;
         row.difference = hunt::blocks_in_use(counts);
-        row.per_alloc = per_alloc(row.bytes, row.difference);
+        row.per_alloc = bytes_per_block(row.bytes, row.difference);
         if (frame.before && !restarted) {
             while (old != frame.before->rows.end() && old->key < counts.key)
                 ++old;

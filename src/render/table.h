@@ -6,6 +6,9 @@
 
 namespace poolkd::render {
 
+/// Columns of what is written for people to read, where the terminal does not say otherwise.
+inline constexpr std::size_t text_width = 100;
+
 /// Columns that a terminal shows of UTF-8 text, for the characters that we write: one each.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
@@ -25,7 +28,7 @@ class TextTable {
         std::string title;
         Align align = Align::right;
     };
-    explicit TextTable(std::vector<Column> columns, std::size_t width = 100)
+    explicit TextTable(std::vector<Column> columns, std::size_t width = text_width)
         : columns_(std::move(columns)), width_(width) {}
     void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
     [[nodiscard]] bool empty() const { return rows_.empty(); }

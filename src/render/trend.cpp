@@ -16,7 +16,6 @@ namespace {
 
 using hunt::TagTrend;
 
-constexpr std::size_t text_width = 100;
 constexpr std::size_t spark_width = 30;
 constexpr std::size_t shown_restarts = 5;
 

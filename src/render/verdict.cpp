@@ -19,7 +19,6 @@ namespace {
 using hunt::TagVerdict;
 using hunt::Verdict;
 
-constexpr std::size_t text_width = 100;
 constexpr std::size_t spark_width = 12;
 constexpr std::size_t unproven_rows = 5; ///< shown of the largest tags when none leaks or grows
 

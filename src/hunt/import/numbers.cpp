@@ -9,11 +9,11 @@
 
 namespace poolkd::hunt::import {
 
-namespace {
-
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
+
+namespace {
 
 template <class T>
 std::optional<T> all_digits(std::string_view text, int base = 10) {

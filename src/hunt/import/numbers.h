@@ -7,6 +7,9 @@
 
 namespace poolkd::hunt::import {
 
+/// Of the ten; the locale has no say.
+[[nodiscard]] bool is_digit(char c);
+
 /// The digits at the start of `text`; nothing when there are none or the number does not fit. `length`: how many
 /// characters it took.
 std::optional<std::uint64_t> leading_number(std::string_view text, std::size_t& length);

@@ -103,10 +103,6 @@ class Numbers {
     std::size_t at_ = 0;
 };
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /// Whether the three characters at `at` are a group of digits and no more.
 bool group_at(std::string_view text, std::size_t at) {
     return at + 3 <= text.size() && is_digit(text[at]) && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&

@@ -13,10 +13,6 @@ namespace {
 constexpr std::size_t longest_header = 400;
 constexpr std::size_t maximum_numbers = 8;
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /// Descriptions are glued to the last number and may begin with a digit ("        01394 OHCI host controller"). The
 /// number ends where its column does; only one that fills the column from its first place on may be wider.
 std::size_t end_of_last(std::string_view text, std::size_t previous_end, std::size_t start, std::size_t end,
