@@ -26,10 +26,10 @@ struct SubRegister {
 };
 
 /// What the processor and NT's CONTEXT fix for one architecture. The one place where 32-bit addresses are
-/// sign-extended. Source of the offsets: kd-protocol reference 7.1 (public headers, confirmed by captures).
+/// sign-extended. Source of the offsets: kd-protocol reference 7 (public headers, confirmed by captures).
 struct Machine {
-    std::string_view name;       ///< "x64"
-    std::uint16_t image_machine; ///< IMAGE_FILE_MACHINE_*: 0x8664
+    std::string_view name;       ///< "x64", "x86"
+    std::uint16_t image_machine; ///< IMAGE_FILE_MACHINE_*: 0x8664, 0x14c
     std::uint8_t pointer_size;   ///< bytes
     std::uint32_t page_size;
     std::uint32_t context_size;           ///< bytes of CONTEXT
@@ -38,11 +38,17 @@ struct Machine {
     std::string_view stack_pointer;
     std::string_view frame_pointer;
     std::string_view flags;
+    std::string_view result;       ///< what a function returns
+    std::string_view break_status; ///< why the kernel's own break-in routine stops (DBG_STATUS_*; lower 32 bits)
     std::span<const RegisterSlot> registers;
     std::span<const SubRegister> sub_registers;
+    std::span<const RegisterSlot> special_registers; ///< in KSPECIAL_REGISTERS: control and live debug registers
+    std::uint32_t special_size;                      ///< bytes of the longest KSPECIAL_REGISTERS known
 
     [[nodiscard]] const RegisterSlot* find_register(std::string_view lower_case_name) const;
     [[nodiscard]] const SubRegister* find_sub_register(std::string_view lower_case_name) const;
+    /// A register of a KSPECIAL_REGISTERS record; nothing for an unknown name, or when the record is too short for it.
+    [[nodiscard]] std::optional<std::uint64_t> special(Bytes record, std::string_view lower_case_name) const;
     /// An address as this machine forms it: sign-extended from 32 bits where pointers have 4 bytes.
     [[nodiscard]] VirtAddr canonical(std::uint64_t value) const;
 };
@@ -50,6 +56,7 @@ struct Machine {
 /// The machine for an IMAGE_FILE_MACHINE number, or null for one we cannot debug.
 const Machine* find_machine(std::uint16_t image_machine);
 const Machine& x64_machine();
+const Machine& x86_machine();
 
 /// A CONTEXT record of one machine, with registers by name.
 class RegisterFile {

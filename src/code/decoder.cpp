@@ -95,25 +95,29 @@ std::uint64_t cut(std::uint64_t value, unsigned bits) {
 
 } // namespace
 
-Result<Instruction> decode_x64(Bytes bytes, VirtAddr address, const AddressNamer& name) {
+Result<Instruction> decode(const Machine& machine, Bytes bytes, VirtAddr address, const AddressNamer& name) {
     zydis::Decoded decoded;
-    switch (zydis::decode(bytes, decoded)) {
+    switch (zydis::decode(machine, bytes, decoded)) {
     case zydis::Outcome::good: break;
     case zydis::Outcome::truncated:
         return fail_at(address, ErrorKind::unreadable,
-                       fmt::format("The instruction at {} cannot be read to its end", format_address(address.value)));
+                       fmt::format("The instruction at {} cannot be read to its end",
+                                   format_address(address.value, machine.pointer_size)));
     case zydis::Outcome::malformed:
-        return fail_at(address, ErrorKind::malformed,
-                       fmt::format("There is no instruction at {}", format_address(address.value)));
+        return fail_at(
+            address, ErrorKind::malformed,
+            fmt::format("There is no instruction at {}", format_address(address.value, machine.pointer_size)));
     }
     const ZydisDecodedInstruction& raw = decoded.instruction;
     Instruction out;
+    out.machine = &machine;
     out.address = address;
     out.length = raw.length;
     std::ranges::copy(bytes.first(raw.length), out.raw.begin());
     out.kind = kind_of(decoded);
     out.mnemonic = mnemonic_text(raw);
-    out.operands = raw.mnemonic == ZYDIS_MNEMONIC_INT3 ? "3" : zydis::format_operands(decoded, address.value, &name);
+    out.operands =
+        raw.mnemonic == ZYDIS_MNEMONIC_INT3 ? "3" : zydis::format_operands(machine, decoded, address.value, &name);
 
     bool branch = out.kind == InstructionKind::call || out.kind == InstructionKind::jump ||
                   out.kind == InstructionKind::conditional_jump;
@@ -128,12 +132,12 @@ Result<Instruction> decode_x64(Bytes bytes, VirtAddr address, const AddressNamer
             bool flat = out.memory->segment != "gs" && out.memory->segment != "fs" && out.memory->index.empty() &&
                         (out.memory->base.empty() || out.memory->base == "rip" || out.memory->base == "eip");
             if (flat && ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&raw, &operand, address.value, &where)))
-                out.slot = VirtAddr(where);
+                out.slot = machine.canonical(where);
         } else if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
             ZyanU64 where = 0;
             if (branch && operand.imm.is_relative) {
                 if (ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&raw, &operand, address.value, &where)))
-                    out.target = VirtAddr(where);
+                    out.target = machine.canonical(where);
             } else if (!branch && !out.immediate && raw.raw.imm[0].size != 0) {
                 out.immediate = Immediate{cut(operand.imm.value.u, raw.operand_width), raw.raw.imm[0].offset,
                                           static_cast<std::uint8_t>(raw.raw.imm[0].size / 8)};

@@ -5,11 +5,11 @@
 
 namespace poolkd::code {
 
-/// The longest instruction that an x64 processor accepts, in bytes.
+/// The longest instruction that an x86 or x64 processor accepts, in bytes.
 inline constexpr std::size_t max_instruction_bytes = 15;
 
-/// Decodes the x64 instruction at the start of `bytes`, which lies at `address`. `name` may be empty.
+/// Decodes the instruction of the machine at the start of `bytes`, which lies at `address`. `name` may be empty.
 /// Errors: kind `malformed` for bytes that are no instruction, `unreadable` when the bytes end inside one.
-Result<Instruction> decode_x64(Bytes bytes, VirtAddr address, const AddressNamer& name = {});
+Result<Instruction> decode(const Machine& machine, Bytes bytes, VirtAddr address, const AddressNamer& name = {});
 
 } // namespace poolkd::code

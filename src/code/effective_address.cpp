@@ -21,7 +21,7 @@ std::optional<VirtAddr> effective_address(const Instruction& instruction, const 
     // 32-bit addressing (eax in brackets) wraps at 4 GiB.
     bool narrow =
         (!memory.base.empty() && memory.base.front() == 'e') || (!memory.index.empty() && memory.index.front() == 'e');
-    return VirtAddr(narrow ? address & 0xffffffff : address);
+    return instruction.machine->canonical(narrow ? address & 0xffffffff : address);
 }
 
 std::optional<bool> branch_taken(const Instruction& instruction, const RegisterFile& registers) {
@@ -33,7 +33,7 @@ std::optional<bool> branch_taken(const Instruction& instruction, const RegisterF
         if (byte == 0x2e || byte == 0x3e || byte == 0xf2 || byte == 0x66 || (byte & 0xf0) == 0x40) continue; // prefixes
         if ((byte & 0xf0) == 0x70) condition = byte & 15;
         if (byte == 0x0f && i + 1 < bytes.size()) condition = std::to_integer<unsigned>(bytes[i + 1]) & 15;
-        if (byte == 0xe3) return registers.get("rcx").value_or(0) == 0;
+        if (byte == 0xe3) return registers.get(instruction.machine->pointer_size == 8 ? "rcx" : "ecx").value_or(0) == 0;
         break;
     }
     if (!condition) return std::nullopt; // loop and its relatives
@@ -59,20 +59,20 @@ std::string operand_note(const Instruction& instruction, const RegisterFile& reg
     auto address = effective_address(instruction, registers);
     if (!address) return {};
     const MemoryOperand& operand = *instruction.memory;
+    const unsigned pointer_size = instruction.machine->pointer_size;
     std::string_view segment = operand.segment.empty() ? "ds" : operand.segment;
-    std::string text =
-        fmt::format("{}:{:04x}:{}=", segment, registers.get(segment).value_or(0), format_address(address->value));
-    constexpr unsigned widest = 8;
+    std::string text = fmt::format("{}:{:04x}:{}=", segment, registers.get(segment).value_or(0),
+                                   format_address(address->value, pointer_size));
     bool number = operand.size == 1 || operand.size == 2 || operand.size == 4 || operand.size == 8;
-    unsigned size = number ? operand.size : widest;
+    unsigned size = number ? operand.size : pointer_size;
     bool with_base = segment == "gs" || segment == "fs";
     auto value = with_base ? Result<std::uint64_t>(fail(ErrorKind::unreadable, "The base of the segment is not known"))
                            : memory::read_unsigned(memory, *address, size);
     if (!value) return text + std::string(std::size_t{2} * size, '?');
     bool branch = instruction.kind == InstructionKind::call || instruction.kind == InstructionKind::jump;
     if (branch && name)
-        if (std::string target = name(VirtAddr(*value)); !target.empty())
-            return fmt::format("{}{{{} ({})}}", text, target, format_address(*value));
+        if (std::string target = name(instruction.machine->canonical(*value)); !target.empty())
+            return fmt::format("{}{{{} ({})}}", text, target, format_address(*value, pointer_size));
     return fmt::format("{}{:0{}x}", text, *value, 2 * size);
 }
 

@@ -19,7 +19,7 @@ class EpilogCode {
         while (true) {
             Bytes rest = Bytes(bytes_).subspan(std::min(offset, bytes_.size()));
             if (!rest.empty()) {
-                switch (zydis::decode(rest, out)) {
+                switch (zydis::decode(x64_machine(), rest, out)) {
                 case zydis::Outcome::good: return true;
                 case zydis::Outcome::malformed: return false;
                 case zydis::Outcome::truncated: break;
@@ -82,7 +82,7 @@ std::optional<EpilogStep> as_release(const zydis::Decoded& decoded, const Unwind
         return EpilogStep{EpilogStep::Kind::add, rsp, from.imm.value.s};
     if (decoded.instruction.mnemonic == ZYDIS_MNEMONIC_LEA && from.type == ZYDIS_OPERAND_TYPE_MEMORY &&
         from.mem.index == ZYDIS_REGISTER_NONE) {
-        int base = zydis::gpr_number(from.mem.base);
+        int base = zydis::gpr_number(x64_machine(), from.mem.base);
         if (base < 0 || info.frame_register == 0 || base != info.frame_register) return std::nullopt;
         return EpilogStep{EpilogStep::Kind::lea, static_cast<std::uint8_t>(base), from.mem.disp.value};
     }
@@ -126,7 +126,7 @@ std::optional<std::vector<EpilogStep>> decode_epilog(const UnwindTables& tables,
             steps.push_back(*release);
         } else if (instruction.mnemonic == ZYDIS_MNEMONIC_POP) {
             int reg = decoded.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER
-                          ? zydis::gpr_number(decoded.operands[0].reg.value)
+                          ? zydis::gpr_number(x64_machine(), decoded.operands[0].reg.value)
                           : -1;
             if (reg < 0 || reg == rsp) return std::nullopt;
             steps.push_back({EpilogStep::Kind::pop, static_cast<std::uint8_t>(reg), 0});

@@ -1,16 +1,13 @@
 #pragma once
 
+#include "code/read_code.h"
 #include "code/registers.h"
 #include "code/unwind_tables.h"
 
-#include <functional>
 #include <optional>
 #include <vector>
 
 namespace poolkd::code {
-
-/// Reads code of the target as far as it can be had; returns the number of good bytes.
-using ReadCode = std::function<std::size_t(VirtAddr, MutableBytes)>;
 
 /// What an epilog still does before it returns.
 struct EpilogStep {

@@ -18,11 +18,13 @@ class Analysis {
     Analysis(nt::Kernel& kernel, VirtAddr address, Work* work)
         : kernel_(kernel), work_(work), code_(kernel.memory(), work, 256), name_(namer_of(kernel)) {
         answer_.value.entry = find_entry(address);
+        answer_.value.pointer_size = kernel.machine().pointer_size;
     }
 
     Result<Answer<FunctionListing>> run() {
         VirtAddr entry = answer_.value.entry;
-        if (auto first = decode_x64(code_.at(entry), entry); !first) return std::unexpected(std::move(first).error());
+        if (auto first = decode(kernel_.machine(), code_.at(entry), entry); !first)
+            return std::unexpected(std::move(first).error());
         add_target(entry);
         while (!todo_.empty()) {
             VirtAddr next = todo_.back();
@@ -91,7 +93,7 @@ class Analysis {
                 answer_.coverage.add_gap(stopped ? GapReason::stopped : GapReason::limit_reached, at, 0);
                 return false;
             }
-            auto instruction = decode_x64(code_.at(at), at, name_);
+            auto instruction = decode(kernel_.machine(), code_.at(at), at, name_);
             if (!instruction) {
                 bool unreadable = instruction.error().kind == ErrorKind::unreadable;
                 answer_.coverage.add_gap(unreadable ? code_.gap().value_or(GapReason::unmapped) : GapReason::malformed,

@@ -20,6 +20,7 @@ struct FunctionListing {
     VirtAddr entry;
     std::vector<Block> blocks; ///< by address
     std::size_t instructions = 0;
+    unsigned pointer_size = 8;   ///< of the target, bytes
     bool indirect_jumps = false; ///< a jump through a table: code behind it may be missing
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/machine.h"
 
 #include <array>
 #include <cstdint>
@@ -43,6 +44,7 @@ struct Immediate {
 
 /// One decoded instruction with its text as kd prints it.
 struct Instruction {
+    const Machine* machine = nullptr; ///< whose; never null in what the decoder gives
     VirtAddr address;
     std::uint8_t length = 0; ///< 1 to 15
     std::array<std::byte, 15> raw{};
@@ -51,7 +53,7 @@ struct Instruction {
     InstructionKind kind = InstructionKind::other;
     /// Where a direct call or jump goes.
     std::optional<VirtAddr> target;
-    /// Address of a memory operand that depends on no register but rip: an import slot, a global variable.
+    /// Address of a memory operand that depends on no register (but rip): an import slot, a global variable.
     std::optional<VirtAddr> slot;
     std::optional<MemoryOperand> memory;
     std::optional<Immediate> immediate; ///< not of branches

@@ -37,13 +37,13 @@ class Labeller {
 
 /// The instructions from `start` that end exactly at `end`, at most the last `keep`; nothing when the stream does not
 /// fit or meets bytes that are no instruction.
-std::optional<std::vector<Instruction>> stream(CodeWindow& code, VirtAddr start, VirtAddr end, std::size_t keep,
-                                               const AddressNamer& name) {
+std::optional<std::vector<Instruction>> stream(const Machine& machine, CodeWindow& code, VirtAddr start, VirtAddr end,
+                                               std::size_t keep, const AddressNamer& name) {
     // Text is made only for what is kept: first the boundaries, then the rows.
     std::vector<VirtAddr> starts;
     VirtAddr at = start;
     while (at < end) {
-        auto instruction = decode_x64(code.at(at), at);
+        auto instruction = decode(machine, code.at(at), at);
         if (!instruction) return std::nullopt;
         starts.push_back(at);
         at = instruction->next();
@@ -51,7 +51,8 @@ std::optional<std::vector<Instruction>> stream(CodeWindow& code, VirtAddr start,
     if (at != end) return std::nullopt;
     std::vector<Instruction> out;
     for (std::size_t i = starts.size() > keep ? starts.size() - keep : 0; i < starts.size(); ++i)
-        if (auto instruction = decode_x64(code.at(starts[i]), starts[i], name)) out.push_back(std::move(*instruction));
+        if (auto instruction = decode(machine, code.at(starts[i]), starts[i], name))
+            out.push_back(std::move(*instruction));
     return out;
 }
 
@@ -72,16 +73,17 @@ std::optional<VirtAddr> start_of_code(nt::Kernel& kernel, VirtAddr address) {
 
 /// What compilers hardly ever write but misread code is full of.
 bool is_odd(const Instruction& instruction) {
-    static constexpr std::string_view odd[] = {"in",    "out",    "insb",  "insd", "outsb", "outsd", "hlt", "cli",
-                                               "sti",   "enter",  "xlat",  "cmc",  "stc",   "clc",   "std", "loop",
-                                               "loope", "loopne", "jrcxz", "sahf", "lahf",  "fwait", "into"};
+    static constexpr std::string_view odd[] = {"in",    "out",    "insb",  "insd",  "outsb", "outsd", "hlt",   "cli",
+                                               "sti",   "enter",  "xlat",  "cmc",   "stc",   "clc",   "std",   "loop",
+                                               "loope", "loopne", "jrcxz", "jecxz", "sahf",  "lahf",  "fwait", "into"};
     bool zeros = instruction.raw[0] == std::byte{0} && instruction.raw[1] == std::byte{0};
     return zeros || std::ranges::find(odd, instruction.mnemonic) != std::end(odd);
 }
 
-/// x64 code falls into step by itself after a few instructions: of the streams begun at every byte of a stretch before
-/// `end`, the one that most of them run into is the likeliest, unless it reads like no compiler's code.
-std::vector<Instruction> agreed_stream(CodeWindow& code, VirtAddr end, std::size_t count, const AddressNamer& name) {
+/// Code of x86 and x64 falls into step by itself after a few instructions: of the streams begun at every byte of a
+/// stretch before `end`, the one that most of them run into is the likeliest, unless it reads like no compiler's code.
+std::vector<Instruction> agreed_stream(const Machine& machine, CodeWindow& code, VirtAddr end, std::size_t count,
+                                       const AddressNamer& name) {
     constexpr std::uint64_t spread = 32;
     constexpr int cost_of_odd = 64; // more than all votes that can be had
     struct Candidate {
@@ -91,7 +93,7 @@ std::vector<Instruction> agreed_stream(CodeWindow& code, VirtAddr end, std::size
     std::map<VirtAddr, Candidate> candidates; // by the first row that is kept
     std::size_t most = 0;
     for (std::uint64_t back = std::min(count * max_instruction_bytes + spread, end.value); back > 0; --back) {
-        auto rows = stream(code, end - back, end, count, {});
+        auto rows = stream(machine, code, end - back, end, count, {});
         if (!rows || rows->empty() || rows->size() < most) continue; // more rows are better evidence than few
         if (rows->size() > most) candidates.clear();
         most = rows->size();
@@ -102,13 +104,15 @@ std::vector<Instruction> agreed_stream(CodeWindow& code, VirtAddr end, std::size
     }
     auto best = std::ranges::max_element(candidates, {}, [](const auto& one) { return one.second.score; });
     if (best == candidates.end()) return {};
-    return stream(code, best->second.start, end, count, name).value_or(std::vector<Instruction>{});
+    return stream(machine, code, best->second.start, end, count, name).value_or(std::vector<Instruction>{});
 }
 
 } // namespace
 
 Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingOptions& options, Work* work) {
+    const Machine& machine = kernel.machine();
     Answer<Listing> answer;
+    answer.value.pointer_size = machine.pointer_size;
     CodeWindow code(kernel.memory(), work);
     Labeller labels(kernel);
     AddressNamer name = namer_of(kernel);
@@ -122,7 +126,7 @@ Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingO
         }
         ListingRow row{at, labels.label(at), std::nullopt, std::nullopt};
         Bytes bytes = code.at(at);
-        auto instruction = decode_x64(bytes, at, name);
+        auto instruction = decode(machine, bytes, at, name);
         if (instruction) {
             at = instruction->next();
             answer.coverage.add_read(instruction->length);
@@ -149,6 +153,7 @@ Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingO
 Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, VirtAddr address, std::size_t count, Work* work) {
     constexpr std::uint64_t longest_walk = 16 * 1024; // bytes that are decoded from a function's start
     count = std::min(count, max_listing_rows);
+    const Machine& machine = kernel.machine();
     CodeWindow code(kernel.memory(), work, 256);
     AddressNamer name = namer_of(kernel);
     std::vector<Instruction> rows;
@@ -158,11 +163,11 @@ Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, VirtAddr address,
         std::vector<Instruction> piece;
         VirtAddr piece_start;
         if (auto start = start_of_code(kernel, end - 1); start && *start < end && end - *start <= longest_walk) {
-            piece = stream(code, *start, end, wanted, name).value_or(std::vector<Instruction>{});
+            piece = stream(machine, code, *start, end, wanted, name).value_or(std::vector<Instruction>{});
             piece_start = *start;
         }
         if (piece.empty()) {
-            piece = agreed_stream(code, end, std::min<std::size_t>(wanted, 256), name);
+            piece = agreed_stream(machine, code, end, std::min<std::size_t>(wanted, 256), name);
             if (piece.empty()) break;
             piece_start = piece.front().address;
         }
@@ -171,8 +176,10 @@ Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, VirtAddr address,
     }
     if (rows.empty())
         return fail_at(address, code.gap() ? ErrorKind::unreadable : ErrorKind::not_found,
-                       fmt::format("No instructions can be found that end at {}", format_address(address.value)));
+                       fmt::format("No instructions can be found that end at {}",
+                                   format_address(address.value, machine.pointer_size)));
     Answer<Listing> answer;
+    answer.value.pointer_size = machine.pointer_size;
     Labeller labels(kernel);
     for (Instruction& instruction : rows) {
         answer.coverage.add_read(instruction.length);

@@ -20,7 +20,8 @@ struct ListingRow {
 
 struct Listing {
     std::vector<ListingRow> rows;
-    VirtAddr next; ///< where a following listing begins
+    VirtAddr next;             ///< where a following listing begins
+    unsigned pointer_size = 8; ///< of the target, bytes
 };
 
 struct ListingOptions {

@@ -10,8 +10,23 @@ namespace {
 
 /// What the formatter's hooks need besides Zydis' own context.
 struct HookData {
+    const Machine& machine;
     const AddressNamer* name = nullptr;
 };
+
+bool is_32_bit(const ZydisFormatterContext* context) {
+    return context->instruction->machine_mode == ZYDIS_MACHINE_MODE_LEGACY_32;
+}
+
+/// "nt!PoolHitTag (8054f3a0)", the address alone without a name.
+std::string named_address(const HookData& data, VirtAddr address) {
+    std::string name = data.name && *data.name ? (*data.name)(address) : std::string();
+    std::string text = format_address(address.value, data.machine.pointer_size);
+    // Zydis writes into a buffer of fixed size: a C++ name of kilobytes must not make the operand vanish.
+    constexpr std::size_t longest_name = 400;
+    if (name.size() > longest_name) name = name.substr(0, longest_name) + "...";
+    return name.empty() ? text : fmt::format("{} ({})", name, text);
+}
 
 ZyanStatus append(ZydisFormatterBuffer* buffer, ZydisTokenType token, std::string_view text) {
     ZYAN_CHECK(ZydisFormatterBufferAppend(buffer, token));
@@ -54,22 +69,33 @@ ZyanStatus print_address(const ZydisFormatter*, ZydisFormatterBuffer* buffer, Zy
     bool in_memory = context->operand->type == ZYDIS_OPERAND_TYPE_MEMORY;
     ZydisRegister segment = in_memory ? context->operand->mem.segment : ZYDIS_REGISTER_NONE;
     if (segment == ZYDIS_REGISTER_GS || segment == ZYDIS_REGISTER_FS)
-        return append(buffer, ZYDIS_TOKEN_ADDRESS_ABS, number(address));
+        return append(buffer, ZYDIS_TOKEN_ADDRESS_ABS,
+                      is_32_bit(context) ? fmt::format("{:08X}h", address) : number(address));
     const auto& data = *static_cast<const HookData*>(context->user_data);
-    std::string name = data.name && *data.name ? (*data.name)(VirtAddr(address)) : std::string();
-    std::string text = format_address(address);
-    // Zydis writes into a buffer of fixed size: a C++ name of kilobytes must not make the operand vanish.
-    constexpr std::size_t longest_name = 400;
-    if (name.size() > longest_name) name = name.substr(0, longest_name) + "...";
-    if (!name.empty()) text = fmt::format("{} ({})", name, text);
-    return append(buffer, ZYDIS_TOKEN_SYMBOL, text);
+    return append(buffer, ZYDIS_TOKEN_SYMBOL, named_address(data, data.machine.canonical(address)));
 }
 
-/// In 64-bit mode only fs and gs differ from a flat segment.
+/// In 64-bit mode only fs and gs differ from a flat segment; in 32-bit mode kd shows every one that the instruction
+/// does not take by default.
 ZyanStatus print_segment(const ZydisFormatter*, ZydisFormatterBuffer* buffer, ZydisFormatterContext* context) {
     ZydisRegister segment = context->operand->mem.segment;
-    if (segment != ZYDIS_REGISTER_FS && segment != ZYDIS_REGISTER_GS) return ZYAN_STATUS_SUCCESS;
-    return append(buffer, ZYDIS_TOKEN_REGISTER, segment == ZYDIS_REGISTER_GS ? "gs:" : "fs:");
+    bool shown = segment == ZYDIS_REGISTER_FS || segment == ZYDIS_REGISTER_GS;
+    if (is_32_bit(context))
+        shown = shown || segment == ZYDIS_REGISTER_ES || segment == ZYDIS_REGISTER_CS ||
+                (context->instruction->attributes & (ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_SS)) != 0;
+    if (!shown) return ZYAN_STATUS_SUCCESS;
+    return append(buffer, ZYDIS_TOKEN_REGISTER, std::string(register_name(segment)) + ":");
+}
+
+/// The table that a 32-bit operand like [ecx*4+8054F3A0h] is about; nothing when the displacement is no known address.
+std::optional<VirtAddr> table_of(const HookData& data, const ZydisDecodedOperand& operand) {
+    const ZydisDecodedOperandMem& memory = operand.mem;
+    if (data.machine.pointer_size != 4 || operand.type != ZYDIS_OPERAND_TYPE_MEMORY || !data.name || !*data.name)
+        return std::nullopt;
+    const bool alone = memory.base == ZYDIS_REGISTER_NONE && memory.index == ZYDIS_REGISTER_NONE;
+    if (alone || memory.segment == ZYDIS_REGISTER_FS || memory.segment == ZYDIS_REGISTER_GS) return std::nullopt;
+    const VirtAddr address = data.machine.canonical(static_cast<std::uint64_t>(memory.disp.value));
+    return (*data.name)(address).empty() ? std::nullopt : std::optional(address);
 }
 
 /// Eight bytes that go to or from a vector register are an "mmword".
@@ -148,25 +174,29 @@ bool names_its_memory(const ZydisDecodedInstruction& instruction) {
     return is_string_operation(instruction);
 }
 
-std::string format_operands(const Decoded& decoded, std::uint64_t address, const void* namer) {
+std::string format_operands(const Machine& machine, const Decoded& decoded, std::uint64_t address, const void* namer) {
     static const ZydisFormatter formatter = make_formatter();
-    HookData data{static_cast<const AddressNamer*>(namer)};
+    HookData data{machine, static_cast<const AddressNamer*>(namer)};
     const ZydisDecodedInstruction& instruction = decoded.instruction;
     bool string_operation = is_string_operation(instruction);
     std::string out;
     for (std::size_t i = 0; i < instruction.operand_count; ++i) {
-        const ZydisDecodedOperand& operand = decoded.operands[i];
+        ZydisDecodedOperand operand = decoded.operands[i];
         bool shown = string_operation ? operand.type == ZYDIS_OPERAND_TYPE_MEMORY
                                       : operand.visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN;
         // A long nop has one operand in kd's eyes.
         if (instruction.mnemonic == ZYDIS_MNEMONIC_NOP && i > 0) shown = false;
         if (!shown) continue;
+        // kd writes a table's name before the brackets: "dword ptr nt!Table (8054f3a0)[ecx*4]".
+        const std::optional<VirtAddr> table = table_of(data, operand);
+        if (table) operand.mem.disp.value = 0;
         char text[1024];
         if (!ZYAN_SUCCESS(
                 ZydisFormatterFormatOperand(&formatter, &instruction, &operand, text, sizeof(text), address, &data)))
             continue;
         if (!out.empty()) out += ',';
         std::string piece = text;
+        if (table) piece.insert(std::min(piece.find('['), piece.size()), named_address(data, *table));
         constexpr std::string_view qword = "qword ptr";
         if (piece.starts_with(qword) && moves_vector(decoded)) piece.replace(0, 1, "mm");
         // Names of C++ symbols may hold anything, so only operands without a name are rewritten.

@@ -6,17 +6,19 @@ namespace poolkd::code {
 
 namespace {
 
-/// Offset of Rip in KTRAP_FRAME: 0x168 in every x64 kernel, since the trap handlers' code and their unwind records are
-/// built around it; asked of the symbols all the same.
-std::uint32_t rip_in_trap_frame(nt::Kernel& kernel) {
-    constexpr std::uint32_t usual = 0x168;
+/// Where the processor's own part of KTRAP_FRAME begins: fixed in every kernel of a machine, since the trap handlers'
+/// code is built around it (on x64 their unwind records are, too); asked of the symbols all the same.
+std::uint32_t ip_in_trap_frame(nt::Kernel& kernel) {
+    const bool wide = kernel.machine().pointer_size == 8;
+    const std::uint32_t usual = wide ? 0x168 : 0x68;
     auto layout = kernel.layout("_KTRAP_FRAME");
     if (!layout) return usual;
-    return (*layout)->offset("Rip").value_or(usual);
+    return (*layout)->offset(wide ? "Rip" : "Eip").value_or(usual);
 }
 
-std::string bare_address(VirtAddr address) {
+std::string bare_address(const Machine& machine, VirtAddr address) {
     // kd leaves out the upper half where it is zero.
+    if (machine.pointer_size == 4) return "0x" + format_address(address.value, machine.pointer_size);
     if (address.value <= 0xffffffff) return fmt::format("{:#x}", address.value);
     return "0x" + format_address(address.value);
 }
@@ -30,7 +32,7 @@ std::vector<FrameName> name_frames(nt::Kernel& kernel, const StackTrace& trace) 
         FrameName name;
         nt::SymbolAt at = kernel.modules().at(frame.ip);
         name.site = at.text();
-        if (name.site.empty()) name.site = bare_address(frame.ip);
+        if (name.site.empty()) name.site = bare_address(*trace.machine, frame.ip);
         if (at.module) {
             name.module = at.module->name;
             // The line of a caller is that of the call, not of what follows it.
@@ -38,7 +40,7 @@ std::vector<FrameName> name_frames(nt::Kernel& kernel, const StackTrace& trace) 
             if (at.module->symbols && at.module->contains(where))
                 name.line = at.module->symbols->line(static_cast<std::uint32_t>(where - at.module->base));
         }
-        if (frame.machine_frame) name.trap_frame = *frame.machine_frame - rip_in_trap_frame(kernel);
+        if (frame.machine_frame) name.trap_frame = *frame.machine_frame - ip_in_trap_frame(kernel);
         names.push_back(std::move(name));
     }
     return names;

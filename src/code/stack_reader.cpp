@@ -7,7 +7,6 @@ namespace poolkd::code {
 namespace {
 
 constexpr std::uint64_t line_bytes = 64; // what a cache below us keeps apart
-constexpr std::size_t word_bytes = 8;
 
 } // namespace
 
@@ -21,7 +20,8 @@ StackReader::Block* StackReader::holding(VirtAddr address) {
 Result<void> StackReader::fetch(VirtAddr address) {
     auto unreadable = [&] {
         return fail_at(address, ErrorKind::unreadable,
-                       fmt::format("The stack cannot be read at {}", format_address(address.value)));
+                       fmt::format("The stack cannot be read at {}",
+                                   format_address(address.value, static_cast<unsigned>(word_bytes_))));
     };
     if (bytes_read_ >= max_bytes) return fail(ErrorKind::malformed, "The stack has no end within {} bytes", max_bytes);
     std::size_t size = blocks_.size() < 2 ? first_blocks : later_blocks;
@@ -47,8 +47,8 @@ Result<void> StackReader::fetch(VirtAddr address) {
 }
 
 Result<std::uint64_t> StackReader::word(VirtAddr address) {
-    std::byte raw[word_bytes];
-    for (std::size_t done = 0; done < word_bytes;) {
+    std::byte raw[sizeof(std::uint64_t)] = {};
+    for (std::size_t done = 0; done < word_bytes_;) {
         VirtAddr at = address + done;
         Block* block = holding(at);
         if (!block) {
@@ -57,19 +57,19 @@ Result<std::uint64_t> StackReader::word(VirtAddr address) {
             if (!block) return fail_at(at, ErrorKind::unreadable, "The stack cannot be read");
         }
         std::size_t inside = at - block->start;
-        std::size_t count = std::min(word_bytes - done, block->bytes.size() - inside);
+        std::size_t count = std::min(word_bytes_ - done, block->bytes.size() - inside);
         std::copy_n(block->bytes.begin() + static_cast<std::ptrdiff_t>(inside), count, raw + done);
         done += count;
     }
     return load_or<std::uint64_t>(raw, 0);
 }
 
-std::optional<std::array<std::uint64_t, 4>> StackReader::four_words(VirtAddr address) {
-    std::array<std::uint64_t, 4> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        auto value = word(address + i * word_bytes);
-        if (!value) return std::nullopt;
-        out[i] = *value;
+std::vector<std::uint64_t> StackReader::words(VirtAddr address, std::size_t count) {
+    std::vector<std::uint64_t> out;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto value = word(address + i * word_bytes_);
+        if (!value) return {};
+        out.push_back(*value);
     }
     return out;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "base/machine.h"
 #include "memory/memory.h"
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -11,11 +11,14 @@ namespace poolkd::code {
 /// Words of a stack, read from the target in blocks: over a link a request costs more than a kilobyte.
 class StackReader {
   public:
-    explicit StackReader(memory::AddressSpace& memory, Work* work = nullptr) : memory_(memory), work_(work) {}
+    StackReader(memory::AddressSpace& memory, const Machine& machine, Work* work = nullptr)
+        : memory_(memory), word_bytes_(machine.pointer_size), work_(work) {}
 
+    /// A word of the machine, not sign-extended.
     Result<std::uint64_t> word(VirtAddr address);
-    /// Four words at `address`; nothing when one of them cannot be read.
-    std::optional<std::array<std::uint64_t, 4>> four_words(VirtAddr address);
+    /// `count` words at `address`; none when one of them cannot be read.
+    std::vector<std::uint64_t> words(VirtAddr address, std::size_t count);
+    [[nodiscard]] std::size_t word_bytes() const { return word_bytes_; }
 
     [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
 
@@ -34,6 +37,7 @@ class StackReader {
     Result<void> fetch(VirtAddr address);
 
     memory::AddressSpace& memory_;
+    std::size_t word_bytes_;
     Work* work_;
     std::vector<Block> blocks_;
     std::uint64_t bytes_read_ = 0;

@@ -2,7 +2,7 @@
 
 // Internal to this folder: Zydis' decoder behind the fewest names.
 
-#include "base/bytes.h"
+#include "base/machine.h"
 
 #include <Zydis/Zydis.h>
 
@@ -20,18 +20,18 @@ struct Decoded {
 
 enum class Outcome { good, malformed, truncated };
 
-Outcome decode(Bytes bytes, Decoded& out);
+Outcome decode(const Machine& machine, Bytes bytes, Decoded& out);
 
 /// "rax"; empty for none.
 std::string_view register_name(ZydisRegister reg);
 
-/// Number of a 64-bit general register in its encoding (rax 0 … r15 15), or -1.
-int gpr_number(ZydisRegister reg);
+/// Number of a general register of the machine's full width in its encoding (rax 0 … r15 15, eax 0 … edi 7), or -1.
+int gpr_number(const Machine& machine, ZydisRegister reg);
 
 /// movs, stos and their like: kd prints their memory operands, Zydis only the size in the mnemonic.
 bool names_its_memory(const ZydisDecodedInstruction& instruction);
 
 /// Operands as kd prints them, joined by commas.
-std::string format_operands(const Decoded& decoded, std::uint64_t address, const void* namer);
+std::string format_operands(const Machine& machine, const Decoded& decoded, std::uint64_t address, const void* namer);
 
 } // namespace poolkd::code::zydis

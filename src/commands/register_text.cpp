@@ -31,6 +31,20 @@ std::string x64_text(const RegisterFile& registers) {
     return text;
 }
 
+/// x86 prints the flags behind the registers of its second row; segments have a row of their own.
+std::string x86_text(const RegisterFile& registers) {
+    static constexpr std::string_view order[] = {"eax", "ebx", "ecx", "edx", "esi", "edi"};
+    auto value = [&](std::string_view name) { return registers.get(name).value_or(0); };
+    std::string text;
+    for (std::string_view name : order)
+        text += fmt::format("{}={:08x}{}", name, value(name), name == "edi" ? "\n" : " ");
+    text += fmt::format("eip={:08x} esp={:08x} ebp={:08x} iopl={:<10x}{}\n", value("eip"), value("esp"), value("ebp"),
+                        value("iopl"), flags_text(value("efl")));
+    text += fmt::format("cs={:04x}  ss={:04x}  ds={:04x}  es={:04x}  fs={:04x}  gs={:04x}             efl={:08x}\n",
+                        value("cs"), value("ss"), value("ds"), value("es"), value("fs"), value("gs"), value("efl"));
+    return text;
+}
+
 } // namespace
 
 std::string flags_text(std::uint64_t flags) {
@@ -43,7 +57,7 @@ std::string flags_text(std::uint64_t flags) {
 }
 
 std::string all_registers_text(const RegisterFile& registers) {
-    return x64_text(registers);
+    return registers.machine().pointer_size == 8 ? x64_text(registers) : x86_text(registers);
 }
 
 std::optional<std::string> register_text(const RegisterFile& registers, std::string_view name) {

@@ -2,8 +2,11 @@
 
 #include "base/text.h"
 #include "code/stack_names.h"
+#include "code/stack_reader.h"
 #include "debugger/session.h"
 #include "render/stack.h"
+
+#include <array>
 
 namespace poolkd::commands {
 
@@ -70,7 +73,7 @@ Result<void> show_raw_stack(Session& session, Arguments& arguments) {
     if (count > max_frames) return session.caret_error(arguments, "Range error");
     POOLKD_TRY(RegisterFile registers, session.registers(arguments.processor));
     unsigned size = session.pointer_size();
-    code::StackReader stack(session.memory(), &session.work());
+    code::StackReader stack(session.memory(), session.kernel().machine(), &session.work());
     for (std::uint64_t i = 0; i < count; ++i) {
         VirtAddr at = registers.sp() + i * size;
         POOLKD_TRY(std::uint64_t word, stack.word(at));
@@ -81,6 +84,29 @@ Result<void> show_raw_stack(Session& session, Arguments& arguments) {
     return {};
 }
 
+/// `k = <stack pointer> [<count>]`; on x64 `k = <rsp> <rip> [<count>]`, on x86 `k = <ebp> <esp> <eip>`. True when a
+/// count was given.
+Result<bool> take_start(Session& session, Arguments& arguments, RegisterFile& registers, code::WalkOptions& options) {
+    const Machine& machine = registers.machine();
+    std::array<std::uint64_t, 3> values{};
+    std::size_t count = 0;
+    while (!arguments.done() && count < values.size()) {
+        POOLKD_TRY(values[count++], session.expression(arguments));
+    }
+    if (count == 3 && machine.pointer_size == 4) {
+        registers.set(machine.frame_pointer, values[0]);
+        registers.set(machine.stack_pointer, values[1]);
+        registers.set_ip(machine.canonical(values[2]));
+        return false;
+    }
+    registers.set(machine.stack_pointer, values[0]);
+    if (count < 2) return false;
+    const bool ip_given = count == 3 || values[1] > max_frames;
+    if (ip_given) registers.set_ip(machine.canonical(values[1]));
+    if (!ip_given || count == 3) options.max_frames = values[count - 1];
+    return !ip_given || count == 3;
+}
+
 Result<void> show_stack(Session& session, Arguments& arguments) {
     POOLKD_TRY(StackRequest request, take_letters(session, arguments));
     if (request.raw) return show_raw_stack(session, arguments);
@@ -89,22 +115,7 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
                               .arguments = request.view.arguments || arguments.json};
     bool own_count = false;
     if (arguments.take("=")) {
-        // k = <rsp> <count>, k = <rsp> <rip> <count>
-        POOLKD_TRY(std::uint64_t sp, session.expression(arguments));
-        registers.set(registers.machine().stack_pointer, sp);
-        if (!arguments.done()) {
-            POOLKD_TRY(std::uint64_t second, session.expression(arguments));
-            std::uint64_t count = second;
-            own_count = true;
-            if (!arguments.done()) {
-                registers.set_ip(registers.machine().canonical(second));
-                POOLKD_TRY(count, session.expression(arguments));
-            } else if (second > max_frames) {
-                registers.set_ip(registers.machine().canonical(second));
-                own_count = false;
-            }
-            if (own_count) options.max_frames = count;
-        }
+        POOLKD_TRY(own_count, take_start(session, arguments, registers, options));
     } else if (!arguments.done()) {
         POOLKD_TRY(options.max_frames, session.expression(arguments));
         own_count = true;
@@ -152,10 +163,13 @@ void add_stack_commands(debugger::CommandTable& table) {
         .names = {"k", "kb", "kv", "kn", "kp", "kP", "kc", "kf", "kL", "kd"},
         .family = "Stacks",
         .summary = "show the call stack",
-        .syntax = "[<processor>]k[b|v|p|P][c][n][f][L] [<count>] | k... = <rsp> [<rip>] <count> | kd [<words>]",
-        .help = "b: the four home slots of the register arguments (often stale). v: the same with stack pointers and "
-                "trap frames. c: names only. n: frame numbers. f: bytes each frame takes. L: no source lines. "
-                "kd: the words of the stack itself. Counts are hexadecimal.",
+        .syntax = "[<processor>]k[b|v|p|P][c][n][f][L] [<count>] | k... = <rsp> [<rip>] <count> | "
+                  "k... = <ebp> <esp> <eip> | kd [<words>]",
+        .help =
+            "b: the four home slots of the register arguments (often stale), on x86 three words of arguments. v: the "
+            "same with stack pointers, trap frames, and on x86 frame records. c: names only. n: frame numbers. f: "
+            "bytes each frame takes. L: no source lines. "
+            "kd: the words of the stack itself. Counts are hexadecimal.",
         .may_touch = true,
         .takes_processor = true,
         .json = true,

@@ -7,7 +7,7 @@ namespace poolkd::control {
 Result<std::optional<VirtAddr>> end_of_call(nt::Kernel& kernel, VirtAddr ip) {
     ByteVector bytes(code::max_instruction_bytes);
     bytes.resize(kernel.memory().read(ip, bytes).bytes);
-    auto instruction = code::decode_x64(bytes, ip);
+    auto instruction = code::decode(kernel.machine(), bytes, ip);
     // What cannot be read or decoded is traced: the processor knows better.
     if (!instruction) return std::optional<VirtAddr>{};
     const bool repeats = instruction->mnemonic.starts_with("rep");

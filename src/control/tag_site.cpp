@@ -40,7 +40,7 @@ bool is_constant_of_an_instruction(nt::Kernel& kernel, VirtAddr address) {
     ByteVector bytes(longest + tag_bytes);
     if (kernel.memory().read(address - longest, bytes).bytes != bytes.size()) return false;
     for (std::size_t before = 1; before <= longest; ++before) {
-        auto instruction = code::decode_x64(Bytes(bytes).subspan(longest - before), address - before);
+        auto instruction = code::decode(kernel.machine(), Bytes(bytes).subspan(longest - before), address - before);
         if (instruction && instruction->length == before + tag_bytes && instruction->immediate &&
             instruction->immediate->offset == before && instruction->immediate->size == tag_bytes)
             return true;
@@ -87,7 +87,7 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
     auto name = code::namer_of(kernel);
     std::size_t offset = 0;
     for (int i = 0; i < max_instructions && offset < bytes.size(); ++i) {
-        auto instruction = code::decode_x64(Bytes(bytes).subspan(offset), at + offset);
+        auto instruction = code::decode(kernel.machine(), Bytes(bytes).subspan(offset), at + offset);
         if (!instruction) break;
         offset += instruction->length;
         const bool leaves =

@@ -75,8 +75,7 @@ std::optional<bool> at_break_in(nt::Kernel& kernel, const control::StopReport& r
     if (std::ranges::find(places, report.stop.ip) == places.end()) return false;
     auto registers = kernel.target().registers(report.stop.processor);
     if (!registers) return std::nullopt;
-    const bool x64 = kernel.machine().pointer_size == 8; // rcx by the convention of calls; x86 loads eax
-    const auto status = registers->get(x64 ? "rcx" : "eax");
+    const auto status = registers->get(kernel.machine().break_status);
     return status && (*status & 0xffffffff) == status_control_c;
 }
 

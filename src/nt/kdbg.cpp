@@ -9,19 +9,22 @@ constexpr std::size_t max_size = 0x1000; // 0x380 is the largest seen
 constexpr int max_blocks = 64;           // other drivers may register blocks of their own
 } // namespace
 
-Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, unsigned pointer_size) {
+Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, const Machine& machine) {
     if (!list_head) return fail(ErrorKind::not_found, "The target names no list of debugger data blocks");
-    POOLKD_TRY(std::uint64_t link, memory::read_unsigned(memory, list_head, pointer_size));
-    for (int i = 0; i < max_blocks && link != 0 && link != list_head.value; ++i) {
-        POOLKD_TRY(ByteVector header, memory::read_exact(memory, VirtAddr(link), header_size));
+    // The blocks are linked by a LIST_ENTRY of the machine's own width.
+    POOLKD_TRY(std::uint64_t first, memory::read_unsigned(memory, list_head, machine.pointer_size));
+    VirtAddr link = machine.canonical(first);
+    for (int i = 0; i < max_blocks && link && link != list_head; ++i) {
+        POOLKD_TRY(ByteVector header, memory::read_exact(memory, link, header_size));
         std::uint32_t size = load_or<std::uint32_t>(header, 0x14);
         if (load_or<std::uint32_t>(header, 0x10) == tag && size >= header_size && size <= max_size) {
             Kdbg block;
-            block.address_ = VirtAddr(link);
+            block.machine_ = &machine;
+            block.address_ = link;
             POOLKD_TRY(block.bytes_, memory::read_exact(memory, block.address_, size));
             return block;
         }
-        link = load_unsigned(header, 0, pointer_size).value_or(0);
+        link = machine.canonical(load_unsigned(header, 0, machine.pointer_size).value_or(0));
     }
     return fail(ErrorKind::not_found, "No block in the list of debugger data bears the tag KDBG");
 }
@@ -29,7 +32,7 @@ Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, unsign
 std::optional<VirtAddr> Kdbg::value(Field field) const {
     auto v = load<std::uint64_t>(bytes_, field);
     if (!v || *v == 0) return std::nullopt;
-    return VirtAddr(*v);
+    return machine_->canonical(*v);
 }
 
 } // namespace poolkd::nt

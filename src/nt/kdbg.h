@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/machine.h"
 #include "memory/memory.h"
 
 namespace poolkd::nt {
@@ -35,14 +36,16 @@ class Kdbg {
 
     /// Walks the list of blocks at `list_head` (bounded) to the one tagged KDBG. Errors: unreadable; kind `not_found`
     /// when no block bears the tag (it is encoded, or the list is empty).
-    static Result<Kdbg> find(memory::AddressSpace& memory, VirtAddr list_head, unsigned pointer_size);
+    static Result<Kdbg> find(memory::AddressSpace& memory, VirtAddr list_head, const Machine& machine);
 
     [[nodiscard]] VirtAddr address() const { return address_; }
     [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(bytes_.size()); }
-    /// The field's value; nothing when the block is too short for it or holds zero.
+    /// The field's value, sign-extended where the machine's addresses are (32-bit kernels fill the 8 bytes either way);
+    /// nothing when the block is too short for it or holds zero.
     [[nodiscard]] std::optional<VirtAddr> value(Field field) const;
 
   private:
+    const Machine* machine_ = nullptr;
     VirtAddr address_;
     ByteVector bytes_;
 };

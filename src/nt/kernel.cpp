@@ -10,8 +10,7 @@ Answer<std::size_t> Kernel::reload() {
     layouts_.clear();
     Answer<std::size_t> answer = modules_.refresh();
     kdbg_.reset();
-    if (auto block = Kdbg::find(memory(), target_.identity().debugger_data_list, machine().pointer_size))
-        kdbg_ = std::move(*block);
+    if (auto block = Kdbg::find(memory(), target_.identity().debugger_data_list, machine())) kdbg_ = std::move(*block);
     return answer;
 }
 
@@ -60,6 +59,18 @@ Result<std::uint64_t> Kernel::read_field(std::string_view type_name, VirtAddr re
     POOLKD_TRY(ByteVector bytes, memory::read_exact(memory(), record + field.offset, field.size));
     field.offset = 0;
     return field.read(bytes);
+}
+
+Result<VirtAddr> Kernel::processor_block(std::uint32_t processor) {
+    auto told = target_.processor_block(processor);
+    if (told || told.error().kind != ErrorKind::unsupported) return told;
+    std::optional<VirtAddr> array = kdbg_ ? kdbg_->value(Kdbg::processor_block) : std::nullopt;
+    if (!array) {
+        POOLKD_TRY(array, address_of("KiProcessorBlock"));
+    }
+    POOLKD_TRY(VirtAddr block, read_pointer(*array + std::uint64_t{processor} * machine().pointer_size));
+    if (block) return block;
+    return fail_at(*array, ErrorKind::not_found, fmt::format("KiProcessorBlock has no processor {}", processor));
 }
 
 Result<VirtAddr> Kernel::process_of_thread(VirtAddr thread) {

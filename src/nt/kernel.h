@@ -44,6 +44,9 @@ class Kernel {
     /// A number in a record in memory: one read of the member alone.
     Result<std::uint64_t> read_field(std::string_view type_name, VirtAddr record, std::string_view member);
 
+    /// KPRCB of a processor: as the link tells it, else from the array KiProcessorBlock.
+    Result<VirtAddr> processor_block(std::uint32_t processor);
+
     /// The process whose address space the thread runs in (EPROCESS); from KTHREAD.ApcState.Process.
     Result<VirtAddr> process_of_thread(VirtAddr thread);
 

@@ -13,21 +13,23 @@ namespace {
 constexpr std::size_t max_modules = 4096;            // a busy server has about 250
 constexpr std::uint32_t kernel_size_guess = 1 << 20; // until the header has been read
 
-/// Members of the loader entry that every x64 kernel from 2003 to Windows 11 has at these offsets (public symbols of
-/// _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY): used only when the kernel's own symbols cannot be had.
-symbols::StructLayout known_loader_entry() {
+/// Members of the loader entry that every kernel of a pointer size has at these offsets, from 2000 and 2003 to Windows
+/// 11 (public symbols of _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY; kd-protocol reference 9.3): used only when the
+/// kernel's own symbols cannot be had.
+symbols::StructLayout known_loader_entry(unsigned pointer_size) {
     auto number = [](std::uint64_t size) {
         auto type = std::make_shared<symbols::Type>();
         type->kind = symbols::TypeKind::integer;
         type->size = size;
         return type;
     };
-    symbols::StructLayout layout{"_KLDR_DATA_TABLE_ENTRY", 0xa0, false, {}};
-    layout.fields = {{"InLoadOrderLinks", 0x00, 0, 0, number(16)},
-                     {"DllBase", 0x30, 0, 0, number(8)},
-                     {"SizeOfImage", 0x40, 0, 0, number(4)},
-                     {"FullDllName", 0x48, 0, 0, number(16)},
-                     {"BaseDllName", 0x58, 0, 0, number(16)}};
+    const bool wide = pointer_size == 8;
+    symbols::StructLayout layout{"_KLDR_DATA_TABLE_ENTRY", wide ? 0xa0u : 0x50u, false, {}};
+    layout.fields = {{"InLoadOrderLinks", 0x00, 0, 0, number(wide ? 16 : 8)},
+                     {"DllBase", wide ? 0x30u : 0x18u, 0, 0, number(pointer_size)},
+                     {"SizeOfImage", wide ? 0x40u : 0x20u, 0, 0, number(4)},
+                     {"FullDllName", wide ? 0x48u : 0x24u, 0, 0, number(wide ? 16 : 8)},
+                     {"BaseDllName", wide ? 0x58u : 0x2cu, 0, 0, number(wide ? 16 : 8)}};
     return layout;
 }
 
@@ -86,7 +88,7 @@ Layout Modules::loader_entry_layout() {
             if (auto layout = nt->layout(name); layout && layout->find("DllBase")) return Layout(std::move(*layout));
     }
     used_known_layout_ = true;
-    return Layout(known_loader_entry());
+    return Layout(known_loader_entry(target_.identity().machine->pointer_size));
 }
 
 Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
@@ -108,7 +110,8 @@ Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
     if (auto text = read_unicode_string(memory, entry + base_name, machine); text && !text->empty()) {
         module.image_name = std::move(*text);
     } else {
-        module.image_name = fmt::format("image{:012x}", module.base.value & 0xffffffffffff);
+        module.image_name = machine.pointer_size == 8 ? fmt::format("image{:012x}", module.base.value & 0xffffffffffff)
+                                                      : fmt::format("image{:08x}", module.base.value & 0xffffffff);
     }
     module.name = module_name_of(module.image_name);
     return module;

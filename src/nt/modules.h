@@ -55,7 +55,7 @@ class Modules {
     SymbolAt at(VirtAddr address);
 
     void set_loader(SymbolLoader loader) { loader_ = std::move(loader); }
-    /// How the loader list was read: by the symbols' structure, or by the layout that all x64 kernels share.
+    /// How the loader list was read: by the symbols' structure, or by the layout that all kernels share.
     [[nodiscard]] bool used_known_layout() const { return used_known_layout_; }
 
   private:

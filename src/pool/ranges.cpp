@@ -1,18 +1,17 @@
 #include "pool/ranges.h"
 
-#include "memory/page_walk_x64.h"
+#include "memory/page_walk.h"
 
 namespace poolkd::pool {
 
 namespace {
 
-constexpr std::size_t cr3_offset = 0x10; // in KSPECIAL_REGISTERS (kd-protocol reference 7.4)
-
-/// A software entry of x64 (_MMPTE_SOFTWARE, _MMPTE_TRANSITION) that stands for no data: neither in transition (bit 11)
-/// nor a prototype (bit 10), and with no offset in a page file (PageFileHigh, the upper half).
-bool is_demand_zero(std::uint64_t entry) {
+/// A software entry (_MMPTE_SOFTWARE, _MMPTE_TRANSITION) that stands for no data: neither in transition (bit 11) nor a
+/// prototype (bit 10), and with no offset in a page file (PageFileHigh: the upper half of 8 bytes, 20 bits of 4).
+bool is_demand_zero(const memory::PagingMode& mode, std::uint64_t entry) {
     constexpr std::uint64_t prototype = 1u << 10, transition = 1u << 11;
-    return (entry & (prototype | transition)) == 0 && (entry >> 32) == 0;
+    const unsigned page_file_shift = mode.entry_bytes == 8 ? 32 : 12;
+    return (entry & (prototype | transition)) == 0 && (entry >> page_file_shift) == 0;
 }
 
 /// A pointer variable by name, else through the KDBG field that holds the variable's address.
@@ -49,14 +48,16 @@ Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
 
 Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRange& range, Work& work) {
     POOLKD_TRY(ByteVector special, kernel.target().special_registers(0));
-    auto cr3 = load<std::uint64_t>(special, cr3_offset);
-    if (!cr3) return fail(ErrorKind::malformed, "The target's special registers are too short to hold CR3");
-    memory::PageWalkX64 walk(kernel.target().physical(), *cr3);
+    const Machine& machine = kernel.machine();
+    auto cr3 = machine.special(special, "cr3");
+    auto cr4 = machine.special(special, "cr4");
+    if (!cr3 || !cr4) return fail(ErrorKind::malformed, "The target's special registers are too short to hold CR3");
+    memory::PageWalk walk(kernel.target().physical(), memory::paging_mode(machine, *cr4), *cr3);
     Answer<PresentPages> answer;
-    const std::uint32_t page = kernel.machine().page_size;
+    const std::uint32_t page = machine.page_size;
     answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
         if (!mapping.valid) {
-            (is_demand_zero(mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
+            (is_demand_zero(walk.mode(), mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
                 mapping.size / page;
             return true;
         }

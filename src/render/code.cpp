@@ -38,7 +38,8 @@ constexpr std::string_view incomplete_flow = "Flow analysis was incomplete, some
 
 std::string instruction_row(const code::Instruction& instruction, std::string_view note) {
     std::string row =
-        fmt::format("{} {:<15} ", format_address(instruction.address.value), hex_bytes(instruction.bytes()));
+        fmt::format("{} {:<15} ", format_address(instruction.address.value, instruction.machine->pointer_size),
+                    hex_bytes(instruction.bytes()));
     if (instruction.operands.empty() && note.empty()) return row + instruction.mnemonic;
     row += fmt::format("{:<7} {}", instruction.mnemonic, instruction.operands);
     if (!note.empty()) row += fmt::format(" {}", note);
@@ -53,7 +54,7 @@ std::string listing_text(const code::Listing& listing) {
             out += instruction_row(*row.instruction) + "\n";
         } else {
             std::string byte = row.byte ? hex_bytes(Bytes(&*row.byte, 1)) : "??";
-            out += fmt::format("{} {:<15} ???\n", format_address(row.address.value), byte);
+            out += fmt::format("{} {:<15} ???\n", format_address(row.address.value, listing.pointer_size), byte);
         }
     }
     return out;
@@ -91,7 +92,7 @@ std::string function_text(const Answer<code::FunctionListing>& answer) {
 std::string function_calls_text(const Answer<code::FunctionListing>& answer, const code::AddressNamer& name) {
     auto named = [&](VirtAddr address) {
         std::string text = name(address);
-        std::string bare = format_address(address.value);
+        std::string bare = format_address(address.value, answer.value.pointer_size);
         return text.empty() ? bare : fmt::format("{} ({})", text, bare);
     };
     std::string out = named(answer.value.entry) + "\n";

@@ -9,13 +9,12 @@ namespace poolkd::render {
 
 namespace {
 
-constexpr std::string_view unreadable_word = "????????`????????";
-
-std::string header(const StackView& view) {
+std::string header(const StackView& view, bool wide) {
     std::string out;
     if (view.numbers) out += " # ";
     if (view.sizes) out += "  Memory ";
     if (view.names_only) return out + "Call Site\n";
+    if (!wide) return out + (view.arguments ? "ChildEBP RetAddr  Args to Child\n" : "ChildEBP RetAddr\n");
     if (view.child_sp) out += "Child-SP          ";
     out += "RetAddr           ";
     if (view.numbers) out += "    "; // newer builds mark inlined frames there
@@ -49,23 +48,49 @@ std::string_view end_word(code::StackEnd end) {
     return "complete";
 }
 
-std::string arguments_text(const code::Frame& frame) {
+std::string arguments_text(const code::Frame& frame, const Machine& machine) {
     std::string out;
-    for (std::size_t i = 0; i < 4; ++i)
-        out += frame.arguments ? format_address((*frame.arguments)[i]) + " " : std::string(unreadable_word) + " ";
+    for (std::size_t i = 0; i < code::shown_arguments(machine); ++i)
+        out += i < frame.arguments.size()  ? format_address(frame.arguments[i], machine.pointer_size) + " "
+               : machine.pointer_size == 8 ? "????????`???????? "
+                                           : "???????? ";
     return out;
 }
 
-std::string row(const code::Frame& frame, const code::FrameName& name, const StackView& view) {
+/// The frame record in kd's words: arguments, locals and saved registers, counted in words.
+std::string record_note(const code::Frame& frame, const code::FrameName& name) {
+    using Kind = symbols::FrameRecord::Kind;
+    constexpr std::uint32_t word = 4;
+    const auto& record = frame.record;
+    if (name.trap_frame)
+        return fmt::format(" (FPO: [{},{}] TrapFrame @ {})", record ? record->parameters / word : 0,
+                           record ? record->locals / word : 0, format_address(name.trap_frame->value, word));
+    const bool by_ebp = !record || record->kind == Kind::frame_pointer ||
+                        (record->kind == Kind::program && record->program.find(".raSearch") == std::string::npos);
+    if (by_ebp) return name.module.empty() || frame.warning != code::FrameWarning::none ? "" : " (FPO: [Non-Fpo])";
+    if (record->kind == Kind::task) return " (FPO: TaskGate)";
+    return fmt::format(" (FPO: [{},{},{}])", record->parameters / word, record->locals / word,
+                       record->saved_registers / word);
+}
+
+std::string note(const code::Frame& frame, const code::FrameName& name, bool wide) {
+    if (!wide) return record_note(frame, name);
+    return name.trap_frame ? fmt::format(" (TrapFrame @ {})", format_address(name.trap_frame->value)) : "";
+}
+
+std::string row(const code::Frame& frame, const code::FrameName& name, const StackView& view, const Machine& machine) {
+    const bool wide = machine.pointer_size == 8;
+    auto address = [&](VirtAddr value) { return format_address(value.value, machine.pointer_size) + " "; };
     std::string out;
     if (!view.names_only) {
-        if (view.child_sp) out += format_address(frame.sp.value) + " ";
-        out += format_address(frame.return_address.value) + " ";
-        if (view.numbers) out += "    ";
-        if (view.arguments) out += ": " + arguments_text(frame) + ": ";
+        if (wide && view.child_sp) out += address(frame.sp);
+        if (!wide) out += address(frame.base);
+        out += address(frame.return_address);
+        if (wide && view.numbers) out += "    ";
+        if (view.arguments) out += wide ? ": " + arguments_text(frame, machine) + ": " : arguments_text(frame, machine);
     }
     out += name.site;
-    if (view.notes && name.trap_frame) out += fmt::format(" (TrapFrame @ {})", format_address(name.trap_frame->value));
+    if (view.notes) out += note(frame, name, wide);
     if (view.lines && name.line) out += fmt::format(" [{} @ {}]", name.line->file, name.line->line);
     return out + "\n";
 }
@@ -73,14 +98,17 @@ std::string row(const code::Frame& frame, const code::FrameName& name, const Sta
 } // namespace
 
 std::string stack_text(const code::StackTrace& trace, std::span<const code::FrameName> names, const StackView& view) {
-    std::string out = header(view);
+    const bool wide = trace.machine->pointer_size == 8;
+    std::string out = header(view, wide);
     for (std::size_t i = 0; i < trace.frames.size() && i < names.size(); ++i) {
         const code::Frame& frame = trace.frames[i];
         out += warning_text(frame.warning);
         if (view.numbers) out += fmt::format("{:02x} ", i);
         // What a frame takes of the stack is the distance to its caller's; the first has nothing to count from.
-        if (view.sizes) out += i == 0 ? std::string(9, ' ') : fmt::format("{:8x} ", frame.sp - trace.frames[i - 1].sp);
-        out += row(frame, names[i], view);
+        auto place = [&](const code::Frame& f) { return wide ? f.sp : f.base; };
+        if (view.sizes)
+            out += i == 0 ? std::string(9, ' ') : fmt::format("{:8x} ", place(frame) - place(trace.frames[i - 1]));
+        out += row(frame, names[i], view, *trace.machine);
     }
     if (!trace.note.empty()) out += fmt::format("The stack ends here: {}\n", trace.note);
     return out;
@@ -101,11 +129,12 @@ nlohmann::json stack_json(const Answer<code::StackTrace>& answer, std::span<cons
                            {"module", name.module},
                            {"caller_found_by", code::to_words(frame.method)}};
         one["arguments"] = nullptr;
-        if (frame.arguments) {
+        if (!frame.arguments.empty()) {
             one["arguments"] = nlohmann::json::array();
-            for (std::uint64_t word : *frame.arguments)
+            for (std::uint64_t word : frame.arguments)
                 one["arguments"].push_back(json_address(VirtAddr(word)));
         }
+        if (answer.value.machine->pointer_size == 4) one["child_ebp"] = json_address(frame.base);
         if (name.trap_frame) one["trap_frame"] = json_address(*name.trap_frame);
         if (name.line) one["source"] = {{"file", name.line->file}, {"line", name.line->line}};
         if (frame.warning != code::FrameWarning::none) one["warning"] = warning_word(frame.warning);

@@ -17,4 +17,8 @@ Result<StructLayout> ModuleSymbols::layout_of(const Type& type) {
     return layout(type.name);
 }
 
+std::optional<FrameRecord> ModuleSymbols::frame(std::uint32_t) {
+    return std::nullopt;
+}
+
 } // namespace poolkd::symbols

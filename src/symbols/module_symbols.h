@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "symbols/frame_record.h"
 #include "symbols/type.h"
 
 #include <cstdint>
@@ -21,6 +22,8 @@ struct Symbol {
     std::uint32_t size = 0; ///< bytes of code; 0 for data and where the symbols do not tell
     bool is_code = false;
     Provenance provenance = Provenance::none;
+    /// Bytes of stack that the function removes when it returns, where its decorated name tells ("_Name@12").
+    std::optional<std::uint16_t> argument_bytes{};
 };
 
 struct SourceLine {
@@ -63,6 +66,8 @@ class ModuleSymbols {
     [[nodiscard]] virtual std::optional<TypePtr> type_of_symbol(std::string_view symbol_name) = 0;
     [[nodiscard]] virtual std::vector<std::string> match_types(std::string_view pattern, std::size_t limit) = 0;
     [[nodiscard]] virtual std::optional<SourceLine> line(std::uint32_t rva) = 0;
+    /// How the code at `rva` uses its stack; x86 only.
+    [[nodiscard]] virtual std::optional<FrameRecord> frame(std::uint32_t rva);
 };
 
 } // namespace poolkd::symbols

@@ -126,6 +126,18 @@ std::string undecorate(std::string_view name) {
     return bare.empty() ? std::string(name) : std::string(bare);
 }
 
+std::optional<std::uint16_t> stack_argument_bytes(std::string_view name) {
+    constexpr unsigned in_registers = 8;
+    const std::size_t at = name.rfind('@');
+    if (name.empty() || at == std::string_view::npos || at < 2 || !is_parameter_bytes(name.substr(at + 1))) return {};
+    unsigned bytes = 0;
+    for (char c : name.substr(at + 1))
+        bytes = 10 * bytes + static_cast<unsigned>(c - '0');
+    if (name.front() == '_') return static_cast<std::uint16_t>(bytes);
+    if (name.front() == '@') return static_cast<std::uint16_t>(bytes - std::min(bytes, in_registers));
+    return {};
+}
+
 std::vector<std::string> decorations(std::string_view name, bool stdcall) {
     std::vector<std::string> names{std::string(name), fmt::format("_{}", name)};
     if (!stdcall || name.empty()) return names;

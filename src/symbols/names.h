@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +13,10 @@ namespace poolkd::symbols {
 /// goes on every machine: kd prints x64's `_guard_dispatch_icall` as nt!guard_dispatch_icall. A name that cannot be
 /// taken apart comes back as it is.
 std::string undecorate(std::string_view public_name);
+
+/// Bytes of arguments that a function of 32-bit code takes from the stack and removes by itself, as its C name tells:
+/// 12 of "_Name@12", 0 of "@Name@8" (the first eight travel in registers). Nothing for names that do not tell.
+std::optional<std::uint16_t> stack_argument_bytes(std::string_view public_name);
 
 /// A C++ name in Microsoft's ("?f@@YAXXZ") or Itanium's ("_Z1fv") mangling.
 bool is_mangled(std::string_view public_name);

@@ -17,10 +17,10 @@ bool transport_failed(const Error& error) {
 
 Result<ByteVector> ContextAccess::fetch_whole(std::uint16_t processor) {
     POOLKD_TRY(ByteVector whole, client_.get_context(processor));
-    if (whole.size() < machine_.context_size)
+    if (whole.size() < machine_->context_size)
         return fail(ErrorKind::malformed, "The target's register record has {} bytes; {} were expected.", whole.size(),
-                    machine_.context_size);
-    whole.resize(machine_.context_size);
+                    machine_->context_size);
+    whole.resize(machine_->context_size);
     return whole;
 }
 
@@ -43,22 +43,22 @@ Result<ContextAccess::Known*> ContextAccess::fetch(std::uint32_t processor, std:
         POOLKD_TRY(known.bytes, fetch_whole(number));
         known.real = known.bytes.size();
     }
-    known.bytes.resize(machine_.context_size);
+    known.bytes.resize(machine_->context_size);
     Known& kept = known_[processor];
     kept = std::move(known);
     return &kept;
 }
 
 Result<RegisterFile> ContextAccess::read(std::uint32_t processor) {
-    POOLKD_TRY(const Known* known, fetch(processor, machine_.context_core_size));
-    return RegisterFile(machine_, known->bytes);
+    POOLKD_TRY(const Known* known, fetch(processor, machine_->context_core_size));
+    return RegisterFile(*machine_, known->bytes);
 }
 
 Result<void> ContextAccess::write(std::uint32_t processor, const RegisterFile& registers) {
     const Bytes wanted = registers.bytes();
-    if (&registers.machine() != &machine_ || wanted.size() != machine_.context_size)
+    if (&registers.machine() != machine_ || wanted.size() != machine_->context_size)
         return fail(ErrorKind::usage, "These registers belong to another kind of machine.");
-    POOLKD_TRY(Known * known, fetch(processor, machine_.context_core_size));
+    POOLKD_TRY(Known * known, fetch(processor, machine_->context_core_size));
     const auto [changed_in, unused] = std::mismatch(wanted.begin(), wanted.end(), known->bytes.begin());
     if (changed_in == wanted.end()) return {};
     const auto first = static_cast<std::size_t>(changed_in - wanted.begin());
@@ -69,7 +69,7 @@ Result<void> ContextAccess::write(std::uint32_t processor, const RegisterFile& r
                              wanted.begin() + static_cast<std::ptrdiff_t>(end));
     if (end > known->real) {
         // The change lies where nothing was read yet: only the whole record tells what surrounds it.
-        POOLKD_TRY(known, fetch(processor, machine_.context_size));
+        POOLKD_TRY(known, fetch(processor, machine_->context_size));
     }
     const auto number = static_cast<std::uint16_t>(processor);
     if (!has_get_ex_) way_ = Way::whole;
@@ -82,7 +82,7 @@ Result<void> ContextAccess::write(std::uint32_t processor, const RegisterFile& r
 }
 
 Result<void> ContextAccess::try_part(std::uint16_t processor, Known& known, std::size_t first, Bytes changed) {
-    POOLKD_TRY(const Known* before_part, fetch(processor, machine_.context_size));
+    POOLKD_TRY(const Known* before_part, fetch(processor, machine_->context_size));
     ByteVector expected = before_part->bytes;
     std::copy(changed.begin(), changed.end(), expected.begin() + static_cast<std::ptrdiff_t>(first));
     auto set = client_.set_context_ex(processor, static_cast<std::uint32_t>(first), changed,
@@ -92,7 +92,7 @@ Result<void> ContextAccess::try_part(std::uint16_t processor, Known& known, std:
         way_ = Way::whole;
         return write_whole(processor, known, first, changed);
     }
-    POOLKD_TRY(const ByteVector after, client_.get_context_ex(processor, 0, machine_.context_size));
+    POOLKD_TRY(const ByteVector after, client_.get_context_ex(processor, 0, machine_->context_size));
     if (same_registers(after, expected)) {
         way_ = Way::parts;
         known.bytes = expected;
@@ -104,7 +104,7 @@ Result<void> ContextAccess::try_part(std::uint16_t processor, Known& known, std:
 
 Result<void> ContextAccess::write_whole(std::uint16_t processor, Known& known, std::size_t first, Bytes changed) {
     // What is known was read before any write went wrong, so it is what has to be put back around the change.
-    if (known.real < machine_.context_size) {
+    if (known.real < machine_->context_size) {
         POOLKD_TRY(known.bytes, fetch_whole(processor));
         known.real = known.bytes.size();
     }
@@ -125,7 +125,7 @@ Result<void> ContextAccess::write_whole(std::uint16_t processor, Known& known, s
 bool ContextAccess::same_registers(Bytes a, Bytes b) const {
     // By name rather than byte by byte: the debug registers of the record are leftovers on some systems, and differ
     // from one reading to the next.
-    for (const RegisterSlot& slot : machine_.registers) {
+    for (const RegisterSlot& slot : machine_->registers) {
         if (slot.name.starts_with("dr")) continue;
         if (load_unsigned(a, slot.offset, slot.size) != load_unsigned(b, slot.offset, slot.size)) return false;
     }

@@ -13,7 +13,9 @@ namespace poolkd::target {
 /// rest (kd-protocol reference 5.5), and a wrong guess would resume a processor with ruined registers.
 class ContextAccess {
   public:
-    ContextAccess(kd::Client& client, const Machine& machine) : client_(client), machine_(machine) {}
+    explicit ContextAccess(kd::Client& client) : client_(client) {}
+    /// What kind of machine answered; to be told before anything else is asked.
+    void set_machine(const Machine& machine) { machine_ = &machine; }
 
     /// The CONTEXT; at least `context_core_size` bytes of it are real, the rest may be zero.
     Result<RegisterFile> read(std::uint32_t processor);
@@ -41,7 +43,7 @@ class ContextAccess {
     [[nodiscard]] bool same_registers(Bytes a, Bytes b) const;
 
     kd::Client& client_;
-    const Machine& machine_;
+    const Machine* machine_ = nullptr;
     std::map<std::uint32_t, Known> known_;
     bool has_get_ex_ = true;
     Way way_ = Way::untried;

@@ -8,11 +8,11 @@ namespace {
 
 constexpr std::uint64_t special_registers_selector = 2;
 constexpr std::uint64_t processor_block_selector = 1;
-constexpr std::uint32_t most_special_registers = 0xf0; ///< bytes, of recent systems; older ones give less
 constexpr std::uint32_t status_breakpoint = 0x80000003;
 constexpr std::uint64_t break_status_control_c = 1; ///< DBG_STATUS_CONTROL_C, the argument of the break-in's routine
 /// A break-in byte that was left over stops the target at once when it goes on.
 constexpr std::chrono::seconds leftover_window{2};
+constexpr std::chrono::milliseconds switch_limit{5000}; ///< for a frozen processor to report
 
 kd::ClientOptions client_options(const kd::LinkSpec& spec, const LiveOptions& options) {
     kd::ClientOptions result;
@@ -59,10 +59,7 @@ bool is_breakpoint(const Stop& stop) {
 } // namespace
 
 LiveTarget::LiveTarget(std::unique_ptr<kd::ByteLink> link, kd::ClientOptions options)
-    : client_(std::move(link), std::move(options)), cached_(virtual_, [this] { return epoch_; }),
-      contexts_(client_, x64_machine()) {
-    identity_.machine = &x64_machine();
-}
+    : client_(std::move(link), std::move(options)), cached_(virtual_, [this] { return epoch_; }), contexts_(client_) {}
 
 LiveTarget::~LiveTarget() {
     client_.close();
@@ -103,6 +100,7 @@ Result<void> LiveTarget::learn_identity(bool restarted) {
     if (restarted && machine != identity_.machine)
         return fail(ErrorKind::unsupported, "The target came back as another kind of machine; connect anew.");
     identity_.machine = machine;
+    contexts_.set_machine(*machine);
     identity_.major = version.major;
     identity_.build = version.build;
     identity_.protocol = version.protocol;
@@ -125,6 +123,10 @@ Result<void> LiveTarget::check_processor(std::uint32_t processor) const {
     return fail(ErrorKind::not_found, "There is no processor {}; the target has {}.", processor, identity_.processors);
 }
 
+bool LiveTarget::x86_control_space() const {
+    return identity_.machine == &x86_machine();
+}
+
 Result<RegisterFile> LiveTarget::registers(std::uint32_t processor) {
     POOLKD_CHECK(check_processor(processor));
     return contexts_.read(processor);
@@ -132,12 +134,21 @@ Result<RegisterFile> LiveTarget::registers(std::uint32_t processor) {
 
 Result<ByteVector> LiveTarget::special_registers(std::uint32_t processor) {
     POOLKD_CHECK(check_processor(processor));
-    return client_.read_control_space(static_cast<std::uint16_t>(processor), special_registers_selector,
-                                      most_special_registers);
+    const Machine& machine = *identity_.machine;
+    // On x86 the control space is KPROCESSOR_STATE itself, with the special registers behind CONTEXT. Of the others'
+    // record older systems have less than is asked for.
+    return client_.read_control_space(static_cast<std::uint16_t>(processor), special_registers_place(),
+                                      machine.special_size);
+}
+
+std::uint64_t LiveTarget::special_registers_place() const {
+    return x86_control_space() ? identity_.machine->context_size : special_registers_selector;
 }
 
 Result<VirtAddr> LiveTarget::processor_block(std::uint32_t processor) {
     POOLKD_CHECK(check_processor(processor));
+    if (x86_control_space())
+        return fail(ErrorKind::unsupported, "An x86 target does not tell where its processor blocks are.");
     POOLKD_TRY(const ByteVector bytes,
                client_.read_control_space(static_cast<std::uint16_t>(processor), processor_block_selector, 8));
     if (const auto address = load<std::uint64_t>(bytes, 0)) return VirtAddr(*address);
@@ -180,6 +191,14 @@ Result<void> LiveTarget::set_registers(std::uint32_t processor, const RegisterFi
     return written;
 }
 
+Result<void> LiveTarget::set_special_registers(std::uint32_t processor, Bytes record) {
+    POOLKD_CHECK(check_processor(processor));
+    auto written =
+        client_.write_control_space(static_cast<std::uint16_t>(processor), special_registers_place(), record);
+    changed(); // another CR3 would be another memory
+    return written;
+}
+
 Result<void> LiveTarget::resume(const Resume& how) {
     break_ins_since_resume_ = 0;
     kd::ContinueCommand command;
@@ -200,8 +219,7 @@ bool LiveTarget::is_leftover_break(const Stop& stop) const {
 
 Result<bool> LiveTarget::step_past_leftover_break() {
     POOLKD_TRY(RegisterFile registers, contexts_.read(stop_.processor));
-    const bool x64 = identity_.machine->pointer_size == 8; // ecx by the convention of calls; x86 loads eax
-    const std::uint64_t status = registers.get(x64 ? "rcx" : "eax").value_or(0) & 0xffffffff;
+    const std::uint64_t status = registers.get(identity_.machine->break_status).value_or(0) & 0xffffffff;
     if (status != break_status_control_c) return false; // another int3 of the kernel's own
     --leftover_breaks_;
     // The break-in is an int3 compiled into the kernel: the processor must go on behind it.
@@ -233,6 +251,22 @@ Result<void> LiveTarget::break_in() {
     // The first one stops it, and that stop is what the user asked for; further ones are remembered by the target.
     leftover_breaks_ = break_ins_since_resume_++;
     return client_.break_in();
+}
+
+Result<Stop> LiveTarget::switch_processor(std::uint32_t processor) {
+    POOLKD_CHECK(check_processor(processor));
+    if (processor == stop_.processor) return stop_;
+    // There is no reply: the next thing is a report, of that processor or, when it will not, of this one again.
+    POOLKD_CHECK(client_.switch_processor(static_cast<std::uint16_t>(processor)));
+    contexts_.forget();
+    changed();
+    const Work unasked; // a Ctrl-C in these milliseconds would leave nobody to take the report
+    POOLKD_TRY(const std::optional<kd::StopEvent> event, client_.wait(unasked, switch_limit));
+    if (!event) return fail(ErrorKind::link, "Processor {} does not report to the debugger.", processor);
+    accept(*event);
+    if (stop_.processor == processor) return stop_;
+    return fail(ErrorKind::refused, "The target does not let processor {} report; processor {} still does.", processor,
+                stop_.processor);
 }
 
 Result<void> LiveTarget::reboot() {

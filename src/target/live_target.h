@@ -53,6 +53,7 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     Result<void> write(VirtAddr address, Bytes bytes) override;
     Result<void> write_physical(PhysAddr address, Bytes bytes) override;
     Result<void> set_registers(std::uint32_t processor, const RegisterFile& registers) override;
+    Result<void> set_special_registers(std::uint32_t processor, Bytes record) override;
 
     /// Also while a stop waits that nobody has seen: `wait` hands it out.
     [[nodiscard]] bool running() const override { return !client_.stopped() || client_.stop_waits(); }
@@ -60,6 +61,7 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     Result<void> resume(const Resume& how) override;
     Result<std::optional<Stop>> wait(Work& work, std::chrono::milliseconds limit) override;
     Result<void> break_in() override;
+    Result<Stop> switch_processor(std::uint32_t processor) override;
     Result<void> reboot() override;
 
     Result<std::uint32_t> set_breakpoint(VirtAddr address) override;
@@ -92,6 +94,9 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     Result<void> check_processor(std::uint32_t processor) const;
     void accept(const kd::StopEvent& event);
     [[nodiscard]] bool is_leftover_break(const Stop& stop) const;
+    /// The machine whose control space is KPROCESSOR_STATE; the others have numbered records (reference 5.4).
+    [[nodiscard]] bool x86_control_space() const;
+    [[nodiscard]] std::uint64_t special_registers_place() const; ///< in the control space
     /// False: it was no break-in after all, and the target still stands.
     Result<bool> step_past_leftover_break();
     void changed() { ++epoch_; }

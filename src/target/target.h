@@ -80,6 +80,8 @@ class Writable {
     virtual Result<void> write_physical(PhysAddr address, Bytes bytes) = 0;
     /// Writes back a CONTEXT that `Target::registers` gave, with what was changed in it.
     virtual Result<void> set_registers(std::uint32_t processor, const RegisterFile& registers) = 0;
+    /// Writes back a record that `Target::special_registers` gave. The processor loads it when the target goes on.
+    virtual Result<void> set_special_registers(std::uint32_t processor, Bytes record) = 0;
 };
 
 /// Ability: the target can go and stop.
@@ -95,6 +97,10 @@ class RunControl {
     virtual Result<std::optional<Stop>> wait(Work& work, std::chrono::milliseconds limit) = 0;
     /// Asks the running target to stop; the stop is then what `wait` returns.
     virtual Result<void> break_in() = 0;
+    /// Lets another processor of the standing target report: memory is then seen through its page tables, and the next
+    /// resume is its own. Gives its report. Kind `not_found`: there is no such processor; kind `refused`: the target
+    /// stays where it is, and `last_stop` tells where.
+    virtual Result<Stop> switch_processor(std::uint32_t processor) = 0;
     virtual Result<void> reboot() = 0;
 };
 
@@ -133,8 +139,8 @@ class Target {
     virtual Result<RegisterFile> registers(std::uint32_t processor) = 0;
     /// KSPECIAL_REGISTERS of a processor, as many bytes as the target has.
     virtual Result<ByteVector> special_registers(std::uint32_t processor) = 0;
-    /// KPCR, KPRCB and current KTHREAD of a processor where the link can tell.
-    virtual Result<VirtAddr> processor_block(std::uint32_t processor) = 0; ///< KPRCB
+    /// KPRCB of a processor. Kind `unsupported` where the link cannot tell (x86): nt::Kernel knows another way.
+    virtual Result<VirtAddr> processor_block(std::uint32_t processor) = 0;
 
     virtual Writable* writable() { return nullptr; }
     virtual RunControl* run_control() { return nullptr; }

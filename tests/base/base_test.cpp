@@ -57,6 +57,44 @@ TEST(RegisterFile, PartsReadAndWriteTheirRegister) {
     EXPECT_EQ(registers.get("cf"), 0u);
 }
 
+TEST(RegisterFile, X86HasItsOwnNamesAndPlaces) {
+    RegisterFile registers(x86_machine(), ByteVector(0x2cc));
+    EXPECT_TRUE(registers.set("eip", 0x80401234));
+    EXPECT_TRUE(registers.set("esp", 0xf8ad3c18));
+    EXPECT_TRUE(registers.set("ah", 0x12));
+    EXPECT_EQ(registers.get("eax"), 0x1200u);
+    EXPECT_EQ(registers.ip(), VirtAddr(0xffffffff80401234)) << "addresses are held sign-extended";
+    EXPECT_EQ(registers.sp(), VirtAddr(0xfffffffff8ad3c18));
+    EXPECT_FALSE(registers.get("rip"));
+    EXPECT_EQ(load_or<std::uint32_t>(registers.bytes(), 0xb8), 0x80401234u);
+    EXPECT_EQ(load_or<std::uint32_t>(registers.bytes(), 0xc4), 0xf8ad3c18u);
+}
+
+TEST(Machine, EachIsFoundByItsNumber) {
+    EXPECT_EQ(find_machine(0x14c), &x86_machine());
+    EXPECT_EQ(find_machine(0x8664), &x64_machine());
+    EXPECT_EQ(find_machine(0xaa64), nullptr);
+    for (const Machine* machine : {&x64_machine(), &x86_machine()}) {
+        for (std::string_view name : {machine->instruction_pointer, machine->stack_pointer, machine->frame_pointer,
+                                      machine->flags, machine->result, machine->break_status})
+            EXPECT_TRUE(machine->find_register(name)) << name;
+        for (const RegisterSlot& slot : machine->registers)
+            EXPECT_LE(slot.offset + slot.size, static_cast<int>(machine->context_core_size)) << slot.name;
+        for (const SubRegister& part : machine->sub_registers)
+            EXPECT_TRUE(machine->find_register(part.parent)) << part.name;
+        for (const RegisterSlot& slot : machine->special_registers)
+            EXPECT_LE(slot.offset + slot.size, static_cast<int>(machine->special_size)) << slot.name;
+    }
+}
+
+TEST(Machine, SpecialRegistersMayBeCutOff) {
+    ByteVector record(0x54);
+    store(record, 0x08, std::uint32_t{0x39000});
+    EXPECT_EQ(x86_machine().special(record, "cr3"), 0x39000u);
+    EXPECT_EQ(x86_machine().special(Bytes(record).first(8), "cr3"), std::nullopt);
+    EXPECT_EQ(x86_machine().special(record, "cr8"), std::nullopt);
+}
+
 TEST(Coverage, SaysWhatIsMissingAndWhy) {
     Coverage coverage;
     coverage.add_read(100);

@@ -23,7 +23,7 @@ std::string name_some(VirtAddr address) {
 }
 
 Instruction decode_hex(std::string_view hex) {
-    auto instruction = decode_x64(bytes_from_hex(hex), here, name_some);
+    auto instruction = decode(x64_machine(), bytes_from_hex(hex), here, name_some);
     EXPECT_TRUE(instruction) << hex;
     return instruction ? *instruction : Instruction{};
 }
@@ -108,20 +108,20 @@ TEST(Decoder, GivesFactsForOthers) {
 }
 
 TEST(Decoder, TellsBadBytesFromMissingOnes) {
-    auto bad = decode_x64(bytes_from_hex("06"), here);
+    auto bad = decode(x64_machine(), bytes_from_hex("06"), here);
     ASSERT_FALSE(bad);
     EXPECT_EQ(bad.error().kind, ErrorKind::malformed);
-    auto cut = decode_x64(bytes_from_hex("41b84162"), here);
+    auto cut = decode(x64_machine(), bytes_from_hex("41b84162"), here);
     ASSERT_FALSE(cut);
     EXPECT_EQ(cut.error().kind, ErrorKind::unreadable);
-    auto none = decode_x64({}, here);
+    auto none = decode(x64_machine(), {}, here);
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().kind, ErrorKind::unreadable);
 }
 
 TEST(Decoder, LongNamesDoNotLoseTheOperand) {
     std::string huge(5000, 'x');
-    auto instruction = decode_x64(bytes_from_hex("e801000000"), here, [&](VirtAddr) { return huge; });
+    auto instruction = decode(x64_machine(), bytes_from_hex("e801000000"), here, [&](VirtAddr) { return huge; });
     ASSERT_TRUE(instruction);
     EXPECT_TRUE(instruction->operands.starts_with("xxx"));
     EXPECT_TRUE(instruction->operands.ends_with("... (fffff800`01000006)")) << instruction->operands;

@@ -1,7 +1,7 @@
 // The prologs and epilogs of real code, executed step by step by a small interpreter: at each step the unwinder must
 // give back the registers that the function was called with.
 
-#include "code/unwind.h"
+#include "code/unwind_x64.h"
 #include "code/zydis.h"
 #include "code_machine.h"
 
@@ -22,12 +22,12 @@ constexpr std::uint8_t nonvolatile[] = {rbx, rbp, rsi, rdi, r12, r13, r14, r15};
 /// Runs the few kinds of instructions that prologs are made of.
 class Interpreter {
   public:
-    Interpreter(poolkd::testing::FakeMemory& memory, X64Registers& registers) : memory_(memory), r_(registers) {}
+    Interpreter(poolkd::testing::FakeMemory& memory, GeneralRegisters& registers) : memory_(memory), r_(registers) {}
 
     /// False when the instruction is none that a prolog may have.
     bool step(const zydis::Decoded& d) {
         const auto& ops = d.operands;
-        std::uint64_t next = r_.rip + d.instruction.length;
+        std::uint64_t next = r_.pc + d.instruction.length;
         switch (d.instruction.mnemonic) {
         case ZYDIS_MNEMONIC_PUSH: {
             int reg = gpr(ops[0]);
@@ -78,11 +78,11 @@ class Interpreter {
 
   private:
     bool advance(std::uint64_t next) {
-        r_.rip = next;
+        r_.pc = next;
         return true;
     }
     static int gpr(const ZydisDecodedOperand& operand) {
-        return operand.type == ZYDIS_OPERAND_TYPE_REGISTER ? zydis::gpr_number(operand.reg.value) : -1;
+        return operand.type == ZYDIS_OPERAND_TYPE_REGISTER ? zydis::gpr_number(x64_machine(), operand.reg.value) : -1;
     }
     static bool writes_eax(const ZydisDecodedOperand& operand) {
         return operand.type == ZYDIS_OPERAND_TYPE_REGISTER && operand.reg.value == ZYDIS_REGISTER_EAX;
@@ -91,7 +91,7 @@ class Interpreter {
         if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.index != ZYDIS_REGISTER_NONE) return std::nullopt;
         std::uint64_t base = next;
         if (operand.mem.base != ZYDIS_REGISTER_RIP) {
-            int reg = zydis::gpr_number(operand.mem.base);
+            int reg = zydis::gpr_number(x64_machine(), operand.mem.base);
             if (reg < 0) return std::nullopt;
             base = r_.gpr[static_cast<std::size_t>(reg)];
         }
@@ -105,8 +105,8 @@ class Interpreter {
             if (!(operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
             if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY) return false;
             if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER) continue;
-            int reg =
-                zydis::gpr_number(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand.reg.value));
+            int reg = zydis::gpr_number(
+                x64_machine(), ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand.reg.value));
             if (reg == rsp) return false;
             for (std::uint8_t owned : nonvolatile)
                 if (reg == owned) return false;
@@ -116,7 +116,7 @@ class Interpreter {
     }
 
     poolkd::testing::FakeMemory& memory_;
-    X64Registers& r_;
+    GeneralRegisters& r_;
 };
 
 struct Counts {
@@ -149,8 +149,8 @@ class ImageWalk {
     }
 
   private:
-    X64Registers called() {
-        X64Registers r;
+    GeneralRegisters called() {
+        GeneralRegisters r;
         for (std::size_t i = 0; i < gpr_count; ++i)
             r.gpr[i] = 0xfffff10000000000 + (++seed_ << 8) + i;
         r.gpr[rsp] = stack_top.value;
@@ -160,22 +160,23 @@ class ImageWalk {
     bool decode(std::uint64_t at, zydis::Decoded& out) {
         std::array<std::byte, 15> bytes{};
         std::size_t got = machine_.memory().read(VirtAddr(at), bytes).bytes;
-        return zydis::decode(Bytes(bytes).first(got), out) == zydis::Outcome::good;
+        return zydis::decode(x64_machine(), Bytes(bytes).first(got), out) == zydis::Outcome::good;
     }
-    Result<CallerState> unwind(const UnwindTables& tables, const RuntimeFunction& function, const X64Registers& now) {
-        StackReader stack(machine_.memory());
+    Result<CallerState> unwind(const UnwindTables& tables, const RuntimeFunction& function,
+                               const GeneralRegisters& now) {
+        StackReader stack(machine_.memory(), x64_machine());
         return unwind_function(tables, function, now, true, stack,
                                [&](VirtAddr at, MutableBytes out) { return machine_.memory().read(at, out).bytes; });
     }
-    void expect_original(const UnwindTables& tables, const RuntimeFunction& function, const X64Registers& now,
-                         const X64Registers& original) {
+    void expect_original(const UnwindTables& tables, const RuntimeFunction& function, const GeneralRegisters& now,
+                         const GeneralRegisters& original) {
         auto caller = unwind(tables, function, now);
-        std::string where = fmt::format("function {:x}, at {:x}", function.begin, now.rip - tables.base().value);
+        std::string where = fmt::format("function {:x}, at {:x}", function.begin, now.pc - tables.base().value);
         ASSERT_TRUE(caller) << where << ": " << caller.error().message;
-        EXPECT_EQ(caller->registers.rip, return_address) << where;
+        EXPECT_EQ(caller->registers.pc, return_address) << where;
         EXPECT_EQ(caller->registers.gpr[rsp], stack_top.value + 8) << where;
         for (std::uint8_t reg : nonvolatile)
-            EXPECT_EQ(caller->registers.gpr[reg], original.gpr[reg]) << where << " " << gpr_name(reg);
+            EXPECT_EQ(caller->registers.gpr[reg], original.gpr[reg]) << where << " " << gpr_name(x64_machine(), reg);
     }
 
     void prolog(const UnwindTables& tables, const RuntimeFunction& function, const UnwindInfo& info) {
@@ -183,20 +184,20 @@ class ImageWalk {
             if (code.op == UnwindOp::push_machframe) return; // not entered by a call
         // GCC's cold parts: entered by a jump, with a record of the frame that the hot part made.
         if (info.prolog_size == 0 && !info.codes.empty()) return;
-        const X64Registers original = called();
-        X64Registers now = original;
-        now.rip = (tables.base() + function.begin).value;
-        std::uint64_t end = now.rip + info.prolog_size;
+        const GeneralRegisters original = called();
+        GeneralRegisters now = original;
+        now.pc = (tables.base() + function.begin).value;
+        std::uint64_t end = now.pc + info.prolog_size;
         Interpreter interpreter(machine_.memory(), now);
-        while (now.rip <= end) {
+        while (now.pc <= end) {
             expect_original(tables, function, now, original);
             ++counts_.prolog_points;
             zydis::Decoded decoded;
-            if (now.rip == end) {
+            if (now.pc == end) {
                 ++counts_.whole_prologs;
                 break;
             }
-            if (!decode(now.rip, decoded) || !interpreter.step(decoded)) break;
+            if (!decode(now.pc, decoded) || !interpreter.step(decoded)) break;
         }
     }
 
@@ -211,29 +212,30 @@ class ImageWalk {
             VirtAddr at = start;
             zydis::Decoded decoded;
             while (decode(at.value, decoded) && decoded.instruction.mnemonic == ZYDIS_MNEMONIC_POP) {
-                pops.push_back(static_cast<std::uint8_t>(zydis::gpr_number(decoded.operands[0].reg.value)));
+                pops.push_back(
+                    static_cast<std::uint8_t>(zydis::gpr_number(x64_machine(), decoded.operands[0].reg.value)));
                 at += decoded.instruction.length;
             }
-            const X64Registers original = called();
-            X64Registers now = original;
+            const GeneralRegisters original = called();
+            GeneralRegisters now = original;
             now.gpr[rsp] -= 8 * pops.size();
             for (std::size_t i = 0; i < pops.size(); ++i) {
                 machine_.push(now.sp() + 8 * i, original.gpr[pops[i]]);
                 now.gpr[pops[i]] = 0xdead;
             }
-            now.rip = start.value;
+            now.pc = start.value;
             for (std::size_t done = 0;; ++done) {
                 expect_original(tables, function, now, original);
                 ++counts_.epilog_points;
                 // The records and the code tell the same.
                 auto by_code = decode_epilog(tables, function, info, now.ip(), read, true);
                 auto by_record = find_epilog(tables, function, info, now.ip(), read);
-                ASSERT_TRUE(by_code && by_record) << std::hex << function.begin << " " << now.rip;
+                ASSERT_TRUE(by_code && by_record) << std::hex << function.begin << " " << now.pc;
                 EXPECT_EQ(by_code->size(), by_record->size());
                 if (done == pops.size()) break;
                 now.gpr[pops[done]] = original.gpr[pops[done]];
                 now.gpr[rsp] += 8;
-                now.rip += pops[done] >= r8 ? 2u : 1u;
+                now.pc += pops[done] >= r8 ? 2u : 1u;
             }
         }
     }
@@ -284,10 +286,10 @@ TEST(RealImage, LoopInTheUnwindChainIsAnError) {
     auto function = tables->entry(0);
     ASSERT_TRUE(function);
     EXPECT_FALSE(tables->primary(*function));
-    X64Registers registers;
-    registers.rip = (CodeMachine::kernel_base + 0x1500).value;
+    GeneralRegisters registers;
+    registers.pc = (CodeMachine::kernel_base + 0x1500).value;
     registers.gpr[rsp] = CodeMachine::stack_bottom.value + 0x1000;
-    StackReader stack(machine.memory());
+    StackReader stack(machine.memory(), x64_machine());
     auto caller =
         unwind_function(*tables, *function, registers, false, stack, [](VirtAddr, MutableBytes) { return 0u; });
     ASSERT_FALSE(caller);

@@ -89,7 +89,7 @@ TEST_F(Stack, WalksToTheOutermostFunction) {
     ASSERT_EQ(frames.size(), 3u);
     EXPECT_EQ(frames[0].sp, sp);
     EXPECT_EQ(frames[0].return_address, VirtAddr(writer + 0x50));
-    EXPECT_EQ(frames[0].arguments, (std::array<std::uint64_t, 4>{0xa0, 0xa1, 0xa2, 0xa3}));
+    EXPECT_EQ(frames[0].arguments, (std::vector<std::uint64_t>{0xa0, 0xa1, 0xa2, 0xa3}));
     EXPECT_TRUE(frames[0].interrupted);
     EXPECT_EQ(frames[1].sp, sp + 0x30);
     EXPECT_FALSE(frames[1].interrupted);

@@ -14,7 +14,7 @@ class StackRender : public ::testing::Test {
         first.ip = VirtAddr(0xfffff8047a9be08d);
         first.sp = VirtAddr(0xffffd10cb2e176f0);
         first.return_address = VirtAddr(0xfffff8047e3c21cb);
-        first.arguments = std::array<std::uint64_t, 4>{0x200, 0x3b0, 0x2061745a, 0xffffa50e41b7c010};
+        first.arguments = std::vector<std::uint64_t>{0x200, 0x3b0, 0x2061745a, 0xffffa50e41b7c010};
         code::Frame second;
         second.ip = VirtAddr(0xfffff8047e3c21cb);
         second.sp = VirtAddr(0xffffd10cb2e17760);
@@ -97,6 +97,7 @@ TEST_F(StackRender, Json) {
 
 TEST(CodeRender, RowsHaveKdsColumns) {
     code::Instruction mov;
+    mov.machine = &x64_machine();
     mov.address = VirtAddr(0xfffff8047e3c21b4);
     mov.length = 6;
     for (std::size_t i = 0; unsigned byte : {0x41u, 0xb8u, 0x5au, 0x74u, 0x61u, 0x20u})
@@ -104,6 +105,7 @@ TEST(CodeRender, RowsHaveKdsColumns) {
     mov.mnemonic = "mov";
     mov.operands = "r8d,2061745Ah";
     code::Instruction ret;
+    ret.machine = &x64_machine();
     ret.address = VirtAddr(0xfffff8047e3c21ba);
     ret.length = 1;
     ret.raw[0] = std::byte{0xc3};

@@ -26,6 +26,12 @@ class FakeSymbols final : public symbols::ModuleSymbols {
         symbols_.push_back({std::move(name), rva, 0, is_code, symbols::Provenance::pdb_public});
         std::ranges::sort(symbols_, {}, &symbols::Symbol::rva);
     }
+    /// A function of x86, with the bytes of stack that its decorated name tells.
+    void add_function(std::string name, std::uint32_t rva, std::uint16_t argument_bytes) {
+        symbols_.push_back({std::move(name), rva, 0, true, symbols::Provenance::pdb_public, argument_bytes});
+        std::ranges::sort(symbols_, {}, &symbols::Symbol::rva);
+    }
+    void add(symbols::FrameRecord record) { frames_.push_back(std::move(record)); }
     void add(symbols::StructLayout layout) { layouts_[layout.name] = std::move(layout); }
 
     [[nodiscard]] symbols::Provenance provenance() const override { return symbols::Provenance::pdb_public; }
@@ -69,9 +75,15 @@ class FakeSymbols final : public symbols::ModuleSymbols {
     std::optional<symbols::TypePtr> type_of_symbol(std::string_view) override { return std::nullopt; }
     std::vector<std::string> match_types(std::string_view, std::size_t) override { return {}; }
     std::optional<symbols::SourceLine> line(std::uint32_t) override { return std::nullopt; }
+    std::optional<symbols::FrameRecord> frame(std::uint32_t rva) override {
+        for (const symbols::FrameRecord& record : frames_)
+            if (rva - record.rva < record.size) return record;
+        return std::nullopt;
+    }
 
   private:
     std::vector<symbols::Symbol> symbols_;
+    std::vector<symbols::FrameRecord> frames_;
     std::map<std::string, symbols::StructLayout, std::less<>> layouts_;
 };
 

@@ -59,12 +59,14 @@ std::optional<std::uint32_t> AddressMap::rva(SegmentOffset place) const {
     return moved() ? translate(from_source_, rva) : rva;
 }
 
+std::optional<std::uint32_t> AddressMap::source_rva(std::uint32_t rva) const {
+    return moved() ? translate(to_source_, rva) : rva;
+}
+
 std::optional<SegmentOffset> AddressMap::place(std::uint32_t rva) const {
-    if (moved()) {
-        auto source = translate(to_source_, rva);
-        if (!source) return std::nullopt;
-        rva = *source;
-    }
+    auto source = source_rva(rva);
+    if (!source) return std::nullopt;
+    rva = *source;
     for (std::size_t i = 0; i < sections_.size(); ++i)
         if (rva >= sections_[i].rva && rva - sections_[i].rva < sections_[i].size)
             return SegmentOffset{static_cast<std::uint16_t>(i + 1), rva - sections_[i].rva};

@@ -39,6 +39,8 @@ class AddressMap {
     [[nodiscard]] std::optional<std::uint32_t> rva(SegmentOffset place) const;
     /// Nothing for the headers and gaps between sections.
     [[nodiscard]] std::optional<SegmentOffset> place(std::uint32_t rva) const;
+    /// The RVA in the layout that the pairs mean: the same one where nothing was moved.
+    [[nodiscard]] std::optional<std::uint32_t> source_rva(std::uint32_t rva) const;
     [[nodiscard]] bool is_code(std::uint16_t segment) const;
     [[nodiscard]] bool moved() const { return !from_source_.empty(); }
     /// No sections: symbols have no addresses.

@@ -35,6 +35,8 @@ Result<Dbi> Dbi::load(const PdbFile& file) {
     result.machine_ = static_cast<std::uint16_t>(dbi.getMachineType());
     result.symbol_records_ = dbi.getSymRecordStreamIndex();
     using llvm::pdb::DbgHeaderType;
+    result.frame_programs_ = dbi.getDebugStreamIndex(DbgHeaderType::NewFPO);
+    result.fpo_ = dbi.getDebugStreamIndex(DbgHeaderType::FPO);
     result.addresses_ = AddressMap(
         debug_stream(file, dbi, DbgHeaderType::SectionHdr), debug_stream(file, dbi, DbgHeaderType::SectionHdrOrig),
         debug_stream(file, dbi, DbgHeaderType::OmapToSrc), debug_stream(file, dbi, DbgHeaderType::OmapFromSrc));

@@ -36,6 +36,9 @@ class Dbi {
     /// Private symbols: some compiland has a symbol stream, and the file is not marked as stripped.
     [[nodiscard]] bool is_private() const { return is_private_; }
     [[nodiscard]] std::uint32_t symbol_record_stream() const { return symbol_records_; }
+    /// Frame programs and FPO_DATA records of x86; 0xffff: none.
+    [[nodiscard]] std::uint32_t frame_program_stream() const { return frame_programs_; }
+    [[nodiscard]] std::uint32_t fpo_stream() const { return fpo_; }
     [[nodiscard]] const AddressMap& addresses() const { return addresses_; }
     [[nodiscard]] std::span<const Compiland> compilands() const { return compilands_; }
 
@@ -52,6 +55,8 @@ class Dbi {
     std::vector<Compiland> compilands_;
     AddressMap addresses_;
     std::uint32_t symbol_records_ = 0xffff;
+    std::uint32_t frame_programs_ = 0xffff;
+    std::uint32_t fpo_ = 0xffff;
     std::uint16_t machine_ = 0;
     bool present_ = false;
     bool is_private_ = false;

@@ -27,7 +27,8 @@ std::string_view without_keyword(std::string_view name) {
 } // namespace
 
 PdbSymbols::PdbSymbols(std::shared_ptr<PdbFile> file, Dbi dbi)
-    : file_(std::move(file)), dbi_(std::move(dbi)), publics_(*file_, dbi_), privates_(*file_, dbi_) {
+    : file_(std::move(file)), dbi_(std::move(dbi)), publics_(*file_, dbi_), privates_(*file_, dbi_),
+      frames_(*file_, dbi_) {
     if (auto types = TypeTable::load(*file_)) {
         types_ = std::move(*types);
         builder_.emplace(*types_);
@@ -48,8 +49,12 @@ Provenance PdbSymbols::provenance() const {
 std::optional<Symbol> PdbSymbols::to_symbol(const PdbSymbol& symbol) const {
     auto rva = dbi_.addresses().rva(symbol.place);
     if (!rva) return std::nullopt;
-    return Symbol{symbol.name, *rva, symbol.size, symbol.is_code,
-                  symbol.is_private ? Provenance::pdb_private : Provenance::pdb_public};
+    return Symbol{symbol.name,
+                  *rva,
+                  symbol.size,
+                  symbol.is_code,
+                  symbol.is_private ? Provenance::pdb_private : Provenance::pdb_public,
+                  symbol.argument_bytes};
 }
 
 std::vector<PdbSymbol> PdbSymbols::find_pdb(std::string_view name) {
@@ -83,6 +88,8 @@ std::optional<Symbol> PdbSymbols::nearest(std::uint32_t rva) {
     auto hidden = privates_.nearest(*place);
     if (!known && !hidden) return std::nullopt;
     auto symbol = to_symbol(!known || (hidden && hidden->place >= known->place) ? *hidden : *known);
+    // Only the linker's name tells the calling convention.
+    if (symbol && known && hidden && known->place == hidden->place) symbol->argument_bytes = known->argument_bytes;
     // In an image that was rearranged the translation may lead elsewhere.
     if (symbol && symbol->rva > rva) return std::nullopt;
     return symbol;
@@ -173,6 +180,11 @@ std::optional<TypePtr> PdbSymbols::type_of_symbol(std::string_view symbol_name) 
 std::vector<std::string> PdbSymbols::match_types(std::string_view pattern, std::size_t limit) {
     std::scoped_lock lock(mutex_);
     return types_ ? types_->match(pattern, limit) : std::vector<std::string>();
+}
+
+std::optional<FrameRecord> PdbSymbols::frame(std::uint32_t rva) {
+    std::scoped_lock lock(mutex_);
+    return frames_.at(rva);
 }
 
 std::optional<SourceLine> PdbSymbols::line(std::uint32_t rva) {

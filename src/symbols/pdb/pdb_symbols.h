@@ -2,6 +2,7 @@
 
 #include "symbols/module_symbols.h"
 #include "symbols/pdb/file.h"
+#include "symbols/pdb/frames.h"
 #include "symbols/pdb/lines.h"
 #include "symbols/pdb/privates.h"
 #include "symbols/pdb/publics.h"
@@ -39,6 +40,7 @@ class PdbSymbols final : public ModuleSymbols {
     std::optional<TypePtr> type_of_symbol(std::string_view symbol_name) override;
     std::vector<std::string> match_types(std::string_view pattern, std::size_t limit) override;
     std::optional<SourceLine> line(std::uint32_t rva) override;
+    std::optional<FrameRecord> frame(std::uint32_t rva) override;
 
   private:
     PdbSymbols(std::shared_ptr<PdbFile> file, Dbi dbi);
@@ -52,6 +54,7 @@ class PdbSymbols final : public ModuleSymbols {
     Dbi dbi_;
     Publics publics_;
     Privates privates_;
+    Frames frames_;
     std::optional<TypeTable> types_;
     std::optional<Error> no_types_; ///< why there are none
     std::optional<TypeBuilder> builder_;

@@ -68,7 +68,9 @@ bool Publics::is_code(const SymbolRecord& record) const {
 }
 
 PdbSymbol Publics::make(const SymbolRecord& record) const {
-    return {{record.segment, record.offset}, undecorate(record.name), 0, 0, is_code(record), false};
+    PdbSymbol symbol{{record.segment, record.offset}, undecorate(record.name), 0, 0, is_code(record), false};
+    if (dbi_.machine() == machine_x86 && symbol.is_code) symbol.argument_bytes = stack_argument_bytes(record.name);
+    return symbol;
 }
 
 void Publics::find_stored(std::string_view stored_name, std::vector<std::uint32_t>& offsets) {

@@ -21,6 +21,7 @@ struct PdbSymbol {
     std::uint32_t type = 0; ///< type index; 0 for public symbols
     bool is_code = false;
     bool is_private = false;
+    std::optional<std::uint16_t> argument_bytes{}; ///< see Symbol
 };
 
 /// The public symbols: what the linker knew. Names through the file's hash table, addresses by binary search in its

@@ -1,4 +1,4 @@
-#include "code/unwind.h"
+#include "code/unwind_x64.h"
 #include "code_machine.h"
 
 #include <gtest/gtest.h>
@@ -23,20 +23,20 @@ class Unwind : public ::testing::Test {
         std::uint64_t at = 0;
         for (std::uint64_t word : words)
             machine.push(stack_top + 8 * at++, word);
-        registers.rip = (CodeMachine::kernel_base + 0x1000 + offset).value;
+        registers.pc = (CodeMachine::kernel_base + 0x1000 + offset).value;
         registers.gpr[rsp] = stack_top.value;
         nt::Module& module = machine.kernel().modules().kernel();
         auto tables = UnwindTables::open(*module.image);
         if (!tables) return std::unexpected(tables.error());
         auto entry = tables->find(0x1000 + offset);
         if (!entry || !*entry) return fail(ErrorKind::not_found, "no entry");
-        StackReader stack(machine.memory());
+        StackReader stack(machine.memory(), x64_machine());
         return unwind_function(*tables, **entry, registers, interrupted, stack,
                                [&](VirtAddr a, MutableBytes out) { return machine.memory().read(a, out).bytes; });
     }
     ImageBuilder image;
     CodeMachine machine;
-    X64Registers registers;
+    GeneralRegisters registers;
 };
 
 // Records: version | flags << 3, prolog size, slots, frame register | offset << 4; slots: offset, op | info << 4.
@@ -45,7 +45,7 @@ TEST_F(Unwind, PushAndSmallAllocation) {
     function({0x01, 0x06, 2, 0, 0x06, 0x32, 0x02, 0x30}); // push rbx; sub rsp,20h
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back, 0x99});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
     EXPECT_EQ(caller->registers.gpr[rsp], stack_top.value + 0x30);
     EXPECT_EQ(caller->method, UnwindMethod::unwind_info);
@@ -57,7 +57,7 @@ TEST_F(Unwind, PrologIsUndoneAsFarAsItRan) {
     function({0x01, 0x06, 2, 0, 0x06, 0x32, 0x02, 0x30});
     auto at_start = unwind(0, {back});
     ASSERT_TRUE(at_start);
-    EXPECT_EQ(at_start->registers.rip, back);
+    EXPECT_EQ(at_start->registers.pc, back);
     EXPECT_EQ(at_start->registers.gpr[rsp], stack_top.value + 8);
 }
 
@@ -65,7 +65,7 @@ TEST_F(Unwind, PrologBehindThePush) {
     function({0x01, 0x06, 2, 0, 0x06, 0x32, 0x02, 0x30});
     auto caller = unwind(2, {0xb0b, back});
     ASSERT_TRUE(caller);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
 }
 
@@ -74,7 +74,7 @@ TEST_F(Unwind, LargeAllocationsOfBothForms) {
     // 0x10 bytes by the 32-bit form, 2 * 8 by the 16-bit form.
     auto caller = unwind(0x100, {1, 2, 3, 4, back});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, FrameRegisterWinsOverStackPointer) {
@@ -83,7 +83,7 @@ TEST_F(Unwind, FrameRegisterWinsOverStackPointer) {
     registers.gpr[rbp] = stack_top.value + 0x40 + 0x10;
     auto caller = unwind(0x100, {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0xb0b, back});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbp], 0xb0bu);
 }
 
@@ -92,7 +92,7 @@ TEST_F(Unwind, FrameRegisterIsNotUsedBeforeItIsSet) {
     registers.gpr[rbp] = 0x1234; // the caller's
     auto caller = unwind(5, {1, 2, 3, 4, 0xb0b, back});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbp], 0xb0bu);
 }
 
@@ -103,14 +103,14 @@ TEST_F(Unwind, SavedRegistersOfBothForms) {
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->registers.gpr[rsi], 0x51u);
     EXPECT_EQ(caller->registers.gpr[rdi], 0xd1u);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, XmmSavesMoveNothing) {
     function({0x01, 0x10, 6, 0, 0x10, 0x68, 0x01, 0x00, 0x0c, 0x79, 0x10, 0x00, 0x00, 0x00, 0x04, 0x32});
     auto caller = unwind(0x100, {0, 0, 0, 0, back});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, MachineFrameWithoutErrorCode) {
@@ -118,7 +118,7 @@ TEST_F(Unwind, MachineFrameWithoutErrorCode) {
     auto caller = unwind(0x100, {0x77, back, 0x10, 0x246, 0xfffff88000015000, 0x18});
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->method, UnwindMethod::machine_frame);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rsp], 0xfffff88000015000);
     EXPECT_EQ(caller->machine_frame, stack_top + 8);
 }
@@ -127,7 +127,7 @@ TEST_F(Unwind, MachineFrameWithErrorCode) {
     function({0x01, 0x02, 2, 0, 0x02, 0x02, 0x00, 0x1a});
     auto caller = unwind(0x100, {0x77, 0xe, back, 0x10, 0x246, 0xfffff88000015000, 0x18});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rsp], 0xfffff88000015000);
     EXPECT_EQ(caller->machine_frame, stack_top + 16);
 }
@@ -140,7 +140,7 @@ TEST_F(Unwind, ChainedRecords) {
               0,    0,    0x00, 0x31, 0,    0,    parent & 0xff, parent >> 8, 0,    0});
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back, 0xd1});
     ASSERT_TRUE(caller) << caller.error().message;
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
     EXPECT_EQ(caller->registers.gpr[rdi], 0xd1u);
 }
@@ -174,7 +174,7 @@ TEST_F(Unwind, EpilogIsDecodedForward) {
     auto caller = unwind(0x104, {0xb0b, back});              // the area is freed already
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->method, UnwindMethod::epilog);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
 }
 
@@ -184,7 +184,7 @@ TEST_F(Unwind, EpilogAtItsFirstInstruction) {
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back});
     ASSERT_TRUE(caller);
     EXPECT_EQ(caller->method, UnwindMethod::epilog);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, TailJumpsEndAnEpilog) {
@@ -193,7 +193,7 @@ TEST_F(Unwind, TailJumpsEndAnEpilog) {
     auto caller = unwind(0x101, {back});
     ASSERT_TRUE(caller);
     EXPECT_EQ(caller->method, UnwindMethod::epilog);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, JumpsInsideTheFunctionAreNoEpilog) {
@@ -202,7 +202,7 @@ TEST_F(Unwind, JumpsInsideTheFunctionAreNoEpilog) {
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back});
     ASSERT_TRUE(caller);
     EXPECT_EQ(caller->method, UnwindMethod::unwind_info);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, JumpsToAChainedPieceAreNoEpilog) {
@@ -214,7 +214,7 @@ TEST_F(Unwind, JumpsToAChainedPieceAreNoEpilog) {
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back});
     ASSERT_TRUE(caller);
     EXPECT_EQ(caller->method, UnwindMethod::unwind_info);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, ReturnAddressesAreNotTakenForEpilogs) {
@@ -223,7 +223,7 @@ TEST_F(Unwind, ReturnAddressesAreNotTakenForEpilogs) {
     image.put(0x1100, {0xc3});
     auto caller = unwind(0x100, {1, 2, 3, 4, 0xb0b, back}, false);
     ASSERT_TRUE(caller);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
 }
 
@@ -235,7 +235,7 @@ TEST_F(Unwind, Version2TellsEpilogsWithoutCode) {
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->method, UnwindMethod::epilog);
     EXPECT_EQ(caller->registers.gpr[rbx], 0xb0bu);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, Version2AtTheReturn) {
@@ -243,7 +243,7 @@ TEST_F(Unwind, Version2AtTheReturn) {
     auto caller = unwind(0xfff, {back});
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->method, UnwindMethod::epilog);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST_F(Unwind, Version2OutsideOfEpilogsDecodesNothing) {
@@ -253,7 +253,7 @@ TEST_F(Unwind, Version2OutsideOfEpilogsDecodesNothing) {
     ASSERT_TRUE(caller) << caller.error().message;
     EXPECT_EQ(caller->method, UnwindMethod::unwind_info);
     EXPECT_EQ(caller->registers.gpr[r14], 0xe14u);
-    EXPECT_EQ(caller->registers.rip, back);
+    EXPECT_EQ(caller->registers.pc, back);
 }
 
 TEST(UnwindInfoFormat, RefusesWhatContradictsIt) {

@@ -1,4 +1,4 @@
-#include "code/unwind.h"
+#include "code/unwind_x64.h"
 
 namespace poolkd::code {
 
@@ -6,20 +6,20 @@ namespace {
 
 constexpr std::uint64_t word_bytes = 8;
 
-Result<void> pop_return_address(X64Registers& registers, StackReader& stack) {
-    POOLKD_TRY(registers.rip, stack.word(registers.sp()));
+Result<void> pop_return_address(GeneralRegisters& registers, StackReader& stack) {
+    POOLKD_TRY(registers.pc, stack.word(registers.sp()));
     registers.gpr[rsp] += word_bytes;
     return {};
 }
 
-Result<void> pop(X64Registers& registers, std::uint8_t reg, StackReader& stack) {
+Result<void> pop(GeneralRegisters& registers, std::uint8_t reg, StackReader& stack) {
     POOLKD_TRY(std::uint64_t value, stack.word(registers.sp()));
     registers.gpr[rsp] += word_bytes;
     registers.set(reg, value);
     return {};
 }
 
-Result<CallerState> run_epilog(const std::vector<EpilogStep>& steps, X64Registers registers, StackReader& stack) {
+Result<CallerState> run_epilog(const std::vector<EpilogStep>& steps, GeneralRegisters registers, StackReader& stack) {
     for (const EpilogStep& step : steps) {
         switch (step.kind) {
         case EpilogStep::Kind::add: registers.gpr[rsp] += static_cast<std::uint64_t>(step.value); break;
@@ -31,19 +31,19 @@ Result<CallerState> run_epilog(const std::vector<EpilogStep>& steps, X64Register
     }
     POOLKD_CHECK(pop_return_address(registers, stack));
     registers.forget_volatile();
-    return CallerState{registers, UnwindMethod::epilog, std::nullopt};
+    return CallerState{registers, UnwindMethod::epilog, registers.sp(), std::nullopt};
 }
 
-Result<CallerState> leave_machine_frame(X64Registers registers, bool error_code, StackReader& stack) {
+Result<CallerState> leave_machine_frame(GeneralRegisters registers, bool error_code, StackReader& stack) {
     VirtAddr frame = registers.sp() + (error_code ? word_bytes : 0);
-    POOLKD_TRY(registers.rip, stack.word(frame));
+    POOLKD_TRY(registers.pc, stack.word(frame));
     POOLKD_TRY(registers.gpr[rsp], stack.word(frame + 3 * word_bytes));
     registers.forget_volatile();
-    return CallerState{registers, UnwindMethod::machine_frame, frame};
+    return CallerState{registers, UnwindMethod::machine_frame, registers.sp(), frame};
 }
 
 /// What the frame register makes of the stack pointer: offsets of saved registers count from here.
-std::uint64_t frame_base(const UnwindInfo& info, const X64Registers& registers, std::uint32_t offset) {
+std::uint64_t frame_base(const UnwindInfo& info, const GeneralRegisters& registers, std::uint32_t offset) {
     if (info.frame_register == 0) return registers.gpr[rsp];
     bool established = offset >= info.prolog_size || info.chained.has_value();
     for (const UnwindCode& code : info.codes)
@@ -53,27 +53,15 @@ std::uint64_t frame_base(const UnwindInfo& info, const X64Registers& registers, 
 
 } // namespace
 
-std::string_view to_words(UnwindMethod method) {
-    switch (method) {
-    case UnwindMethod::none: return "none";
-    case UnwindMethod::unwind_info: return "unwind info";
-    case UnwindMethod::epilog: return "epilog";
-    case UnwindMethod::leaf: return "leaf";
-    case UnwindMethod::machine_frame: return "machine frame";
-    case UnwindMethod::scan: return "scan";
-    }
-    return "none";
-}
-
 Result<CallerState> unwind_function(const UnwindTables& tables, const RuntimeFunction& function,
-                                    const X64Registers& start, bool interrupted, StackReader& stack,
+                                    const GeneralRegisters& start, bool interrupted, StackReader& stack,
                                     const ReadCode& read) {
     POOLKD_TRY(UnwindInfo info, tables.info(function));
     auto offset = static_cast<std::uint32_t>(start.ip() - tables.base() - function.begin);
     if (interrupted && offset >= info.prolog_size)
         if (auto steps = find_epilog(tables, function, info, start.ip(), read)) return run_epilog(*steps, start, stack);
 
-    X64Registers registers = start;
+    GeneralRegisters registers = start;
     std::uint64_t frame = frame_base(info, registers, offset);
     for (int depth = 0; depth < UnwindTables::max_chain; ++depth) {
         // A call inside the prolog (to __chkstk) has done what lies before it, too. Records up the chain belong to a
@@ -104,18 +92,18 @@ Result<CallerState> unwind_function(const UnwindTables& tables, const RuntimeFun
         if (!info.chained) {
             POOLKD_CHECK(pop_return_address(registers, stack));
             registers.forget_volatile();
-            return CallerState{registers, UnwindMethod::unwind_info, std::nullopt};
+            return CallerState{registers, UnwindMethod::unwind_info, registers.sp(), std::nullopt};
         }
         POOLKD_TRY(info, tables.info(*info.chained));
     }
     return fail_at(start.ip(), ErrorKind::malformed, "The chain of unwind records does not end");
 }
 
-Result<CallerState> unwind_leaf(const X64Registers& start, StackReader& stack) {
-    X64Registers registers = start;
+Result<CallerState> unwind_leaf(const GeneralRegisters& start, StackReader& stack) {
+    GeneralRegisters registers = start;
     POOLKD_CHECK(pop_return_address(registers, stack));
     registers.forget_volatile();
-    return CallerState{registers, UnwindMethod::leaf, std::nullopt};
+    return CallerState{registers, UnwindMethod::leaf, registers.sp(), std::nullopt};
 }
 
 } // namespace poolkd::code

@@ -1,0 +1,141 @@
+#include "memory/page_walk.h"
+
+#include "base/text.h"
+
+#include <algorithm>
+
+namespace poolkd::memory {
+
+namespace {
+
+constexpr std::uint64_t present = 1;
+constexpr std::uint64_t large = 0x80;
+constexpr std::uint64_t cr4_pae = 1u << 5, cr4_five_levels = 1u << 12;
+
+constexpr PagingMode x86_mode{.name = "x86",
+                              .levels = 2,
+                              .entry_bytes = 4,
+                              .index_bits = 10,
+                              .address_bits = 32,
+                              .large_level = 2,
+                              .root_mask = 0xfffff000,
+                              .frame_mask = 0xfffff000};
+constexpr PagingMode pae_mode{.name = "x86 with PAE",
+                              .levels = 3,
+                              .entry_bytes = 8,
+                              .index_bits = 9,
+                              .address_bits = 32,
+                              .large_level = 2,
+                              .root_mask = 0xffffffe0,
+                              .frame_mask = 0x000ffffffffff000};
+constexpr PagingMode x64_mode{.name = "x64",
+                              .levels = 4,
+                              .entry_bytes = 8,
+                              .index_bits = 9,
+                              .address_bits = 48,
+                              .large_level = 3,
+                              .root_mask = 0x000ffffffffff000,
+                              .frame_mask = 0x000ffffffffff000};
+constexpr PagingMode x64_five_level_mode{.name = "x64 with five levels",
+                                         .levels = 5,
+                                         .entry_bytes = 8,
+                                         .index_bits = 9,
+                                         .address_bits = 57,
+                                         .large_level = 3,
+                                         .root_mask = 0x000ffffffffff000,
+                                         .frame_mask = 0x000ffffffffff000};
+
+std::uint64_t sign_extend(std::uint64_t address, unsigned bits) {
+    const std::uint64_t above = ~std::uint64_t{0} << bits;
+    return (address >> (bits - 1) & 1) != 0 ? address | above : address & ~above;
+}
+
+} // namespace
+
+std::size_t PagingMode::entries(unsigned level) const {
+    const unsigned bits = level == levels ? address_bits - shift(level) : index_bits;
+    return std::size_t{1} << bits;
+}
+
+PhysAddr PagingMode::page(std::uint64_t entry, unsigned level) const {
+    const std::uint64_t offset_mask = (std::uint64_t{1} << shift(level)) - 1;
+    std::uint64_t address = entry & frame_mask & ~offset_mask;
+    // A 4 MiB page of x86 keeps bits 32 to 39 of its address in bits 13 to 20 (PSE-36).
+    if (entry_bytes == 4 && level == 2) address |= (entry >> 13 & 0xff) << 32;
+    return PhysAddr(address);
+}
+
+const PagingMode& paging_mode(const Machine& machine, std::uint64_t cr4) {
+    if (machine.pointer_size == 4) return (cr4 & cr4_pae) != 0 ? pae_mode : x86_mode;
+    return (cr4 & cr4_five_levels) != 0 ? x64_five_level_mode : x64_mode;
+}
+
+const PageWalk::Table* PageWalk::table(std::uint64_t frame, unsigned level) {
+    if (auto known = tables_.find(frame); known != tables_.end()) return &known->second;
+    ByteVector bytes(mode_.entries(level) * mode_.entry_bytes);
+    if (physical_.read(PhysAddr(frame), bytes).bytes != bytes.size()) return nullptr;
+    Table fresh;
+    for (std::size_t at = 0; at < bytes.size(); at += mode_.entry_bytes)
+        fresh.push_back(load_unsigned(bytes, at, mode_.entry_bytes).value_or(0));
+    return &tables_.emplace(frame, std::move(fresh)).first->second;
+}
+
+Result<PhysAddr> PageWalk::translate(VirtAddr address) {
+    auto bad = [&](std::string_view why) {
+        const unsigned pointer_size = mode_.address_bits > 32 ? 8 : 4;
+        return fail_at(address, ErrorKind::unreadable,
+                       fmt::format("{} is not mapped ({})", format_address(address.value, pointer_size), why));
+    };
+    std::uint64_t frame = root_;
+    for (unsigned level = mode_.levels; level >= 1; --level) {
+        const Table* here = table(frame, level);
+        if (!here) return bad("a page table cannot be read");
+        const std::uint64_t entry = (*here)[(address.value >> mode_.shift(level)) & (here->size() - 1)];
+        if (!(entry & present)) return bad("not present");
+        const std::uint64_t offset_mask = (std::uint64_t{1} << mode_.shift(level)) - 1;
+        if (level == 1 || (level <= mode_.large_level && (entry & large)))
+            return mode_.page(entry, level) + (address.value & offset_mask);
+        frame = entry & mode_.frame_mask;
+    }
+    return bad("no such level");
+}
+
+Coverage PageWalk::for_each(VirtAddr start, VirtAddr last, Work& work,
+                            const std::function<bool(const Mapping&)>& visit) {
+    Coverage coverage;
+    if (start <= last) walk(root_, mode_.levels, 0, start.value, last.value, work, visit, coverage);
+    return coverage;
+}
+
+bool PageWalk::walk(std::uint64_t frame, unsigned level, std::uint64_t base, std::uint64_t start, std::uint64_t last,
+                    Work& work, const std::function<bool(const Mapping&)>& visit, Coverage& coverage) {
+    const unsigned shift = mode_.shift(level);
+    const std::uint64_t span = std::uint64_t{1} << shift;
+    const Table* here = table(frame, level);
+    if (!here) {
+        coverage.add_gap(GapReason::unmapped, VirtAddr(std::max(base, start)),
+                         std::min(last - start + 1, span * mode_.entries(level)));
+        return true;
+    }
+    for (std::size_t i = 0; i < here->size(); ++i) {
+        const std::uint64_t from =
+            level == mode_.levels ? sign_extend(i << shift, mode_.address_bits) : base + (i << shift);
+        if (from + (span - 1) < start || from > last) continue;
+        if (work.stop_requested()) {
+            coverage.add_gap(GapReason::stopped, VirtAddr(std::max(from, start)), last - std::max(from, start) + 1);
+            return false;
+        }
+        const std::uint64_t entry = (*here)[i];
+        if (entry == 0) continue;
+        const bool valid = (entry & present) != 0;
+        const bool leaf = level == 1 || (valid && level <= mode_.large_level && (entry & large));
+        if (leaf) {
+            if (!visit({VirtAddr(from), span, entry, mode_.page(entry, level), valid})) return false;
+        } else if (valid) {
+            if (!walk(entry & mode_.frame_mask, level - 1, from, start, last, work, visit, coverage)) return false;
+        }
+    }
+    return true;
+}
+
+} // namespace poolkd::memory
