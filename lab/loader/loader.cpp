@@ -1,16 +1,11 @@
 // Puts ntoskrnl.exe where it is to run and enters it. QEMU hands over the boot files as multiboot modules; drivers stay
-// as files for the kernel to load. Everything lies below 4 GB, so physical addresses fit 32 bits.
-#include "../kernel/include/loader_block.h"
-#include "nt_addresses.h"
+// as files for the kernel to load.
+#include "loader.h"
 
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+LOADER_PARAMETER_BLOCK Block;
 
 namespace {
 
-constexpr u32 PageSize = 4096;
 constexpr u32 MultibootMagic = 0x2BADB002;
 constexpr u32 MultibootHasModules = 1 << 3;
 constexpr u32 MultibootHasMemoryMap = 1 << 6;
@@ -40,37 +35,11 @@ struct ImageSection {
 constexpr u32 SectionExecute = 0x20000000;
 constexpr u32 SectionWrite = 0x80000000;
 constexpr u32 RelocationDirectory = 5;
-constexpr u32 RelocationDir64 = 10;
 
-// Page table entries.
-constexpr u64 EntryValid = 1;
-constexpr u64 EntryWrite = 2;
-constexpr u64 EntryAccessedDirty = 0x60;
-constexpr u64 EntryLarge = 0x80;
-constexpr u64 EntrySoftWrite = 0x800; // _MMPTE_HARDWARE.Write
-constexpr u64 EntryNoExecute = 1ull << 63;
-constexpr u64 EntryTable = EntryValid | EntryWrite | EntryAccessedDirty | EntrySoftWrite;
-
-LOADER_PARAMETER_BLOCK Block;
 u32 NextPage; // memory from here on is free
-
-template <typename T>
-T* At(u64 address) {
-    return reinterpret_cast<T*>(static_cast<u32>(address));
-}
 
 void Put(char c) {
     __asm__ volatile("outb %0, $0xE9" : : "a"(c));
-}
-
-[[noreturn]] void Stop(const char* text) {
-    for (; *text != 0; text++) {
-        Put(*text);
-    }
-    Put('\n');
-    for (;;) {
-        __asm__ volatile("cli; hlt");
-    }
 }
 
 void Clear(u32 address, u32 bytes) {
@@ -84,12 +53,26 @@ void Copy(u32 to, u32 from, u32 bytes) {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
+} // namespace
+
+[[noreturn]] void Stop(const char* text) {
+    for (; *text != 0; text++) {
+        Put(*text);
+    }
+    Put('\n');
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
 u32 TakePages(u32 count) {
     u32 address = NextPage;
     NextPage += count * PageSize;
     Clear(address, count * PageSize);
     return address;
 }
+
+namespace {
 
 // Copies a string, cut to fit.
 void CopyString(char* to, u32 size, const char* from) {
@@ -183,33 +166,6 @@ u32 RandomBelow(u32 limit) {
     return (low >> 8) % limit;
 }
 
-// The table that the entry of `address` at `table[index]` leads to, made if need be.
-u64* NextTable(u64* table, u32 index) {
-    if ((table[index] & EntryValid) == 0) {
-        table[index] = TakePages(1) | EntryTable;
-    }
-    return At<u64>(table[index] & 0xFFFFF000u);
-}
-
-void MapPage(u64 address, u32 physical, u64 bits) {
-    u64* table = At<u64>(Block.DirectoryTable);
-    for (int shift = 39; shift > 12; shift -= 9) {
-        table = NextTable(table, static_cast<u32>(address >> shift) & 511);
-    }
-    table[static_cast<u32>(address >> 12) & 511] = physical | bits | EntryValid | EntryAccessedDirty;
-}
-
-// The first gigabyte where it lies, for the way into the kernel; the self map entry; nothing else.
-void BuildTables() {
-    Block.DirectoryTable = TakePages(1);
-    u64* root = At<u64>(Block.DirectoryTable);
-    root[LAB_SELFMAP_INDEX] = Block.DirectoryTable | EntryTable | EntryNoExecute;
-    u64* directory = NextTable(NextTable(root, 0), 0);
-    for (u32 i = 0; i < 512; i++) {
-        directory[i] = (static_cast<u64>(i) << 21) | EntryTable | EntryLarge;
-    }
-}
-
 void Relocate(u32 image, u32 directory, u32 size, u64 delta) {
     for (u32 at = directory; at + 8 <= directory + size;) {
         u32 page = *At<u32>(image + at);
@@ -219,8 +175,8 @@ void Relocate(u32 image, u32 directory, u32 size, u64 delta) {
         }
         for (u32 i = 8; i + 2 <= block; i += 2) {
             u16 entry = *At<u16>(image + at + i);
-            if (entry >> 12 == RelocationDir64) {
-                *At<u64>(image + page + (entry & 0xFFF)) += delta;
+            if (entry >> 12 == ImageRelocation) {
+                MoveAddress(image + page + (entry & 0xFFF), delta);
             }
         }
         at += block;
@@ -231,13 +187,13 @@ void Relocate(u32 image, u32 directory, u32 size, u64 delta) {
 u64 LoadKernel(const LOADER_FILE& file) {
     u32 raw = static_cast<u32>(file.Address);
     u32 header = raw + *At<u32>(raw + 0x3C);
-    if (*At<u16>(raw) != 0x5A4D || *At<u32>(header) != 0x4550 || *At<u16>(header + 4) != 0x8664) {
-        Stop("loader: ntoskrnl.exe is no 64-bit image");
+    if (*At<u16>(raw) != 0x5A4D || *At<u32>(header) != 0x4550 || *At<u16>(header + 4) != ImageMachine) {
+        Stop("loader: ntoskrnl.exe is no image for this machine");
     }
     u32 optional = header + 24;
     u32 size = (*At<u32>(optional + 56) + PageSize - 1) & ~(PageSize - 1);
     u32 headers_size = *At<u32>(optional + 60);
-    u64 preferred = *At<u64>(optional + 24);
+    u64 preferred = ImageBase(optional);
     const ImageSection* sections = At<const ImageSection>(optional + *At<u16>(header + 20));
     u32 section_count = *At<u16>(header + 6);
 
@@ -249,17 +205,17 @@ u64 LoadKernel(const LOADER_FILE& file) {
         const ImageSection& s = sections[i];
         Copy(image + s.VirtualAddress, raw + s.RawOffset, s.RawSize < s.VirtualSize ? s.RawSize : s.VirtualSize);
     }
-    u32 relocations = optional + 112 + RelocationDirectory * 8;
+    u32 relocations = optional + ImageDirectories + RelocationDirectory * 8;
     Relocate(image, *At<u32>(relocations), *At<u32>(relocations + 4), Block.KernelBase - preferred);
-    *At<u64>(image + (optional - raw) + 24) = Block.KernelBase; // as the loader of Windows does
+    SetImageBase(image + (optional - raw), Block.KernelBase); // as the loader of Windows does
 
-    MapPage(Block.KernelBase, image, EntryNoExecute);
+    MapPage(Block.KernelBase, image, false, false);
     for (u32 i = 0; i < section_count; i++) {
         const ImageSection& s = sections[i];
-        u64 bits = (s.Characteristics & SectionWrite) != 0 ? EntryWrite | EntrySoftWrite : 0;
-        bits |= (s.Characteristics & SectionExecute) != 0 ? 0 : EntryNoExecute;
+        bool write = (s.Characteristics & SectionWrite) != 0;
+        bool execute = (s.Characteristics & SectionExecute) != 0;
         for (u32 offset = 0; offset < s.VirtualSize; offset += PageSize) {
-            MapPage(Block.KernelBase + s.VirtualAddress + offset, image + s.VirtualAddress + offset, bits);
+            MapPage(Block.KernelBase + s.VirtualAddress + offset, image + s.VirtualAddress + offset, write, execute);
         }
     }
     return Block.KernelBase + *At<u32>(optional + 16);
@@ -268,7 +224,6 @@ u64 LoadKernel(const LOADER_FILE& file) {
 } // namespace
 
 extern "C" char LoaderEnd[];
-extern "C" [[noreturn]] void LoaderEnterKernel(u32 directory, u64 entry, u32 block);
 
 extern "C" void* memcpy(void* to, const void* from, u32 bytes) {
     Copy(reinterpret_cast<u32>(to), reinterpret_cast<u32>(from), bytes);

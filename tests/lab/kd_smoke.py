@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from processor import processor_of
+
 INITIAL, SYNC = 0x80800000, 0x800
 MANIPULATE, DEBUG_IO, ACK, RESEND, RESET, STATE_CHANGE = 2, 3, 4, 5, 6, 7
 READ, WRITE, GET_CONTEXT, SET_CONTEXT, WRITE_BP, RESTORE_BP = 0x3130, 0x3131, 0x3132, 0x3133, 0x3134, 0x3135
@@ -25,7 +27,7 @@ GET_VERSION, BUGCHECK, READ_MSR, SEARCH, QUERY, GET_CONTEXT_EX, SET_CONTEXT_EX =
 EXCEPTION, LOAD_SYMBOLS = 0x3030, 0x3031
 BREAKPOINT, SINGLE_STEP = 0x80000003, 0x80000004
 LARGEST = 3944
-SHARED_TICK_COUNT = 0xFFFFF78000000320
+SHARED_TICK_COUNT = 0x320  # in KUSER_SHARED_DATA
 
 
 class Failure(Exception):
@@ -161,8 +163,8 @@ class Link:
 
 
 class Target:
-    def __init__(self, link):
-        self.link = link
+    def __init__(self, link, processor):
+        self.link, self.processor = link, processor
         self.prints, self.loads, self.state = [], [], b""
 
     def request(self, api, fields=b"", data=b""):
@@ -194,32 +196,48 @@ class Target:
         return data
 
     def pointer(self, address):
-        return struct.unpack("<Q", self.must_read(address, 8))[0]
+        return self.processor.unpack(self.must_read(address, self.processor.pointer))
 
     def write(self, address, data):
         return self.request(WRITE, struct.pack("<QII", address, len(data), 0), data)[0]
 
-    def set_rip(self, rip):
-        if self.request(GET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0))[0] == 0:
-            status = self.request(SET_CONTEXT_EX, struct.pack("<III", 0xF8, 8, 0x100), struct.pack("<Q", rip))[0]
+    def set_pc(self, pc):
+        at, size = self.processor.context_pc, self.processor.pointer
+        value = self.processor.narrow(pc).to_bytes(size, "little")
+        if self.request(GET_CONTEXT_EX, struct.pack("<III", at, size, 0))[0] == 0:
+            status = self.request(SET_CONTEXT_EX, struct.pack("<III", at, size, at + size), value)[0]
         else:
             context = bytearray(self.request(GET_CONTEXT)[2])
-            struct.pack_into("<Q", context, 0xF8, rip)
+            context[at:at + size] = value
             status = self.request(SET_CONTEXT, b"", bytes(context))[0]
         if status != 0:
             raise Failure(f"SetContext: {status:x}")
 
     def go(self, trace=0, status=0x10001, dr7=0x400):
-        self.link.send(MANIPULATE, struct.pack("<IHHIIIIQQQ", CONTINUE2, 0, 0, 0x103, 0, status, trace, dr7, 1, 0).ljust(56, b"\0"))
+        control = self.processor.control_set(trace, dr7)
+        self.link.send(MANIPULATE, (struct.pack("<IHHIII", CONTINUE2, 0, 0, 0x103, 0, status) + control).ljust(56, b"\0"))
 
     def go_over(self, **options):
         """Resumes from a compiled-in breakpoint."""
         if self.pc() and self.must_read(self.pc(), 1) == b"\xCC":
-            self.set_rip(self.pc() + 1)
+            self.set_pc(self.pc() + 1)
         self.go(**options)
 
     def pc(self):
         return struct.unpack_from("<Q", self.state, 24)[0]
+
+    def stream(self):
+        """The instruction bytes that the stop shows."""
+        count, = struct.unpack_from("<H", self.state, self.processor.stream_count)
+        return self.state[self.processor.stream:self.processor.stream + count]
+
+    def special(self):
+        space = struct.pack("<QII", self.processor.special_space, 0x200, 0)
+        return self.request(READ_CONTROL, space)[2]
+
+    def set_special(self, data):
+        space = struct.pack("<QII", self.processor.special_space, len(data), 0)
+        return self.request(WRITE_CONTROL, space, bytes(data))[0]
 
     def code(self):
         return struct.unpack_from("<I", self.state, 32)[0]
@@ -244,13 +262,13 @@ class Target:
                 self.go(status=0x10002)
 
 
-def exports_of(image):
+def exports_of(image, processor):
     """Names and relative addresses that a PE image exports."""
     data = pathlib.Path(image).read_bytes()
     pe, = struct.unpack_from("<I", data, 0x3C)
     sections, = struct.unpack_from("<H", data, pe + 6)
     optional, = struct.unpack_from("<H", data, pe + 20)
-    table, = struct.unpack_from("<I", data, pe + 24 + 112)
+    table, = struct.unpack_from("<I", data, pe + processor.exports)
 
     def at(rva):
         for i in range(sections):
@@ -284,8 +302,9 @@ def check_start(target):
     print("     images:", target.loads)
     check(target.code() == BREAKPOINT, "the initial break")
     check(struct.unpack_from("<HI", target.state, 6) == (0, 1), "processor 0 of 1")
-    check(target.state[216] == 0xCC, "the instruction stream starts with the breakpoint instruction")
-    check(struct.unpack_from("<HH", target.state, 212) == (16, 3), "16 instruction bytes, kernel code selector")
+    check(target.stream()[0] == 0xCC, "the instruction stream starts with the breakpoint instruction")
+    check(struct.unpack_from("<HH", target.state, target.processor.stream_count) == (16, 3),
+          "16 instruction bytes, kernel code selector")
 
 
 def layout_offsets(out):
@@ -301,34 +320,31 @@ def loader_entry(offsets):
 
 
 def check_requests(target, offsets):
+    processor = target.processor
     status, fields, _ = target.request(GET_VERSION)
     base, modules, data_list = struct.unpack_from("<QQQ", fields, 16)
-    check(status == 0 and struct.unpack_from("<H", fields, 8)[0] == 0x8664, f"GetVersion: kernel at {base:x}")
+    check(status == 0 and struct.unpack_from("<H", fields, 8)[0] == target.processor.machine, f"GetVersion: kernel at {base:x}")
     check(target.must_read(base, 2) == b"MZ", "the kernel's image is readable")
     kdbg = target.pointer(data_list)
     check(target.must_read(kdbg + 0x10, 4) == b"KDBG", f"data block at {kdbg:x}")
     link, names, entry = target.pointer(modules), [], loader_entry(offsets)
-    while link != modules and len(names) < 100:
+    while link != processor.narrow(modules) and len(names) < 100:
         name = link - offsets[entry + "InLoadOrderLinks"] + offsets[entry + "BaseDllName"]
         length, = struct.unpack("<H", target.must_read(name, 2))
-        names.append(target.must_read(target.pointer(name + 8), length).decode("utf-16le"))
+        names.append(target.must_read(target.pointer(name + processor.pointer), length).decode("utf-16le"))
         link = target.pointer(link)
     check(names and names[0].lower() == "ntoskrnl.exe", f"modules: {' '.join(names)}")
     status, fields, data = target.request(GET_CONTEXT)
-    check(len(data) == 0x4D0 and struct.unpack_from("<Q", data, 0xF8)[0] == target.pc(), "GetContext: Rip is the reported one")
-    status, fields, data = target.request(READ_CONTROL, struct.pack("<QII", 2, 0x200, 0))
-    special = data
-    cr3, = struct.unpack_from("<Q", special, 0x10)
-    check(len(special) == 0xF0 and cr3 != 0, f"special registers: CR3 {cr3:x}")
-    check(target.request(WRITE_CONTROL, struct.pack("<QII", 2, 0xF0, 0), special)[0] == 0, "special registers are written back")
-    pcr, prcb, thread = (struct.unpack("<Q", target.request(READ_CONTROL, struct.pack("<QII", n, 8, 0))[2])[0] for n in (0, 1, 3))
-    check(target.pointer(pcr + 0x18) == pcr and target.pointer(pcr + 0x20) == prcb, f"KPCR {pcr:x} names itself and its KPRCB")
-    check(target.pointer(prcb + 8) == thread == struct.unpack_from("<Q", target.state, 16)[0], f"current thread {thread:x}")
-    gs_base = target.request(READ_MSR, struct.pack("<III", 0xC0000101, 0, 0))[1]
-    check(struct.unpack_from("<Q", gs_base, 4)[0] == pcr, "the GS base register holds the KPCR")
+    check(len(data) == processor.context_size and processor.wide(processor.unpack(data, processor.context_pc)) == target.pc(),
+          "GetContext: the program counter is the reported one")
+    special = target.special()
+    cr3 = processor.unpack(special, processor.special_cr3)
+    check(len(special) == processor.special_size and cr3 != 0, f"special registers: CR3 {cr3:x}")
+    check(target.set_special(special) == 0, "special registers are written back")
+    (check_control_x64 if processor.name == "x64" else check_control_x86)(target, kdbg)
     check(target.request(0x3151)[0] == 0xC0000001, "an unknown request fails")
     check(target.read(0x10, 16) == (0xC0000001, b""), "an unmapped address gives nothing")
-    status, data = target.read(0xFFFFF78000000FF0, 64)
+    status, data = target.read(processor.shared_data + 0xFF0, 64)
     check(status == 0xC0000001 and len(data) == 16, "a read into an unmapped page gives what comes before it")
     status, table = target.read(cr3 & ~0xFFF, 0x1000, physical=True)
     check(status == 0 and len(table) == LARGEST, "physical reads; the largest piece is 3944 bytes")
@@ -339,6 +355,35 @@ def check_requests(target, offsets):
     status, fields, _ = target.request(SEARCH, struct.pack("<QQI", base, 0x400, 4), b"PE\0\0")
     check(status == 0, f"SearchMemory finds the PE header at +{struct.unpack_from('<Q', fields)[0] - base:x}")
     return base
+
+
+def check_control_x64(target, _):
+    """The control spaces that are addresses."""
+    pcr, prcb, thread = (struct.unpack("<Q", target.request(READ_CONTROL, struct.pack("<QII", n, 8, 0))[2])[0] for n in (0, 1, 3))
+    check(target.pointer(pcr + 0x18) == pcr and target.pointer(pcr + 0x20) == prcb, f"KPCR {pcr:x} names itself and its KPRCB")
+    check(target.pointer(prcb + 8) == thread == struct.unpack_from("<Q", target.state, 16)[0], f"current thread {thread:x}")
+    gs_base = target.request(READ_MSR, struct.pack("<III", 0xC0000101, 0, 0))[1]
+    check(struct.unpack_from("<Q", gs_base, 4)[0] == pcr, "the GS base register holds the KPCR")
+
+
+def check_control_x86(target, kdbg):
+    """Control space is KPROCESSOR_STATE, by offset. The control region is found by the list of processor blocks."""
+    def space(offset, count):
+        status, fields, data = target.request(READ_CONTROL, struct.pack("<QII", offset, count, 0))
+        return status, data
+
+    context = target.request(GET_CONTEXT)[2]
+    check(space(0, 0x2CC) == (0, context), "control space begins with the CONTEXT")
+    check(space(0x2C8, 8) == (0, context[-4:] + target.special()[:4]), "and goes on with the special registers")
+    check(space(0x318, 0x100)[1] == target.special()[-8:] and space(0x320, 4)[0] == 0xC0000001, "and ends at 320h")
+    prcb = target.pointer(target.pointer(kdbg + 0x218))
+    pcr = prcb - 0x120
+    check(target.pointer(pcr + 0x1C) == pcr and target.pointer(pcr + 0x20) == prcb, f"KPCR {pcr:x} names itself and its KPRCB")
+    thread, = struct.unpack_from("<Q", target.state, 16)
+    check(target.processor.wide(target.pointer(prcb + 4)) == thread, f"current thread {thread:x}, sign-extended")
+    gdt, fs = target.pointer(pcr + 0x3C), struct.unpack_from("<I", context, 0x90)[0]
+    entry = target.must_read(gdt + fs, 8)
+    check(fs == 0x30 and entry[2:5] + entry[7:8] == pcr.to_bytes(4, "little"), "fs holds the KPCR")
 
 
 def check_link(target):
@@ -376,9 +421,9 @@ def check_running(target, base, image):
     started = time.monotonic()
     target.link.send_bytes(b"b")
     target.wait_stop()
-    check(target.state[216] == 0xCC, f"break-in stops the running target after {(time.monotonic() - started) * 1000:.0f} ms")
+    check(target.stream()[0] == 0xCC, f"break-in stops the running target after {(time.monotonic() - started) * 1000:.0f} ms")
 
-    address = base + exports_of(image)["KeDelayExecutionThread"]
+    address = base + exports_of(image, target.processor)["KeDelayExecutionThread"]
     original = target.must_read(address, 16)
     status, fields, _ = target.request(WRITE_BP, struct.pack("<QI", address, 0))
     handle, = struct.unpack_from("<I", fields, 8)
@@ -386,16 +431,17 @@ def check_running(target, base, image):
     check(target.request(WRITE_BP, struct.pack("<QI", address, 0))[0] == 0xC0000001, "only once")
     target.go_over()
     target.wait_stop()
-    check(target.pc() == address and target.code() == BREAKPOINT, "it is hit, with Rip at its address")
-    check(target.state[216:232] == original, "the stop shows the instructions without it")
+    check(target.pc() == address and target.code() == BREAKPOINT, "it is hit, with the program counter at its address")
+    check(target.stream() == original, "the stop shows the instructions without it")
     check(target.request(RESTORE_BP, struct.pack("<I", handle))[0] == 0xC0000001, "and has deleted it")
     target.go(trace=1)
     target.wait_stop()
     check(target.code() == SINGLE_STEP and address < target.pc() <= address + 16, f"a step goes to +{target.pc() - address:x}")
 
-    special = bytearray(target.request(READ_CONTROL, struct.pack("<QII", 2, 0xF0, 0))[2])
-    struct.pack_into("<Q", special, 0x20, SHARED_TICK_COUNT)
-    target.request(WRITE_CONTROL, struct.pack("<QII", 2, 0xF0, 0), bytes(special))
+    special, processor = bytearray(target.special()), target.processor
+    ticks = (processor.shared_data + SHARED_TICK_COUNT).to_bytes(processor.pointer, "little")
+    special[processor.special_dr0:processor.special_dr0 + processor.pointer] = ticks
+    target.set_special(special)
     target.go(dr7=0x400 | 0x2 | 0xD << 16)  # four bytes, on write
     target.wait_stop()
     check(target.code() == SINGLE_STEP and target.state[192] & 0xF == 1, "a data breakpoint on the tick count is hit")
@@ -443,23 +489,23 @@ def check_bug_check(target):
     check(any("Fatal System Error: 0x000000e2" in text for text in target.prints), "CauseBugCheck: the fatal print and a stop")
 
 
-def check_late(sock):
+def check_late(sock, processor):
     """A debugger that comes late, goes without a word and comes again, to a stopped and to a running machine."""
     time.sleep(3)
-    target = Target(Link(sock))
+    target = Target(Link(sock), processor)
     target.wait_stop(10)
     check(target.link.first_id == INITIAL | SYNC, "a debugger that comes late is told of the stop, with SYNC")
     check(target.request(GET_VERSION)[0] == 0, "and is served")
     target.link.socket.close()
     time.sleep(0.2)
-    target = Target(Link(sock))
+    target = Target(Link(sock), processor)
     kind, target.state, number = target.link.reset()
     check(kind == STATE_CHANGE and number == INITIAL, "another one resets the link of the stopped machine")
     check(target.request(GET_VERSION)[0] == 0, "and is served")
     target.go_over()
     target.link.socket.close()
     time.sleep(0.2)
-    target = Target(Link(sock))
+    target = Target(Link(sock), processor)
     time.sleep(0.2)
     target.link.send_bytes(b"b")
     target.wait_stop()
@@ -489,6 +535,7 @@ def main():
     parser.add_argument("--gdb", help="path of a socket for QEMU's gdbstub")
     options = parser.parse_args()
     out = options.out.resolve()
+    processor = processor_of(out)
     initrd = ",".join([str(out / "ntoskrnl.exe")] + sorted(map(str, out.glob("*.sys"))))
     with tempfile.TemporaryDirectory() as folder:
         sock = os.path.join(folder, "kd.sock")
@@ -502,9 +549,9 @@ def main():
             machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
                 if options.late:
-                    check_late(sock)
+                    check_late(sock, processor)
                     return 0
-                target = Target(Link(sock))
+                target = Target(Link(sock), processor)
                 check_start(target)
                 if options.only_measure:
                     measure(target, struct.unpack_from("<Q", target.request(GET_VERSION)[1], 16)[0], options.seconds)

@@ -18,6 +18,7 @@ import time
 
 from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, READ_CONTROL, STATE_CHANGE,
                       check, layout_offsets, loader_entry, qemu_command)
+from processor import processor_of
 
 REGISTERS = ["Rax", "Rcx", "Rdx", "Rbx", "Rsp", "Rbp", "Rsi", "Rdi"] + [f"R{n}" for n in range(8, 16)]
 KUSER = 0xFFFFF78000000000
@@ -336,7 +337,7 @@ def check_paged_pool(m):
 def check_faults(m):
     """A jump to nowhere: the debugger is asked at second chance, then the machine stops for good."""
     target = m.target
-    target.set_rip(0x1000)
+    target.set_pc(0x1000)
     target.go()
     target.wait_stop(10)
     first_chance, = struct.unpack_from("<I", target.state, 184)
@@ -367,7 +368,7 @@ def main():
         with open(folder + "/console", "w+b") as console:
             machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
-                target = Target(Link(sock))
+                target = Target(Link(sock), processor_of(out))
                 start(target)
                 m = Machine(target, out)
                 check_lists(m)

@@ -15,6 +15,7 @@ import time
 
 import count_blocks
 from kd_smoke import BREAKPOINT, Link, Target, check, check_start
+from processor import processor_of
 
 ROWS = {"Abc ": (36405, 33930272), "Tron": (552, 7863232), "IoN7": (10939, 998432), "Gla5": (2222, 924352), "Ggb ": (22, 828384)}
 STOPS = 240
@@ -136,7 +137,7 @@ def main():
         folder = pathlib.Path(name)
         machine_process = start_machine(out, folder)
         try:
-            target = Target(Link(str(folder / "kd.sock")))
+            target = Target(Link(str(folder / "kd.sock")), processor_of(out))
             check_start(target)
             machine = Machine(out, folder, target)
             check_rows(machine)

@@ -57,7 +57,8 @@ VOID KiInitializeBootProcessor(VOID); // processor block, descriptor tables
 VOID HalInitializeProcessor(VOID);    // interrupt controllers and the clock, still masked by IRQL
 VOID HalRequestSoftwareInterrupt(KIRQL Irql);
 VOID HalEndSystemInterrupt(VOID);
-LONGLONG HalQueryRealTimeClock(VOID); // 100 ns since 1601
+VOID HalSetTaskPriority(UCHAR Priority); // of the interrupt controller; vectors of its class and below wait
+LONGLONG HalQueryRealTimeClock(VOID);    // 100 ns since 1601
 VOID KiSwapContext(PKTHREAD OldThread, PKTHREAD NewThread);
 VOID KiStartSystemThread(VOID);
 VOID KiInitializeContextThread(PKTHREAD Thread, PVOID StackTop, PVOID SystemRoutine, PVOID StartRoutine,

@@ -8,6 +8,7 @@ namespace {
 
 constexpr ULONG64 LocalApicPhysical = 0xFEE00000;
 constexpr ULONG64 IoApicPhysical = 0xFEC00000;
+constexpr ULONG LocalApicTaskPriority = 0x80;
 constexpr ULONG LocalApicEoi = 0xB0;
 constexpr ULONG LocalApicSpurious = 0xF0;
 constexpr ULONG LocalApicCommand = 0x300;
@@ -88,6 +89,12 @@ extern "C" VOID HalInitializeProcessor(VOID) {
 
 extern "C" VOID HalEndSystemInterrupt(VOID) {
     HalpWriteLocal(LocalApicEoi, 0);
+}
+
+extern "C" VOID HalSetTaskPriority(UCHAR Priority) {
+    if (HalpLocalApic != nullptr) {
+        HalpWriteLocal(LocalApicTaskPriority, Priority);
+    }
 }
 
 extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql) {
