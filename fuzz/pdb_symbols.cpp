@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         (void)pdb.nearest(symbol.rva + 1);
         (void)pdb.next(symbol.rva);
         (void)pdb.line(symbol.rva);
+        (void)pdb.frame(symbol.rva + 1);
         (void)pdb.type_of_symbol(symbol.name);
     }
     for (const std::string& name : pdb.match_types("*", 50)) {

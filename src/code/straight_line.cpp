@@ -9,7 +9,7 @@ namespace poolkd::code {
 
 namespace {
 
-constexpr std::int64_t word = 4;
+constexpr std::int64_t push_bytes = 4;
 
 /// Code of one stretch, read at once: mostly it is shorter.
 class Stretch {
@@ -50,7 +50,7 @@ class Simulation {
         switch (instruction.mnemonic) {
         case ZYDIS_MNEMONIC_PUSH:
             if (instruction.operand_width != 32) return false;
-            moves_.esp -= word;
+            moves_.esp -= push_bytes;
             if (int reg = register_of(first); reg >= 0 && !touched_[index(reg)] && !moves_.saved[index(reg)])
                 moves_.saved[index(reg)] = moves_.esp;
             return true;
@@ -60,15 +60,15 @@ class Simulation {
                 if (reg == rsp) return false;
                 load(index(reg));
             }
-            moves_.esp += word;
+            moves_.esp += push_bytes;
             return true;
-        case ZYDIS_MNEMONIC_PUSHFD: moves_.esp -= word; return true;
-        case ZYDIS_MNEMONIC_POPFD: moves_.esp += word; return true;
+        case ZYDIS_MNEMONIC_PUSHFD: moves_.esp -= push_bytes; return true;
+        case ZYDIS_MNEMONIC_POPFD: moves_.esp += push_bytes; return true;
         case ZYDIS_MNEMONIC_LEAVE:
             if (!ebp_) return false;
             moves_.esp = *ebp_;
             load(rbp);
-            moves_.esp += word;
+            moves_.esp += push_bytes;
             return true;
         case ZYDIS_MNEMONIC_ADD:
         case ZYDIS_MNEMONIC_SUB:

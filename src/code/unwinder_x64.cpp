@@ -6,8 +6,8 @@ namespace poolkd::code {
 
 namespace {
 
-constexpr std::uint64_t scan_bytes = 4096;
-constexpr int max_scan_candidates = 64;
+constexpr std::uint64_t guessed_bytes = 4096;
+constexpr int max_guesses = 64;
 
 /// By the unwind tables of the loaded images. Reads code only where version 1 tables do not tell whether it is an
 /// epilog.
@@ -54,7 +54,7 @@ class UnwinderX64 final : public Unwinder {
         POOLKD_TRY(CallerState leaf, unwind_leaf(registers, with_.stack));
         int candidates = 0;
         if (follows_call(leaf.registers.ip(), candidates)) return leaf;
-        for (std::uint64_t offset = 8; offset < scan_bytes && candidates < max_scan_candidates; offset += 8) {
+        for (std::uint64_t offset = 8; offset < guessed_bytes && candidates < max_guesses; offset += 8) {
             auto word = with_.stack.word(registers.sp() + offset);
             if (!word) break;
             if (!follows_call(VirtAddr(*word), candidates)) continue;
@@ -70,7 +70,7 @@ class UnwinderX64 final : public Unwinder {
     /// True when the instruction before `address` is a call, in a function of a loaded image.
     bool follows_call(VirtAddr address, int& candidates) {
         nt::Module* module = with_.kernel.modules().containing(address);
-        if (!module || ++candidates > max_scan_candidates) return false;
+        if (!module || ++candidates > max_guesses) return false;
         auto tables = UnwindTables::open(*module->image);
         if (!tables) return false;
         auto function = tables->find(static_cast<std::uint32_t>(address - module->base) - 1);

@@ -191,33 +191,33 @@ enum class Pointed { ascii, unicode, symbol };
 Result<void> dump_pointed(Session& session, Arguments& arguments, unsigned size, Pointed what) {
     POOLKD_TRY(Request request, read_request(session, arguments, size, 128 / size, false));
     Result<void> outcome;
-    auto shown_rows =
-        for_each_row(session, request, size, 1,
-                     [&](const MemoryPiece& piece, std::size_t first, std::size_t, std::uint64_t address) {
-                         std::string line = session.address_text(VirtAddr(address)) + "  ";
-                         std::size_t at = first * size;
-                         if (!piece.all_readable(at, size)) {
-                             session.write(line + unreadable_text(size) + "\n");
-                             return;
-                         }
-                         std::uint64_t value = load_unsigned(piece.bytes, at, size).value_or(0);
-                         remember_value(session, piece, at, size);
-                         VirtAddr pointer = size == 4 ? session.kernel().machine().canonical(value) : VirtAddr(value);
-                         line += element_text(size, value);
-                         if (what == Pointed::symbol) {
-                             auto target = memory::read_unsigned(session.memory(), pointer, size);
-                             if (target) {
-                                 std::string name = session.symbol_text(VirtAddr(*target));
-                                 line += " " + element_text(size, *target) + (name.empty() ? "" : " ") + name;
-                             }
-                         } else {
-                             auto text =
-                                 read_text(session, false, pointer.value, what == Pointed::ascii ? 1 : 2, string_row);
-                             if (text && !text->characters.empty()) line += " \"" + text->characters + "\"";
-                             if (!text) outcome = std::unexpected(text.error());
-                         }
-                         session.write(line + "\n");
-                     });
+    auto shown_rows = for_each_row(
+        session, request, size, 1,
+        [&](const MemoryPiece& piece, std::size_t first, std::size_t, std::uint64_t address) {
+            std::string line = session.address_text(VirtAddr(address)) + "  ";
+            std::size_t at = first * size;
+            if (!piece.all_readable(at, size)) {
+                session.write(line + unreadable_text(size) + "\n");
+                return;
+            }
+            std::uint64_t value = load_unsigned(piece.bytes, at, size).value_or(0);
+            remember_value(session, piece, at, size);
+            VirtAddr pointer = size == 4 ? session.kernel().machine().canonical(value) : VirtAddr(value);
+            line += element_text(size, value);
+            if (what == Pointed::symbol) {
+                auto target = memory::read_unsigned(session.memory(), pointer, size);
+                if (target) {
+                    std::string name = session.symbol_text(size == 4 ? session.kernel().machine().canonical(*target)
+                                                                     : VirtAddr(*target));
+                    line += " " + element_text(size, *target) + (name.empty() ? "" : " ") + name;
+                }
+            } else {
+                auto text = read_text(session, false, pointer.value, what == Pointed::ascii ? 1 : 2, string_row);
+                if (text && !text->characters.empty()) line += " \"" + text->characters + "\"";
+                if (!text) outcome = std::unexpected(text.error());
+            }
+            session.write(line + "\n");
+        });
     if (!shown_rows) return shown_rows;
     return outcome;
 }

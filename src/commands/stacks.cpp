@@ -77,7 +77,7 @@ Result<void> show_raw_stack(Session& session, Arguments& arguments) {
     for (std::uint64_t i = 0; i < count; ++i) {
         VirtAddr at = registers.sp() + i * size;
         POOLKD_TRY(std::uint64_t word, stack.word(at));
-        std::string name = session.symbol_text(VirtAddr(word));
+        std::string name = session.symbol_text(session.kernel().machine().canonical(word));
         session.print("{}  {}{}{}\n", session.address_text(at), format_address(word, size), name.empty() ? "" : " ",
                       name);
     }
