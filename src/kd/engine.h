@@ -117,7 +117,7 @@ class Engine {
     /// Nobody waits for the reply any more; it is dropped when it comes.
     void abandon();
     void answer_prompt(const std::string& answer, Time now);
-    /// Sends one break-in byte, after a continue still under way.
+    /// Sends one break-in byte, after a continue just sent: at the latest when its acknowledgement is overdue.
     void break_in();
     /// Starts a RESET exchange: a stopped target repeats its stop.
     void reset(Time now, unsigned tries = 1);
@@ -165,6 +165,8 @@ class Engine {
     void drop_outgoing();
     void current_acknowledged(Time now);
     void give_up_current(Time now);
+    void continue_unconfirmed();
+    [[nodiscard]] bool continue_under_way() const;
     void give_up_reset();
     [[nodiscard]] std::chrono::nanoseconds allowance(std::size_t bytes) const;
 

@@ -15,16 +15,22 @@ constexpr std::chrono::seconds late_reset_window{2};
 constexpr std::size_t most_kept_events = 4096;
 constexpr std::size_t most_kept_print_bytes = 4u << 20;
 
-/// Requests whose address and count the target echoes, so that a reply to another request is found out.
-bool echoes_address(Api api) {
+/// How many bytes of a request's union the target echoes unchanged, so that a reply to another request is found out.
+std::ptrdiff_t echoed_bytes(Api api) {
     switch (api) {
     case Api::read_virtual:
     case Api::write_virtual:
     case Api::read_control_space:
     case Api::write_control_space:
     case Api::read_physical:
-    case Api::write_physical: return true;
-    default: return false;
+    case Api::write_physical: return 12; // address and count
+    case Api::write_breakpoint: return 8;
+    case Api::restore_breakpoint:
+    case Api::get_context_ex:
+    case Api::set_context_ex:
+    case Api::read_msr:
+    case Api::write_msr: return 4; // handle, offset or number
+    default: return 0;
     }
 }
 
@@ -78,6 +84,7 @@ void Engine::on_reset(Time now) {
         await_repeated_stop(now);
         return;
     }
+    if (reset_ && reset_->answered) return; // the answer again: nothing was exchanged since
     // The target restarts the streams by itself. Our answer may in turn be answered by a target that never asked.
     reset_sent_ = now;
     reset_answers_due_ = 1;
@@ -126,15 +133,16 @@ void Engine::on_data(Frame frame, Time now) {
     }
     contact_ = true;
     // A target that had not seen our ACK says its print again after a RESET, and only the text tells.
-    const bool print_again =
-        first_after_reset_ && last_print_ && frame.type == PacketType::debug_io && frame.payload == *last_print_;
+    const bool is_print =
+        frame.type == PacketType::debug_io && load_or<std::uint32_t>(frame.payload, 0) == print_string;
+    const bool print_again = first_after_reset_ && last_print_ && is_print && frame.payload == *last_print_;
     first_after_reset_ = false;
     if (print_again) {
         ++statistics_.duplicates;
         return;
     }
     last_print_.reset();
-    if (frame.type == PacketType::debug_io) last_print_ = frame.payload;
+    if (is_print) last_print_ = frame.payload; // a prompt said again has to be answered again
     dispatch(std::move(frame), sync, now);
 }
 
@@ -180,8 +188,7 @@ bool Engine::answers_pending(Bytes reply) const {
     const Bytes asked = pending_->payload;
     const auto api = load_or<std::uint32_t>(asked, 0);
     if (load_or<std::uint32_t>(reply, 0) != api) return false;
-    if (!echoes_address(static_cast<Api>(api))) return true;
-    return std::equal(asked.begin() + 16, asked.begin() + 28, reply.begin() + 16);
+    return std::equal(asked.begin() + 16, asked.begin() + 16 + echoed_bytes(static_cast<Api>(api)), reply.begin() + 16);
 }
 
 void Engine::on_reply(Frame frame, Time now) {
@@ -209,8 +216,7 @@ void Engine::on_reply(Frame frame, Time now) {
 
 void Engine::moved_on(Time now) {
     if (!current_) return;
-    const bool is_continue = current_->is_request && pending_ && pending_->expect == Expect::resumes;
-    if (!current_->is_request || is_continue) current_acknowledged(now);
+    if (!current_->is_request || continue_under_way()) current_acknowledged(now);
 }
 
 bool Engine::must_settle_ids() const {

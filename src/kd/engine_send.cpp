@@ -52,8 +52,9 @@ void Engine::tick(Time now) {
         }
     }
     if (current_ && now >= current_->deadline) {
-        const bool is_continue = current_->is_request && pending_ && pending_->expect == Expect::resumes;
-        if (current_->sends < (is_continue ? std::min(options_.sends, sends_of_a_continue) : options_.sends)) {
+        unsigned sends = options_.sends;
+        if (continue_under_way()) sends = break_in_deferred_ ? 1 : std::min(sends, sends_of_a_continue);
+        if (current_->sends < sends) {
             ++statistics_.resends;
             transmit_current(now);
         } else {
@@ -111,12 +112,25 @@ void Engine::answer_prompt(const std::string& answer, Time now) {
     enqueue(std::move(packet), now);
 }
 
+bool Engine::continue_under_way() const {
+    return current_ && current_->is_request && pending_ && pending_->expect == Expect::resumes;
+}
+
 void Engine::break_in() {
-    if (pending_ && pending_->expect == Expect::resumes) {
-        break_in_deferred_ = true;
-    } else {
+    // The acknowledgement of a continue that was repeated already is most likely what got lost: the target runs, and
+    // has to read each repetition byte by byte before it comes to the break-in. One that stands tells its stop again.
+    break_in_deferred_ = pending_ && pending_->expect == Expect::resumes;
+    if (!break_in_deferred_) {
         output_.push_back(std::byte{break_in_byte});
+    } else if (continue_under_way() && current_->sends > 1) {
+        continue_unconfirmed();
     }
+}
+
+void Engine::continue_unconfirmed() {
+    current_.reset();
+    synchronized_ = false;
+    finish_pending(false);
 }
 
 void Engine::reset(Time now, unsigned tries) {
@@ -266,14 +280,11 @@ void Engine::current_acknowledged(Time now) {
 }
 
 void Engine::give_up_current(Time now) {
+    if (continue_under_way()) return continue_unconfirmed(); // it may run, deaf to packets
     const bool is_request = current_->is_request;
     current_.reset();
     if (!is_request || !pending_) {
         start_reset(now, options_.recoveries + 1); // if it still waits, it asks again
-    } else if (pending_->expect == Expect::resumes) {
-        // Its acknowledgement may be what was lost; then the target runs, deaf to packets.
-        synchronized_ = false;
-        finish_pending(false);
     } else {
         recover_or_fail(now);
     }

@@ -121,10 +121,11 @@ std::optional<Frame> Deframer::take_header(Bytes& input) {
     input = input.subspan(count);
     if (have_ < rest_of_header) return std::nullopt;
 
+    const bool control = run_byte_ == control_leader_byte;
+    if (control ? !plausible_control_header() : !plausible_data_header()) return reject_header();
     frame_.type = static_cast<PacketType>(load_or<std::uint16_t>(header_, 0));
     frame_.id = load_or<std::uint32_t>(header_, 4);
-    if (run_byte_ == control_leader_byte) return finish(Frame::Kind::control);
-    if (!plausible_data_header()) return finish(Frame::Kind::bad);
+    if (control) return finish(Frame::Kind::control);
     count_ = load_or<std::uint16_t>(header_, 2);
     frame_.payload.reserve(count_ + 1);
     state_ = State::payload;
@@ -137,6 +138,25 @@ bool Deframer::plausible_data_header() const {
     // The id is not covered by the checksum; a damaged one must not pass for a restart of the target.
     const std::uint32_t id = load_or<std::uint32_t>(header_, 4);
     return least && count >= *least && count <= max_payload && (id & ~(sync_bit | 1)) == initial_id;
+}
+
+bool Deframer::plausible_control_header() const {
+    const auto type = static_cast<PacketType>(load_or<std::uint16_t>(header_, 0));
+    const bool known = type == PacketType::acknowledge || type == PacketType::resend || type == PacketType::reset;
+    return known && load_or<std::uint16_t>(header_, 2) == 0; // the id of a RESET may be junk
+}
+
+/// The run of leader bytes stood in the middle of something. A true leader may be among the bytes taken for a header:
+/// without a second look a target that repeats one packet could lose its beginning each time.
+std::optional<Frame> Deframer::reject_header() {
+    const std::array<std::byte, rest_of_header> taken = header_;
+    const bool data = run_byte_ == data_leader_byte;
+    garbage_ += 4;
+    Frame bad = finish(Frame::Kind::bad);
+    Bytes again = taken;
+    hunt(again);
+    if (state_ == State::header) take_header(again); // cannot complete it: some bytes went into the leader
+    return data ? std::optional<Frame>(std::move(bad)) : std::nullopt;
 }
 
 std::optional<Frame> Deframer::take_payload(Bytes& input) {

@@ -56,6 +56,8 @@ class Deframer {
     std::optional<Frame> take_header(Bytes& input);
     std::optional<Frame> take_payload(Bytes& input);
     [[nodiscard]] bool plausible_data_header() const;
+    [[nodiscard]] bool plausible_control_header() const;
+    std::optional<Frame> reject_header();
     Frame finish(Frame::Kind kind);
 
     State state_ = State::hunt;

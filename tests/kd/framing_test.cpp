@@ -138,6 +138,21 @@ TEST(Framing, TheLargestPayloadPasses) {
     EXPECT_EQ(frames[0].payload, payload);
 }
 
+TEST(Framing, LeaderBytesInsideALostPacketDoNotSwallowTheNext) {
+    // What is left of a packet looks like the beginning of one. The target repeats it again and again.
+    for (std::string_view rest : {"69696969", "69696969 000000", "30303030 ffff", "69696969 0400 0100 69696969 30"}) {
+        for (std::size_t step : {1u, 5u, 500u}) {
+            ByteVector stream = hex(rest);
+            append_data_packet(stream, PacketType::manipulate, initial_id, version_request());
+            Deframer deframer;
+            std::size_t good = 0;
+            for (const Frame& frame : all_frames(deframer, stream, step))
+                good += frame.kind == Frame::Kind::data ? 1 : 0;
+            EXPECT_EQ(good, 1u) << rest;
+        }
+    }
+}
+
 TEST(Framing, AnAbandonedPacketIsForgotten) {
     ByteVector stream;
     append_data_packet(stream, PacketType::manipulate, initial_id, version_request());

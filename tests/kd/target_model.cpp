@@ -25,9 +25,9 @@ std::uint64_t mix(std::uint64_t x) {
 
 } // namespace
 
-bool TargetModel::mapped(std::uint64_t address) {
-    if (address < memory_base || address >= memory_base + memory_size) return false;
-    return (address - memory_base) / 4096 % 7 != 5; // every seventh page is a hole
+bool TargetModel::mapped(std::uint64_t address) const {
+    if (address < base() || address >= base() + memory_size) return false;
+    return (address - base()) / 4096 % 7 != 5; // every seventh page is a hole
 }
 
 std::byte TargetModel::byte_at(std::uint64_t address) const {
@@ -47,9 +47,13 @@ void TargetModel::boot(ModelTime) {
     repeated_.reset();
     queued_.clear();
     break_pending_ = false;
+    reset_sent_ = false;
     written_.clear();
     breakpoints_.clear();
+    msrs.clear();
+    processor_ = 0;
     present_ = true;
+    unread_.clear();
     run_ = 0;
     packet_.clear();
 }
@@ -65,44 +69,46 @@ void TargetModel::print(const std::string& text, ModelTime now) {
     store(packet.payload, 12, std::uint32_t{0xdeadbeef});
     for (char c : text)
         packet.payload.push_back(static_cast<std::byte>(c));
-    queued_.push_back(std::move(packet));
-    next_queued(now);
+    queue(std::move(packet), now);
+}
+
+/// A state change. Its program counter is the base and the number of the stop, so that a test can tell which it is.
+void TargetModel::stop(std::uint32_t new_state, unsigned retries, const std::string& data, ModelTime now) {
+    ++stop_number_;
+    Sending packet{PacketType::state_change_64, ByteVector(state_change_size, std::byte{0x69}), retries, {}};
+    store(packet.payload, 0, new_state);
+    store(packet.payload, 6, processor_);
+    store(packet.payload, 8, std::uint32_t{processors});
+    store(packet.payload, 16, base() + 0x1000);
+    store(packet.payload, 24, base() + stop_number_);
+    if (new_state == state_exception) {
+        store(packet.payload, 32, stop_code_);
+        store(packet.payload, 36, std::uint32_t{0});
+        store(packet.payload, 48, base() + stop_number_);
+        store(packet.payload, 56, std::uint32_t{1});
+        store(packet.payload, 64, std::uint64_t{0});
+        store(packet.payload, 184, std::uint32_t{1});
+    } else if (new_state == state_load_symbols) {
+        store(packet.payload, 32, static_cast<std::uint32_t>(data.size()));
+        store(packet.payload, 40, base());
+        store(packet.payload, 60, std::uint32_t{0x20000});
+        store(packet.payload, 64, std::uint8_t{0});
+    }
+    for (char c : data)
+        packet.payload.push_back(static_cast<std::byte>(c));
+    queue(std::move(packet), now);
 }
 
 void TargetModel::stop_with_exception(ModelTime now) {
-    ++stop_number_;
-    Sending packet{PacketType::state_change_64, ByteVector(state_change_size, std::byte{0x69}), 0, {}};
-    store(packet.payload, 0, state_exception);
-    store(packet.payload, 6, std::uint16_t{0});
-    store(packet.payload, 8, std::uint32_t{1});
-    store(packet.payload, 16, std::uint64_t{0xffff880000001000});
-    store(packet.payload, 24, memory_base + stop_number_);
-    store(packet.payload, 32, std::uint32_t{0x80000003});
-    store(packet.payload, 36, std::uint32_t{0});
-    store(packet.payload, 48, memory_base + stop_number_);
-    store(packet.payload, 56, std::uint32_t{1});
-    store(packet.payload, 64, std::uint64_t{0});
-    store(packet.payload, 184, std::uint32_t{1});
-    queued_.push_back(std::move(packet));
-    next_queued(now);
+    stop(state_exception, 0, {}, now);
 }
 
 void TargetModel::stop_with_module(const std::string& path, ModelTime now) {
-    ++stop_number_;
-    Sending packet{PacketType::state_change_64, ByteVector(state_change_size, std::byte{0x30}), print_retries, {}};
-    store(packet.payload, 0, state_load_symbols);
-    store(packet.payload, 6, std::uint16_t{0});
-    store(packet.payload, 8, std::uint32_t{1});
-    store(packet.payload, 24, memory_base + stop_number_);
-    store(packet.payload, 32, static_cast<std::uint32_t>(path.size() + 1));
-    store(packet.payload, 40, memory_base);
-    store(packet.payload, 60, std::uint32_t{0x20000});
-    store(packet.payload, 64, std::uint8_t{0});
-    for (char c : path)
-        packet.payload.push_back(static_cast<std::byte>(c));
-    packet.payload.push_back(std::byte{0});
-    queued_.push_back(std::move(packet));
-    next_queued(now);
+    stop(state_load_symbols, print_retries, path + '\0', now);
+}
+
+void TargetModel::stop_with_command(const std::string& command, ModelTime now) {
+    stop(state_command_string, 0, std::string("name") + '\0' + command + '\0', now);
 }
 
 void TargetModel::prompt(const std::string& text, ModelTime now) {
@@ -113,8 +119,7 @@ void TargetModel::prompt(const std::string& text, ModelTime now) {
     store(packet.payload, 12, std::uint32_t{2});
     for (char c : text)
         packet.payload.push_back(static_cast<std::byte>(c));
-    queued_.push_back(std::move(packet));
-    next_queued(now);
+    queue(std::move(packet), now);
 }
 
 void TargetModel::ask_for_file(ModelTime now) {
@@ -124,6 +129,33 @@ void TargetModel::ask_for_file(ModelTime now) {
     for (char c : std::string("a.sys"))
         put(packet.payload, static_cast<std::uint16_t>(c));
     put(packet.payload, std::uint16_t{0});
+    queue(std::move(packet), now);
+}
+
+void TargetModel::ask_for_debug_register(ModelTime now) {
+    Sending packet{PacketType::control_request, ByteVector(control_request_size), 0, {}};
+    store(packet.payload, 0, std::uint32_t{0x4300});
+    queue(std::move(packet), now);
+}
+
+void TargetModel::send_oddities(ModelTime now) {
+    queue({PacketType::trace_io, ByteVector(trace_io_header_size), print_retries, {}}, now);
+    queue({static_cast<PacketType>(0x21), ByteVector(8), print_retries, {}}, now);
+}
+
+void TargetModel::send_reset() {
+    if (sending_) return;
+    tx_ = rx_ = initial_id;
+    reset_sent_ = true;
+    control(PacketType::reset, 0);
+}
+
+void TargetModel::was_debugged(unsigned phases) {
+    tx_ = initial_id | (phases & 1);
+    rx_ = initial_id | (phases >> 1 & 1);
+}
+
+void TargetModel::queue(Sending packet, ModelTime now) {
     queued_.push_back(std::move(packet));
     next_queued(now);
 }
@@ -162,7 +194,14 @@ void TargetModel::control(PacketType type, std::uint32_t id) {
     put(out_, std::uint32_t{0});
 }
 
+std::optional<ModelTime> TargetModel::deadline() const {
+    std::optional<ModelTime> due = sending_ ? std::optional(retry_at_) : std::nullopt;
+    if (!unread_.empty() && !busy() && (!due || poll_at_ < *due)) due = poll_at_;
+    return due;
+}
+
 void TargetModel::tick(ModelTime now) {
+    poll(now);
     if (!sending_ || now < retry_at_) return;
     if (sending_->retries_left == 1) { // nobody listens: go on without a debugger
         if (!sending_->print_text.empty()) given_up.insert(sending_->print_text);
@@ -193,6 +232,7 @@ void TargetModel::acknowledged(ModelTime now) {
         }
         break;
     case PacketType::file_io:
+    case PacketType::control_request:
         waiting_ = Waiting::file_answer;
         repeated_ = std::move(sent);
         break;
@@ -207,8 +247,18 @@ void TargetModel::receive(Bytes bytes, ModelTime now) {
         packet_.clear();
     }
     last_byte_ = now;
-    for (std::byte b : bytes)
-        byte_in(std::to_integer<std::uint8_t>(b), now);
+    if (unread_.empty()) poll_at_ = now + poll_every;
+    unread_.insert(unread_.end(), bytes.begin(), bytes.end());
+    poll(now);
+}
+
+void TargetModel::poll(ModelTime now) {
+    while (!unread_.empty() && (busy() || poll_every.count() == 0 || now >= poll_at_)) {
+        const auto byte = std::to_integer<std::uint8_t>(unread_.front());
+        unread_.pop_front();
+        if (!busy()) poll_at_ = now + poll_every;
+        byte_in(byte, now);
+    }
 }
 
 void TargetModel::byte_in(std::uint8_t byte, ModelTime now) {
@@ -236,14 +286,17 @@ void TargetModel::byte_in(std::uint8_t byte, ModelTime now) {
         packet_.clear();
         return;
     }
+    if (packet_.empty()) wanted_ = 2;
     present_ = true;
     packet_.push_back(std::byte{byte});
-    if (packet_.size() == 2 && run_byte_ == 0x69 && load_or<std::uint16_t>(packet_, 0) == 5) {
+    if (packet_.size() < wanted_) return;
+    if (packet_.size() == 2) {
+        wanted_ = 12;
+        if (run_byte_ != 0x69 || load_or<std::uint16_t>(packet_, 0) != 5) return;
         run_ = 0; // RESEND: the rest is left to the hunt
         on_control(PacketType::resend, 0, now);
         return;
     }
-    if (packet_.size() < 12) return;
     const auto type = static_cast<PacketType>(load_or<std::uint16_t>(packet_, 0));
     const std::size_t count = load_or<std::uint16_t>(packet_, 2);
     const auto id = load_or<std::uint32_t>(packet_, 4);
@@ -257,7 +310,8 @@ void TargetModel::byte_in(std::uint8_t byte, ModelTime now) {
         control(PacketType::resend, 0);
         return;
     }
-    if (packet_.size() < 12 + count + 1) return;
+    wanted_ = 12 + count + 1;
+    if (packet_.size() < wanted_) return;
     run_ = 0;
     const ByteVector packet = std::move(packet_);
     packet_.clear();
@@ -279,7 +333,8 @@ void TargetModel::on_control(PacketType type, std::uint32_t id, ModelTime now) {
         if (sending_) transmit(now);
     } else if (type == PacketType::reset) {
         tx_ = rx_ = initial_id;
-        control(PacketType::reset, 0);
+        if (!reset_sent_) control(PacketType::reset, 0); // else it is the answer to its own
+        reset_sent_ = false;
         report(now);
     }
 }
@@ -296,6 +351,8 @@ void TargetModel::report(ModelTime now) {
 void TargetModel::on_data(PacketType type, std::uint32_t id, Bytes payload, ModelTime now) {
     if (sending_) { // counts as an acknowledgement, right or wrong; the packet itself is dropped
         if (!sending_->print_text.empty()) given_up.insert(sending_->print_text);
+        if (sending_->type == PacketType::state_change_64)
+            maybe_unseen.insert(load_or<std::uint64_t>(sending_->payload, 24) - base());
         acknowledged(now);
         control(PacketType::resend, 0);
         return;
@@ -310,7 +367,7 @@ void TargetModel::on_data(PacketType type, std::uint32_t id, Bytes payload, Mode
         for (std::byte b : payload.subspan(16, count))
             prompt_answer_.push_back(static_cast<char>(b));
         resume(now);
-    } else if (type == PacketType::file_io && waiting_ == Waiting::file_answer) {
+    } else if (waiting_ == Waiting::file_answer && repeated_ && type == repeated_->type) {
         file_refused_ = !succeeded(load_or<std::uint32_t>(payload, 4));
         resume(now);
     }
@@ -319,6 +376,7 @@ void TargetModel::on_data(PacketType type, std::uint32_t id, Bytes payload, Mode
 void TargetModel::resume(ModelTime now) {
     waiting_ = Waiting::nothing;
     repeated_.reset();
+    poll_at_ = now + poll_every;
     if (break_pending_ && queued_.empty()) {
         break_pending_ = false;
         stop_with_exception(now);
@@ -372,72 +430,146 @@ std::uint32_t TargetModel::serve_context(Api api, Bytes request, ByteVector& out
     return 0;
 }
 
-void TargetModel::serve(Bytes request, ModelTime now) {
-    Sending reply{PacketType::manipulate, ByteVector(request.begin(), request.begin() + 56), 0, {}};
-    ByteVector& out = reply.payload;
-    std::uint32_t status = 0;
+std::uint32_t TargetModel::serve_memory(Api api, Bytes request, ByteVector& out) {
+    const auto address = load_or<std::uint64_t>(request, 16);
+    const auto count = std::min(load_or<std::uint32_t>(request, 24), static_cast<std::uint32_t>(max_manipulate_data));
+    const bool write = api == Api::write_virtual || api == Api::write_physical;
+    const bool physical = api == Api::read_physical || api == Api::write_physical;
+    std::uint32_t done = 0;
+    while (done < count) {
+        const std::uint64_t at = address + done + (physical ? base() : 0); // its physical memory is the same bytes
+        if (!mapped(at)) break;
+        if (write) {
+            written_[at] = request[56 + done];
+        } else {
+            out.push_back(byte_at(at));
+        }
+        ++done;
+    }
+    store(out, 28, done);
+    return done < count ? status_unsuccessful : 0;
+}
+
+std::uint32_t TargetModel::serve_breakpoint(Api api, Bytes request, ByteVector& out) {
+    if (api == Api::restore_breakpoint)
+        return breakpoints_.erase(load_or<std::uint32_t>(request, 16)) ? 0 : status_unsuccessful;
+    const auto address = load_or<std::uint64_t>(request, 16);
+    std::uint32_t handle = 0;
+    for (std::uint32_t h = 1; h <= 32 && handle == 0; ++h)
+        if (!breakpoints_.contains(h)) handle = h;
+    for (const auto& [h, at] : breakpoints_)
+        if (at == address) handle = 0;
+    if (handle) breakpoints_[handle] = address;
+    store(out, 24, handle);
+    return handle ? 0 : status_unsuccessful;
+}
+
+std::uint32_t TargetModel::serve_control_space(Api api, Bytes request, ByteVector& out) {
     const auto address = load_or<std::uint64_t>(request, 16);
     const auto count = load_or<std::uint32_t>(request, 24);
-    const auto api = static_cast<Api>(load_or<std::uint32_t>(request, 0));
-    served.push_back(api);
+    const bool write = api == Api::write_control_space;
+    const Bytes data = request.subspan(56);
+    if (machine_ == MachineKind::x86) { // an offset into KPROCESSOR_STATE: the CONTEXT and then the special registers
+        const std::uint64_t whole = context.size() + special.size();
+        if (address >= whole) return status_unsuccessful;
+        const auto done = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, whole - address));
+        for (std::uint32_t i = 0; i < done; ++i) {
+            const auto at = static_cast<std::size_t>(address + i);
+            std::byte& b = at < context.size() ? context[at] : special[at - context.size()];
+            if (write) {
+                b = data[i];
+            } else {
+                out.push_back(b);
+            }
+        }
+        store(out, 28, done);
+        return 0;
+    }
+    if (address == 2 && write) {
+        if (data.size() > special.size()) return status_unsuccessful;
+        std::copy(data.begin(), data.end(), special.begin());
+        store(out, 28, static_cast<std::uint32_t>(data.size()));
+    } else if (address == 2) { // the whole size is told, also where less was asked
+        out.insert(out.end(), special.begin(),
+                   special.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, special.size())));
+        store(out, 28, static_cast<std::uint32_t>(special.size()));
+    } else if (address == 1 && !write) {
+        out.resize(56 + 8);
+        store(out, 56, base() + 0x180);
+        store(out, 28, std::uint32_t{8});
+    } else {
+        return status_unsuccessful;
+    }
+    return 0;
+}
+
+std::uint32_t TargetModel::serve_msr(Api api, Bytes request, ByteVector& out) {
+    const auto number = load_or<std::uint32_t>(request, 16);
+    if (api == Api::write_msr) {
+        msrs[number] = load_or<std::uint64_t>(request, 20);
+    } else {
+        store(out, 20, msrs[number]);
+    }
+    return 0;
+}
+
+bool TargetModel::serve_without_reply(Api api, Bytes request, ModelTime now) {
     switch (api) {
     case Api::reboot:
         boot(now);
         stop_with_exception(now);
-        return;
-    case Api::continue2:
-    case Api::continue_: resume(now); return;
-    case Api::read_virtual: {
-        std::uint32_t done = 0;
-        while (done < count && done < max_manipulate_data && mapped(address + done))
-            out.push_back(byte_at(address + done++));
-        store(out, 28, done);
-        if (done < count && done < max_manipulate_data) status = status_unsuccessful;
-        break;
+        return true;
+    case Api::continue_:
+    case Api::continue2: leave_stop(now); return true;
+    case Api::cause_bug_check:
+        leave_stop(now);
+        stop_with_exception(now);
+        return true;
+    case Api::switch_processor:
+        processor_ = static_cast<std::uint16_t>(std::min(load_or<std::uint16_t>(request, 6) + 0, processors - 1));
+        leave_stop(now);
+        stop_code_ = 0x80000007;
+        stop_with_exception(now);
+        stop_code_ = 0x80000003;
+        return true;
+    default: return false;
     }
-    case Api::write_virtual: {
-        std::uint32_t done = 0;
-        for (std::byte b : request.subspan(56)) {
-            if (!mapped(address + done)) break;
-            written_[address + done++] = b;
-        }
-        store(out, 28, done);
-        if (done < count) status = status_unsuccessful;
-        break;
-    }
+}
+
+void TargetModel::leave_stop(ModelTime now) {
+    passed.push_back(load_or<std::uint64_t>(repeated_->payload, 24) - base());
+    resume(now);
+}
+
+void TargetModel::serve(Bytes request, ModelTime now) {
+    const auto api = static_cast<Api>(load_or<std::uint32_t>(request, 0));
+    served.push_back(api);
+    if (serve_without_reply(api, request, now)) return;
+    Sending reply{PacketType::manipulate, ByteVector(request.begin(), request.begin() + 56), 0, {}};
+    ByteVector& out = reply.payload;
+    std::uint32_t status = 0;
+    switch (api) {
+    case Api::read_virtual:
+    case Api::write_virtual:
+    case Api::read_physical:
+    case Api::write_physical: status = serve_memory(api, request, out); break;
     case Api::get_version:
         store(out, 16, std::uint16_t{0xf});
         store(out, 18, std::uint16_t{9600});
-        store(out, 24, std::uint16_t{0x8664});
-        store(out, 32, memory_base);
+        store(out, 24, machine_ == MachineKind::x64 ? std::uint16_t{0x8664} : std::uint16_t{0x014c});
+        store(out, 32, base());
         break;
-    case Api::write_breakpoint: {
-        std::uint32_t handle = 0;
-        for (std::uint32_t h = 1; h <= 32 && handle == 0; ++h)
-            if (!breakpoints_.contains(h)) handle = h;
-        for (const auto& [h, at] : breakpoints_)
-            if (at == address) handle = 0;
-        if (handle) breakpoints_[handle] = address;
-        store(out, 24, handle);
-        if (!handle) status = status_unsuccessful;
-        break;
-    }
-    case Api::restore_breakpoint:
-        if (breakpoints_.erase(load_or<std::uint32_t>(request, 16)) == 0) status = status_unsuccessful;
-        break;
+    case Api::write_breakpoint:
+    case Api::restore_breakpoint: status = serve_breakpoint(api, request, out); break;
     case Api::read_control_space:
-        if (address == 1) {
-            out.resize(56 + 8);
-            store(out, 56, memory_base + 0x180);
-            store(out, 28, std::uint32_t{8});
-        } else if (address == 2) {
-            out.resize(56 + std::min<std::size_t>(count, 0xd8), std::byte{0x11});
-            store(out, 28, std::uint32_t{0xd8});
-        } else {
-            status = status_unsuccessful;
-        }
-        break;
-    default: status = serve_context(api, request, out); break;
+    case Api::write_control_space: status = serve_control_space(api, request, out); break;
+    case Api::read_msr:
+    case Api::write_msr: status = serve_msr(api, request, out); break;
+    case Api::get_context:
+    case Api::set_context:
+    case Api::get_context_ex:
+    case Api::set_context_ex: status = serve_context(api, request, out); break;
+    default: status = status_unsuccessful; break;
     }
     store(out, 8, status);
     send(std::move(reply), now);
