@@ -3,6 +3,7 @@
 #include "app/completion.h"
 #include "app/connection.h"
 #include "app/interrupt.h"
+#include "app/script_folders.h"
 #include "app/subcommands.h"
 #include "base/text.h"
 #include "commands/commands.h"
@@ -88,6 +89,7 @@ int debug(const Options& options) {
     Session session(console, table);
     InterruptHandler interrupts(session.work());
     session.set_json(options.json);
+    session.set_script_folders(script_folders());
     if (options.symbol_path) session.symbol_service().set_path(*options.symbol_path);
     if (options.noisy_symbols)
         session.symbol_service().set_noisy([&session](const std::string& line) { session.print("{}\n", line); });

@@ -2,12 +2,15 @@
 
 #include "commands/breakpoints.h"
 #include "commands/code.h"
+#include "commands/events.h"
 #include "commands/execution.h"
 #include "commands/general.h"
 #include "commands/link.h"
 #include "commands/memory.h"
 #include "commands/pool.h"
+#include "commands/processors.h"
 #include "commands/registers.h"
+#include "commands/script.h"
 #include "commands/stacks.h"
 #include "commands/symbols.h"
 
@@ -19,14 +22,19 @@ debugger::CommandTable all_commands() {
     add_register_commands(table);
     add_stack_commands(table);
     add_code_commands(table);
+    add_processor_commands(table);
     add_execution_commands(table);
+    add_step_commands(table);
+    add_event_commands(table);
     add_breakpoint_commands(table);
+    add_breakpoint_list_commands(table);
     add_symbol_path_commands(table);
     add_module_list_commands(table);
     add_symbol_search_commands(table);
     add_type_commands(table);
     add_pool_commands(table);
     add_link_commands(table);
+    add_script_commands(table);
     add_general_commands(table);
     return table;
 }

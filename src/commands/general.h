@@ -11,7 +11,8 @@ namespace poolkd::commands {
 void add_general_commands(debugger::CommandTable& table);
 
 void add_evaluate_commands(debugger::CommandTable& table);    ///< `?`, `.formats`, `n`
-void add_console_commands(debugger::CommandTable& table);     ///< `.logopen`, `.echo`, aliases, `.help`, `q`, `qd`, …
+void add_console_commands(debugger::CommandTable& table);     ///< `.help`, `q`, `qd`
+void add_log_commands(debugger::CommandTable& table);         ///< `.logopen`, `.logappend`, `.logclose`, `.logfile`
 void add_version_commands(debugger::CommandTable& table);     ///< `version`, `vertarget`, `.time`
 void add_journal_commands(debugger::CommandTable& table);     ///< `.writes`, `.undo`
 void add_global_flag_commands(debugger::CommandTable& table); ///< `!gflag`

@@ -95,6 +95,7 @@ Result<void> run_tag(Session& session, Arguments& arguments) {
         POOLKD_TRY(tag, parse_tag(session, arguments));
         POOLKD_CHECK(session.no_more(arguments));
     }
+    session.expressions().set_extension_value(tag.bare().value); // a script's way from characters to the number
     if (arguments.json) {
         session.write_json(as_json(tag));
     } else {
@@ -114,7 +115,7 @@ void add_tag_commands(debugger::CommandTable& table) {
         .help =
             "Abc and \"Abc \" are the tag's characters as !poolused shows them; ' cbA' is the constant that ed takes, "
             "written backwards; a number has 8 digits or begins with 0x; nt!PoolHitTag is read from the target. Alone "
-            "it shows what nt!PoolHitTag holds.",
+            "it shows what nt!PoolHitTag holds. $extret is then the number.",
         .needs_target = false,
         .json = true,
         .run = run_tag,

@@ -1,9 +1,9 @@
 #include "commands/general.h"
+#include "debugger/times.h"
 #include "nt/shared_data.h"
 
 #include <sys/utsname.h>
 
-#include <chrono>
 #include <ctime>
 
 namespace poolkd::commands {
@@ -64,24 +64,6 @@ std::optional<std::string> build_lab(Session& session) {
     return std::nullopt;
 }
 
-std::string offset_text(long seconds) {
-    long minutes = std::abs(seconds) / 60;
-    return fmt::format("UTC {} {}:{:02}", seconds < 0 ? '-' : '+', minutes / 60, minutes % 60);
-}
-
-/// "Sat Oct 23 19:41:14.123 2021 (UTC + 2:00)", in the host's zone.
-std::string session_time(std::uint64_t filetime) {
-    constexpr std::int64_t from_1601_to_1970 = 11'644'473'600;
-    auto seconds = static_cast<std::time_t>(static_cast<std::int64_t>(filetime / 10'000'000) - from_1601_to_1970);
-    std::tm parts{};
-    if (!localtime_r(&seconds, &parts)) return "unknown";
-    char day[32];
-    char year[16];
-    std::strftime(day, sizeof day, "%a %b %e %H:%M:%S", &parts);
-    std::strftime(year, sizeof year, "%Y", &parts);
-    return fmt::format("{}.{:03} {} ({})", day, filetime / 10'000 % 1000, year, offset_text(parts.tm_gmtoff));
-}
-
 std::string uptime(std::uint64_t interval) {
     std::uint64_t ms = interval / 10'000;
     std::uint64_t seconds = ms / 1000;
@@ -91,7 +73,7 @@ std::string uptime(std::uint64_t interval) {
 
 std::string time_lines(const nt::SharedData& data) {
     std::string text;
-    if (data.system_time != 0) text += fmt::format("Debug session time: {}\n", session_time(data.system_time));
+    if (data.system_time != 0) text += fmt::format("Debug session time: {}\n", debugger::time_text(data.system_time));
     text += fmt::format("System Uptime: {}\n", uptime(data.interrupt_time));
     return text;
 }

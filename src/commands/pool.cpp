@@ -105,7 +105,8 @@ Result<void> add_tag(TagFilter& filter, const std::string& word) {
 struct FindRequest {
     TagFilter filter;
     pool::WalkOptions walk;
-    bool quiet = false; ///< totals only
+    bool quiet = false;  ///< totals only
+    std::string command; ///< of -x: run for every allocated block
 };
 
 Result<FindRequest> parse_find(Arguments& arguments) {
@@ -126,6 +127,8 @@ Result<FindRequest> parse_find(Arguments& arguments) {
             // The pool of the whole system is what is walked anyway.
         } else if (arguments.take_option("total")) {
             request.quiet = true;
+        } else if (arguments.take_option("x")) {
+            request.command = arguments.text();
         } else {
             std::string word = arguments.text();
             // A single digit behind the tags is the classic pool type.
@@ -197,11 +200,21 @@ std::string totals_text(const TagFilter& filter, const std::vector<Totals>& tota
     return text;
 }
 
+/// The command of -x for every block, below the block's line; `$extret` is its body.
+void run_for_each(Session& session, const FindRequest& request, const std::vector<pool::PoolBlock>& blocks, bool text) {
+    for (const pool::PoolBlock& block : blocks) {
+        if (text && !request.quiet) session.write(render::found_block_line(block, session.pointer_size()) + "\n");
+        session.expressions().set_extension_value(block.body.value);
+        if (!session.interpreter().run_round(request.command)) return;
+    }
+}
+
 Result<void> poolfind(Session& session, Arguments& arguments) {
     POOLKD_TRY(FindRequest request, parse_find(arguments));
     const TagFilter& filter = request.filter;
     std::vector<Totals> totals(filter.texts.size());
     nlohmann::json blocks = nlohmann::json::array();
+    std::vector<pool::PoolBlock> found; // with -x: commands run behind the search, since they may change what it reads
     const unsigned pointer = session.pointer_size();
     const bool text = !arguments.json;
     auto visit = [&](const pool::PoolBlock& block) {
@@ -211,13 +224,14 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
         if (block.allocated) {
             ++sum.blocks;
             sum.bytes += block.size;
+            if (!request.command.empty()) found.push_back(block);
         } else {
             ++sum.free_blocks;
         }
         if (request.quiet) return;
-        if (text) {
+        if (text && request.command.empty()) {
             session.write(render::found_block_line(block, pointer) + "\n");
-        } else {
+        } else if (!text) {
             blocks.push_back(render::block_json(block));
         }
     };
@@ -231,6 +245,7 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
         if (answer.coverage.stopped())
             session.print("\n...terminating - searched pool to {}\n", session.address_text(answer.value.reached));
         session.write(totals_text(filter, totals, answer));
+        run_for_each(session, request, found, text);
         return {};
     }
     nlohmann::json json{{"coverage", render::to_json(answer.coverage)}};
@@ -251,6 +266,7 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
     }
     if (!request.quiet) json["blocks"] = std::move(blocks);
     session.write_json(json);
+    run_for_each(session, request, found, text);
     return {};
 }
 
@@ -330,12 +346,13 @@ void add_pool_commands(debugger::CommandTable& table) {
         {.names = {"!poolfind"},
          .family = "Pool",
          .summary = "Every block that bears one of several tags, in one walk",
-         .syntax =
-             "!poolfind Tag|0xValue ... [0|1] [-tag \"T  \"] [-nonpaged] [-paged] [-small] [-large] [-total] [--json]",
+         .syntax = "!poolfind Tag|0xValue ... [0|1] [-tag \"T  \"] [-nonpaged] [-paged] [-small] [-large] [-total] "
+                   "[-x \"Commands\"] [--json]",
          .help =
              "A tag shorter than four characters is padded with blanks unless it holds *. 0 or -nonpaged (default) and "
              "1 or "
-             "-paged choose the pool; -total prints the sums alone. Ctrl-C ends the search and tells how far it got.",
+             "-paged choose the pool; -total prints the sums alone. -x runs commands for every allocated block, with "
+             "$extret as what its driver was given. Ctrl-C ends the search and tells how far it got.",
          .json = true,
          .run = poolfind});
     table.add({.names = {"!pool"},

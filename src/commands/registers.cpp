@@ -1,5 +1,6 @@
 #include "commands/registers.h"
 
+#include "base/text.h"
 #include "commands/location.h"
 #include "commands/register_text.h"
 #include "debugger/lexer.h"
@@ -50,6 +51,21 @@ Result<void> set(Session& session, std::string_view name, std::uint64_t value, c
     return session.set_registers(registers);
 }
 
+/// `r $.u0=text`: an alias with a fixed name; the text is all that is left. False: that is not what comes next.
+Result<bool> set_fixed_alias(Session& session, Arguments& arguments) {
+    if (!arguments.take("$.u")) return false;
+    const std::string_view rest = arguments.rest();
+    const Arguments here = arguments;
+    if (rest.size() < 2 || rest[0] < '0' || rest[0] > '9' || rest[1] != '=')
+        return session.caret_error(here, "Bad register error");
+    const auto index = static_cast<std::size_t>(rest[0] - '0');
+    arguments.set_position(arguments.position() + 2);
+    auto quoted = arguments.quoted();
+    session.aliases().set_fixed(index, quoted && arguments.done() ? *quoted : std::string(trim(rest.substr(2))));
+    (void)arguments.take_rest();
+    return true;
+}
+
 /// `$t0` needs no target; every other register does.
 Result<RegisterFile> registers_for(Session& session, const Arguments& arguments) {
     if (!session.has_target()) return RegisterFile{};
@@ -60,6 +76,8 @@ Result<RegisterFile> registers_for(Session& session, const Arguments& arguments)
 }
 
 Result<void> run_r(Session& session, Arguments& arguments) {
+    POOLKD_TRY(bool is_alias, set_fixed_alias(session, arguments));
+    if (is_alias) return {};
     POOLKD_TRY(RegisterFile registers, registers_for(session, arguments));
     if (arguments.done()) {
         if (!session.has_target()) return fail(ErrorKind::unsupported, "r needs a target, and none is connected");
@@ -96,7 +114,8 @@ void add_register_commands(debugger::CommandTable& table) {
         .syntax = "r [<register> [= <expression>]] [, ...]",
         .help =
             "Alone it shows the registers of the current processor and the instruction it stands at. 2r shows those "
-            "of processor 2. r $t0 = <expression> sets one of the 20 user variables.",
+            "of processor 2. r $t0 = <expression> sets one of the 20 user variables, r $.u0=<text> the text that $u0 "
+            "stands for.",
         .may_touch = true,
         .needs_target = false,
         .takes_processor = true,

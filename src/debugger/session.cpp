@@ -32,6 +32,17 @@ void Session::attach(std::unique_ptr<Debuggee> debuggee) {
     debuggee_ = std::move(debuggee);
     registers_.reset();
     note_stop();
+    if (!debuggee_) return;
+    debuggee_->controller.set_resolver([this](const std::string& expression) -> std::optional<VirtAddr> {
+        auto value = evaluate_text(expression);
+        if (!value) return std::nullopt;
+        return kernel().machine().canonical(*value);
+    });
+    debuggee_->controller.set_condition([this](const std::string& condition) -> Result<bool> {
+        note_stop(); // nobody has been told of this stop yet
+        POOLKD_TRY(std::uint64_t value, evaluate_text(condition));
+        return value != 0;
+    });
 }
 
 unsigned Session::pointer_size() const {
@@ -61,8 +72,14 @@ void Session::note_stop() {
     display_.next_code.reset();
     display_.next_data.reset();
     if (!debuggee_) return;
-    if (target::RunControl* run = debuggee_->target->run_control(); run && !run->running())
-        processor_ = run->last_stop().processor;
+    target::RunControl* run = debuggee_->target->run_control();
+    if (!run || run->running()) return;
+    processor_ = run->last_stop().processor;
+    // The same stop may be noted twice.
+    if (const target::Epoch epoch = debuggee_->target->epoch(); epoch != event_epoch_) {
+        event_epoch_ = epoch;
+        previous_event_ip_ = std::exchange(event_ip_, run->last_stop().ip);
+    }
 }
 
 Result<VirtAddr> Session::current_thread() {

@@ -17,10 +17,12 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace poolkd::debugger {
 
@@ -28,7 +30,8 @@ namespace poolkd::debugger {
 enum class Quit {
     no,
     frozen,  ///< `q`: the target stays as it is
-    running, ///< `qd`: the target goes on
+    running,         ///< `qd`: the target goes on, and writes to it are undone
+    running_patched, ///< `qd /k`: it goes on with them
 };
 
 /// Where commands that continue took a rest, and how `d` and `e` alone look.
@@ -40,6 +43,7 @@ struct DisplayState {
     std::string last_enter = "eb";
     std::uint32_t stack_frames = 256; ///< how many frames `k` shows (`.kframes`)
     bool source_lines = false;        ///< source lines in stacks (`.lines`)
+    bool step_registers = true;       ///< `p` and `t` show the registers (`pr`, `tr`)
 };
 
 /// One target being debugged: what commands share. Owns the target; text goes to one output.
@@ -70,6 +74,9 @@ class Session {
     Result<void> set_registers(const RegisterFile& registers);
     /// To be called after every stop: the current processor is the one that reports, `u` and `d*` begin anew.
     void note_stop();
+    /// Where the target stopped last, and the time before.
+    [[nodiscard]] VirtAddr event_ip() const { return event_ip_; }
+    [[nodiscard]] VirtAddr previous_event_ip() const { return previous_event_ip_; }
     /// EPROCESS and ETHREAD of the current processor.
     Result<VirtAddr> current_thread();
     Result<VirtAddr> current_process();
@@ -107,6 +114,9 @@ class Session {
     [[nodiscard]] std::string prompt() const;
     [[nodiscard]] const CommandTable& commands() const { return commands_; }
     [[nodiscard]] Aliases& aliases() { return aliases_; }
+    /// Where scripts are looked for that are named without a folder and are not in the current one.
+    [[nodiscard]] const std::vector<std::filesystem::path>& script_folders() const { return script_folders_; }
+    void set_script_folders(std::vector<std::filesystem::path> folders) { script_folders_ = std::move(folders); }
     [[nodiscard]] DisplayState& display() { return display_; }
     void request_quit(Quit how) { quit_ = how; }
     [[nodiscard]] Quit quit() const { return quit_; }
@@ -132,11 +142,14 @@ class Session {
     Aliases aliases_;
     SessionExpressions expressions_;
     Interpreter interpreter_;
+    std::vector<std::filesystem::path> script_folders_;
     DisplayState display_;
     AskLine ask_line_;
     std::uint32_t processor_ = 0;
     std::optional<RegisterFile> registers_;
     std::uint32_t registers_processor_ = 0;
+    VirtAddr event_ip_, previous_event_ip_;
+    target::Epoch event_epoch_ = 0;
     target::Epoch registers_epoch_ = 0;
     bool json_ = false;
     Quit quit_ = Quit::no;

@@ -1,7 +1,9 @@
 #include "debugger/session_expressions.h"
 
 #include "base/text.h"
+#include "debugger/pseudo_registers.h"
 #include "debugger/session.h"
+#include "debugger/times.h"
 
 namespace poolkd::debugger {
 
@@ -17,27 +19,6 @@ std::optional<std::size_t> user_register_index(std::string_view lower) {
     }
     if (index >= 20 || (lower.size() == 4 && lower[2] == '0')) return std::nullopt;
     return index;
-}
-
-/// "$bp3" is 3.
-std::optional<std::uint32_t> breakpoint_number(std::string_view lower) {
-    if (!lower.starts_with("$bp") || lower.size() < 4 || lower.size() > 7) return std::nullopt;
-    std::uint32_t number = 0;
-    for (char c : lower.substr(3)) {
-        if (c < '0' || c > '9') return std::nullopt;
-        number = number * 10 + static_cast<std::uint32_t>(c - '0');
-    }
-    return number;
-}
-
-template <class T>
-Result<std::optional<std::uint64_t>> some(Result<T> value) {
-    if (!value) return std::unexpected(value.error());
-    if constexpr (std::is_same_v<T, VirtAddr>) {
-        return std::optional(value->value);
-    } else {
-        return std::optional<std::uint64_t>(*value);
-    }
 }
 
 } // namespace
@@ -65,33 +46,20 @@ Result<std::optional<std::uint64_t>> SessionExpressions::pseudo_register(std::st
     if (lower == "$exp") return std::optional(last_value_);
     if (lower == "$p") return std::optional(last_display_);
     if (lower == "$extret") return std::optional(extension_);
+    if (lower == "$dbgtime") return filetime_now();
+    if (lower == "$callret" || lower == "$frame") return 0; // there is no .call, and no .frame
     if (lower == "$ptrsize") return std::optional(std::uint64_t{pointer_size()});
     if (!session_.has_target()) return std::optional<std::uint64_t>{};
-    const Machine& machine = session_.kernel().machine();
-    if (lower == "$pagesize") return std::optional(std::uint64_t{machine.page_size});
-    if (lower == "$proc") return some(session_.current_process());
-    if (lower == "$thread") return some(session_.current_thread());
-    if (auto number = breakpoint_number(lower)) {
-        const control::Breakpoint* breakpoint = session_.controller().breakpoints().find(*number);
-        return std::optional(breakpoint && breakpoint->address ? breakpoint->address->value : 0);
+    if (auto source = sources_.find(lower); source != sources_.end()) {
+        POOLKD_TRY(std::uint64_t value, source->second(session_));
+        return value;
     }
-    if (auto source = sources_.find(lower); source != sources_.end()) return some(source->second(session_));
-    bool ip = lower == "$ip" || lower == "$eventip" || lower == "$scopeip";
-    bool result = lower == "$retreg" || lower == "$retreg64";
-    if (!ip && !result && lower != "$csp") return std::optional<std::uint64_t>{};
-    POOLKD_TRY(RegisterFile registers, session_.registers());
-    if (ip) return std::optional(registers.ip().value);
-    if (lower == "$csp") return std::optional(registers.sp().value);
-    auto value = registers.get(machine.pointer_size == 8 ? "rax" : "eax");
-    if (!value) return std::optional<std::uint64_t>{};
-    if (lower == "$retreg64" && machine.pointer_size == 4)
-        return std::optional(registers.get("edx").value_or(0) << 32 | *value);
-    return std::optional(*value);
+    return automatic_register(session_, lower);
 }
 
 Result<std::uint64_t> SessionExpressions::read(VirtAddr address, unsigned size) {
     if (!session_.has_target()) return fail_at(address, ErrorKind::unreadable, "There is no target");
-    return memory::read_unsigned(session_.memory(), address, size);
+    return memory::read_unsigned(session_.memory(), session_.kernel().machine().canonical(address.value), size);
 }
 
 Result<std::uint64_t> SessionExpressions::read_physical(PhysAddr address, unsigned size) {

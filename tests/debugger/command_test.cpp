@@ -1,4 +1,3 @@
-#include "debugger/aliases.h"
 #include "debugger/arguments.h"
 #include "debugger/command.h"
 #include "debugger/global_flags.h"
@@ -127,20 +126,6 @@ TEST(Arguments, AnOpenQuoteReachesToTheEnd) {
     Arguments only("c \"", 1);
     EXPECT_EQ(only.quoted(), "");
     EXPECT_TRUE(Arguments("lmv", 2).touches_name());
-}
-
-TEST(Aliases, AreReplacedOnlyWhereTheyStandAlone) {
-    Aliases aliases;
-    aliases.set("z", "zeta!Clone");
-    EXPECT_EQ(aliases.expand_line("u z; k"), "u zeta!Clone; k");
-    EXPECT_EQ(aliases.expand_line("u zz z1 zeta"), "u zz z1 zeta");
-    EXPECT_EQ(aliases.expand_line("u ${z}+5"), "u zeta!Clone+5");
-    EXPECT_EQ(aliases.expand_line("u ${y}+5 ${"), "u ${y}+5 ${");
-    EXPECT_EQ(aliases.expand_line("as z other"), "as z other");
-    EXPECT_EQ(aliases.expand_line("bp x \"z\""), "bp x \"zeta!Clone\"");
-    EXPECT_TRUE(aliases.remove("z"));
-    EXPECT_FALSE(aliases.remove("z"));
-    EXPECT_EQ(aliases.expand_line("u z"), "u z");
 }
 
 TEST(GlobalFlags, Words) {

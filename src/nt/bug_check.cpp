@@ -1,0 +1,21 @@
+#include "nt/bug_check.h"
+
+namespace poolkd::nt {
+
+std::optional<BugCheck> read_bug_check(Kernel& kernel) {
+    std::optional<VirtAddr> data;
+    if (auto symbol = kernel.address_of("KiBugCheckData")) data = *symbol;
+    if (!data && kernel.kdbg()) data = kernel.kdbg()->value(Kdbg::bugcheck_data);
+    if (!data) return std::nullopt;
+    const unsigned pointer = kernel.machine().pointer_size;
+    BugCheck bug_check;
+    auto bytes = memory::read_exact(kernel.memory(), *data, (1 + bug_check.parameters.size()) * pointer);
+    if (!bytes) return std::nullopt;
+    bug_check.code = load_unsigned(*bytes, 0, pointer).value_or(0);
+    if (bug_check.code == 0) return std::nullopt;
+    for (std::size_t i = 0; i < bug_check.parameters.size(); ++i)
+        bug_check.parameters[i] = load_unsigned(*bytes, (1 + i) * pointer, pointer).value_or(0);
+    return bug_check;
+}
+
+} // namespace poolkd::nt
