@@ -60,7 +60,7 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
         "-accel",
         "tcg",
         "-cpu",
-        o.arch == "x86" ? "qemu32" : "qemu64",
+        o.arch == "x86" ? "qemu32,+nx" : "qemu64",
         "-smp",
         std::to_string(o.processors),
         "-nodefaults",

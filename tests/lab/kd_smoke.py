@@ -515,8 +515,8 @@ def check_late(sock, processor):
 
 
 def qemu_command(out, pipe, sock, append, memory, initrd):
-    command = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", "qemu64", "-nodefaults", "-display", "none",
-               "-no-user-config", "-m", str(memory), "-kernel", f"{out}/loader.elf", "-initrd", initrd, "-append", append,
+    command = [*processor_of(out).emulator, "-M", "pc", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-user-config",
+               "-m", str(memory), "-kernel", f"{out}/loader.elf", "-initrd", initrd, "-append", append,
                "-chardev", f"socket,id=kd,path={sock},server=on,wait=on", "-debugcon", "stdio"]
     if pipe == "com1":
         return command + ["-serial", "chardev:kd"]

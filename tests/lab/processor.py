@@ -8,6 +8,7 @@ import struct
 
 class Processor:
     name: str
+    emulator: list         # QEMU and its processor
     machine: int           # of images and of the version block
     pointer: int           # bytes of an address
     exports: int           # offset of the first data directory from the PE header
@@ -38,6 +39,7 @@ class Processor:
 
 
 class X64(Processor):
+    emulator = ["qemu-system-x86_64", "-cpu", "qemu64"]
     name, machine, pointer, exports = "x64", 0x8664, 8, 24 + 112
     context_size, context_pc = 0x4D0, 0xF8
     context_registers = [(name, 0x78 + 8 * i) for i, name in enumerate(
@@ -51,6 +53,7 @@ class X64(Processor):
 
 
 class X86(Processor):
+    emulator = ["qemu-system-i386", "-cpu", "qemu32,+nx"]
     name, machine, pointer, exports = "x86", 0x14C, 4, 24 + 96
     context_size, context_pc = 0x2CC, 0xB8
     context_registers = [("Edi", 0x9C), ("Esi", 0xA0), ("Ebx", 0xA4), ("Edx", 0xA8), ("Ecx", 0xAC), ("Eax", 0xB0),

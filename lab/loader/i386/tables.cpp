@@ -80,6 +80,6 @@ void MapPage(u64 address, u32 physical, bool write, bool execute) {
 
 #ifdef LAB_PAE
 extern "C" [[noreturn]] void LoaderNoExecuteMissing() {
-    Stop("loader: with PAE this kernel needs a processor that knows the NX bit (-cpu qemu64)");
+    Stop("loader: with PAE this kernel needs a processor that knows the NX bit (-cpu qemu32,+nx)");
 }
 #endif
