@@ -55,8 +55,7 @@
 
 // A new thread's first code: SwapContext returns here, with what KiInitializeContextThread put on the stack: the system
 // routine, its two arguments, and zero, which ends every walk of the stack.
-    FUNCTION _KiStartSystemThread@0, 0
-    .cv_fpo_endprologue
+    FPO_FUNCTION _KiStartSystemThread@0
     push 0
     call _KeLowerIrql@4                 // from DISPATCH_LEVEL, at which the switch was made
     sti
@@ -64,10 +63,11 @@
     xor esi, esi
     xor edi, edi
     xor ebp, ebp
-    pop eax
-    call eax
+    push dword ptr [esp + 8]
+    push dword ptr [esp + 8]
+    call dword ptr [esp + 8]
     int 3
-    END_FUNCTION _KiStartSystemThread@0
+    END_FPO_FUNCTION _KiStartSystemThread@0, FRAME_FPO, 3
 
 // VOID RtlCaptureContext(PCONTEXT ContextRecord): the caller's registers, as they are when this returns.
     FUNCTION _RtlCaptureContext@4, 4

@@ -26,7 +26,7 @@
     .endm
 
     .macro ENTER_TRAP name, code
-    TRAP_FUNCTION \name
+    FPO_FUNCTION \name
     .if \code == 0
     push 0                              // in place of an error code
     .endif
@@ -69,7 +69,7 @@
     mov ebx, dword ptr FRAME(Eip)
     xor ecx, ecx
     call CommonDispatchException
-    END_TRAP_FUNCTION \name
+    END_FPO_FUNCTION \name, FRAME_TRAP
     .endm
 
     // A trap that nothing recovers from: UNEXPECTED_KERNEL_MODE_TRAP with the vector.
@@ -78,7 +78,7 @@
     push ebp
     push \vector
     call _KiUnexpectedTrap@8
-    END_TRAP_FUNCTION \name
+    END_FPO_FUNCTION \name, FRAME_TRAP
     .endm
 
     // An interrupt: calls \handler with the frame, which raises and lowers the level.
@@ -87,7 +87,7 @@
     push ebp
     call \handler
     jmp _KiExceptionExit
-    END_TRAP_FUNCTION \name
+    END_FPO_FUNCTION \name, FRAME_TRAP
     .endm
 
     .text
@@ -117,7 +117,7 @@
     END_FUNCTION CommonDispatchException
 
 // Undoes ENTER_TRAP and resumes what the frame at ebp says.
-    TRAP_FUNCTION _KiExceptionExit
+    FPO_FUNCTION _KiExceptionExit
     mov esp, ebp
     test dword ptr FRAME(SegCs), FRAME_EDITED
     jz 1f
@@ -163,7 +163,7 @@
     pop ebp
     mov esp, [esp]
     iretd
-    END_TRAP_FUNCTION _KiExceptionExit
+    END_FPO_FUNCTION _KiExceptionExit, FRAME_TRAP
 
     FAULT _KiTrap00, 0, 0xC0000094
     FAULT _KiTrap04, 0, 0xC0000095
@@ -190,7 +190,7 @@
     mov ebx, dword ptr FRAME(Eip)
     xor ecx, ecx
     call CommonDispatchException
-    END_TRAP_FUNCTION _KiTrap01
+    END_FPO_FUNCTION _KiTrap01, FRAME_TRAP
 
 // int3. The frame then points at the instruction, as a debugger expects.
     ENTER_TRAP _KiTrap03, 0
@@ -202,7 +202,7 @@
     mov esi, dword ptr FRAME(Ecx)
     mov edi, dword ptr FRAME(Edx)
     call CommonDispatchException
-    END_TRAP_FUNCTION _KiTrap03
+    END_FPO_FUNCTION _KiTrap03, FRAME_TRAP
 
 // int 2Dh: service in eax, arguments in ecx and edx. The frame points at the int3 that follows the instruction.
     ENTER_TRAP _KiDebugService, 0
@@ -213,7 +213,7 @@
     mov esi, dword ptr FRAME(Ecx)
     mov edi, dword ptr FRAME(Edx)
     call CommonDispatchException
-    END_TRAP_FUNCTION _KiDebugService
+    END_FPO_FUNCTION _KiDebugService, FRAME_TRAP
 
     ENTER_TRAP _KiTrap0E, 1
     mov edi, cr2
@@ -230,7 +230,7 @@
     and edx, 1                          // 0 read, 1 write
     mov esi, edi
     call CommonDispatchException
-    END_TRAP_FUNCTION _KiTrap0E
+    END_FPO_FUNCTION _KiTrap0E, FRAME_TRAP
 
     INTERRUPT _HalpApcInterrupt, _KiServeApc@4
     INTERRUPT _HalpDispatchInterrupt, _KiServeDispatch@4
@@ -239,7 +239,7 @@
 // Interrupts that nobody asked for, and the controllers' spurious ones.
     ENTER_TRAP _KiUnexpectedInterrupt, 0
     jmp _KiExceptionExit
-    END_TRAP_FUNCTION _KiUnexpectedInterrupt
+    END_FPO_FUNCTION _KiUnexpectedInterrupt, FRAME_TRAP
 
 // Double fault, in a task of its own (KiDoubleFaultTss), for the stack may be what is broken. What was interrupted is in
 // the processor's other task state.
