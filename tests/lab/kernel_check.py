@@ -19,32 +19,36 @@ import time
 from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, READ_CONTROL, STATE_CHANGE,
                       check, layout_offsets, loader_entry, qemu_command)
 from processor import processor_of
+from unwind import StackX64, StackX86, pdb_dump
 
-REGISTERS = ["Rax", "Rcx", "Rdx", "Rbx", "Rsp", "Rbp", "Rsi", "Rdi"] + [f"R{n}" for n in range(8, 16)]
-KUSER = 0xFFFFF78000000000
 BUILDS = {7: (7601, (6, 1)), 10: (19041, (10, 0)), 11: (22000, (10, 0))}  # by era
+
+
+def plain(name):
+    """A name without what x86 adds to it: _Name, _Name@12, @Name@8."""
+    match = re.fullmatch(r"[_@](\w+?)(?:@\d+)?", name)
+    return match[1] if match else name
 
 
 class Image:
     """An image file with the names of its functions."""
 
     def __init__(self, path, pdb):
-        self.data = path.read_bytes()
+        self.data, self.pdb = path.read_bytes(), pdb
         pe, = struct.unpack_from("<I", self.data, 0x3C)
         count, = struct.unpack_from("<H", self.data, pe + 6)
         self.timestamp, = struct.unpack_from("<I", self.data, pe + 8)
         self.size, = struct.unpack_from("<I", self.data, pe + 0x50)
-        self.unwind = struct.unpack_from("<II", self.data, pe + 24 + 112 + 3 * 8)
         table = pe + 24 + struct.unpack_from("<H", self.data, pe + 20)[0]
         self.sections = []
         for i in range(count):
             name = self.data[table + 40 * i:table + 40 * i + 8].rstrip(b"\0").decode()
             self.sections.append((name, *struct.unpack_from("<IIII", self.data, table + 40 * i + 8)))
-        text = subprocess.run(["llvm-pdbutil-19", "dump", "--publics", str(pdb)], capture_output=True, text=True, check=True).stdout
+        text = pdb_dump(pdb, "--publics")
         self.symbols = {}
         for name, flags, section, offset in re.findall(r"S_PUB32 \[.*?\] `(.*?)`\s+flags = (.*?), addr = (\d+):(\d+)", text):
             if 1 <= int(section) <= count:
-                self.symbols[name] = (self.sections[int(section) - 1][2] + int(offset), "function" in flags)
+                self.symbols[plain(name)] = (self.sections[int(section) - 1][2] + int(offset), "function" in flags)
         self.functions = sorted((rva, name) for name, (rva, function) in self.symbols.items() if function)
 
     def at(self, rva, count):
@@ -57,36 +61,31 @@ class Image:
         i = bisect.bisect_right(self.functions, (rva, "\x7f")) - 1
         return self.functions[i][1] if i >= 0 else f"+{rva:x}"
 
-    def function(self, rva):
-        """(begin, unwind information) of the function around rva, or None for a leaf."""
-        for entry in range(self.unwind[0], self.unwind[0] + self.unwind[1], 12):
-            begin, end, info = struct.unpack("<III", self.at(entry, 12))
-            if begin <= rva < end:
-                return begin, info
-        return None
-
 
 class Machine:
     def __init__(self, target, out):
         self.target, self.out, self.offsets = target, out, layout_offsets(out)
         self.era = int(re.search(r"LAB_ERA (\d+)", (out / "gen" / "nt_addresses.h").read_text())[1])
         self.images = {}
+        self.stack = StackX64 if target.processor.name == "x64" else StackX86
         fields = target.request(GET_VERSION)[1]
-        self.kernel_base, self.module_list = struct.unpack_from("<QQ", fields, 16)
+        self.kernel_base, self.module_list = map(target.processor.narrow, struct.unpack_from("<QQ", fields, 16))
+        self.pointer, self.shared_data = target.processor.pointer, target.processor.shared_data
         self.nt = self.load("ntoskrnl.exe")
         self.modules = self.read_modules()
 
     def load(self, name):
         if name not in self.images:
-            stem = "ntkrnlmp" if name == "ntoskrnl.exe" else pathlib.Path(name).stem
-            self.images[name] = Image(self.out / name, self.out / f"{stem}.pdb")
+            pdb = next(self.out.glob("ntk*.pdb")) if name == "ntoskrnl.exe" else self.out / (pathlib.Path(name).stem + ".pdb")
+            self.images[name] = Image(self.out / name, pdb)
         return self.images[name]
 
     def offset(self, name):
         return self.offsets[name]
 
-    def value(self, address, size=8):
-        return int.from_bytes(self.target.must_read(address, size), "little")
+    def value(self, address, size=None):
+        """A number in memory, of the size of a pointer unless told."""
+        return int.from_bytes(self.target.must_read(address, size or self.pointer), "little")
 
     def symbol(self, name, image="ntoskrnl.exe"):
         return self.modules_by_name[image][0] + self.load(image).symbols[name][0] if image != "ntoskrnl.exe" \
@@ -94,7 +93,7 @@ class Machine:
 
     def unicode(self, address):
         length = self.value(address, 2)
-        return self.target.must_read(self.value(address + 8), length).decode("utf-16le")
+        return self.target.must_read(self.value(address + self.pointer), length).decode("utf-16le")
 
     def links(self, head, offset):
         """Addresses of the records whose link at `offset` hangs on the list at `head`."""
@@ -126,74 +125,33 @@ class Machine:
         module, base = self.find(address)
         return f"{pathlib.Path(module).stem}!{self.load(module).name(address - base)}" if module else f"{address:x}"
 
-    # Unwinding ----------------------------------------------------------------------------------------------------------
+    def image_at(self, address):
+        module, base = self.find(address)
+        if module is None:
+            raise Failure(f"an address outside of all modules on a stack: {address:x}")
+        return self.load(module), base
 
-    def context(self):
-        data = self.target.request(GET_CONTEXT)[2]
-        registers = {name: struct.unpack_from("<Q", data, 0x78 + 8 * i)[0] for i, name in enumerate(REGISTERS)}
-        registers["Rip"], = struct.unpack_from("<Q", data, 0xF8)
-        return registers
+    def registers(self):
+        data, processor = self.target.request(GET_CONTEXT)[2], self.target.processor
+        return {name: processor.unpack(data, offset) for name, offset in processor.context_registers}
+
+    def running(self):
+        return self.stack(self, self.registers())
 
     def switched_out(self, thread):
-        stack = self.value(thread + self.offset("_KTHREAD_KernelStack"))
-        registers = dict.fromkeys(REGISTERS, 0)
-        registers["Rbp"] = self.value(stack + self.offset("_KSWITCH_FRAME_Rbp"))
-        registers["Rip"] = self.value(stack + self.offset("_KSWITCH_FRAME_Return"))
-        registers["Rsp"] = stack + self.offset("_KSWITCH_FRAME_SIZE")
-        return registers
+        return self.stack.switched_out(self, thread)
 
-    def step(self, r):
-        """Goes to the caller; returns whether a trap was crossed."""
-        module, base = self.find(r["Rip"])
-        if module is None:
-            raise Failure(f"an address outside of all modules on a stack: {r['Rip']:x}")
-        image = self.load(module)
-        function = image.function(r["Rip"] - base)
-        if function is None:
-            r["Rip"], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
-            return False
-        begin, info = function
-        flags, prolog, count, frame = image.at(info, 4)
-        inside = r["Rip"] - base - begin
-        if flags >> 3 & 4:
-            raise Failure("chained unwind information")
-        codes = struct.unpack(f"<{count}H", image.at(info + 4, 2 * count))
-        if frame & 15 and inside >= prolog:
-            r["Rsp"] = r[REGISTERS[frame & 15]] - (frame >> 4) * 16
-        i, trap = 0, False
-        while i < count:
-            where, op, arg = codes[i] & 255, codes[i] >> 8 & 15, codes[i] >> 12
-            words = {1: 3 if arg else 2, 4: 2, 5: 3, 8: 2, 9: 3}.get(op, 1)
-            if inside >= where:
-                if op == 0:
-                    r[REGISTERS[arg]], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
-                elif op == 1:
-                    r["Rsp"] += codes[i + 1] * 8 if arg == 0 else codes[i + 1] | codes[i + 2] << 16
-                elif op == 2:
-                    r["Rsp"] += arg * 8 + 8
-                elif op == 4:
-                    r[REGISTERS[arg]] = self.value(r["Rsp"] + codes[i + 1] * 8)
-                elif op == 10:
-                    machine = r["Rsp"] + (8 if arg else 0)
-                    r["Rip"], r["Rsp"], trap = self.value(machine), self.value(machine + 0x18), True
-                elif op != 3:
-                    raise Failure(f"unwind code {op}")
-            i += words
-        if not trap:
-            r["Rip"], r["Rsp"] = self.value(r["Rsp"]), r["Rsp"] + 8
-        return trap
-
-    def walk(self, registers):
+    def walk(self, stack):
         """Names of the functions on a stack, innermost first; a trap shows as `|`."""
-        names, r = [], dict(registers)
-        while r["Rip"] != 0:
-            if r["Rip"] < 1 << 47:
+        names = []
+        while stack.r[stack.PC] != 0:
+            pc, sp = stack.r[stack.PC], stack.r[stack.SP]
+            if pc < 1 << (8 * self.target.processor.pointer - 1):
                 return names + ["nowhere"]
-            names.append(self.name(r["Rip"] - (1 if names and names[-1] != "|" else 0)))
-            rsp = r["Rsp"]
-            if self.step(r):
+            names.append(self.name(pc - (1 if names and names[-1] != "|" else 0)))
+            if stack.step():
                 names.append("|")
-            if r["Rsp"] <= rsp or len(names) > 60:
+            if stack.r[stack.SP] <= sp or len(names) > 60:
                 raise Failure("a stack that does not end: " + " ".join(names))
         return names
 
@@ -213,13 +171,14 @@ def check_lists(m):
     check(all(stamp in (m.load(name).timestamp, None) for name, (_, _, stamp) in m.modules.items()),
           "time stamps are those of the files")
     build, version = BUILDS[m.era]
-    lab = f"{build}.1.amd64fre.poolkd_lab".encode()
+    flavour = "amd64fre" if m.target.processor.name == "x64" else "x86fre"
+    lab = f"{build}.1.{flavour}.poolkd_lab".encode()
     check(m.target.must_read(m.symbol("NtBuildLab"), len(lab)) == lab, "NtBuildLab")
-    check(m.value(KUSER + 0x260, 4) == build and (m.value(KUSER + 0x26C, 4), m.value(KUSER + 0x270, 4)) == version,
+    check(m.value(m.shared_data + 0x260, 4) == build and (m.value(m.shared_data + 0x26C, 4), m.value(m.shared_data + 0x270, 4)) == version,
           f"KUSER_SHARED_DATA: {version[0]}.{version[1]}.{build}")
     kdbg = m.value(struct.unpack_from("<Q", m.target.request(GET_VERSION)[1], 32)[0])
     check(m.value(kdbg + 0x14, 4) == (0x340 if m.era == 7 else 0x380), "size of the data block")
-    check(m.target.must_read(KUSER + 0x30, 20).decode("utf-16le") == "C:\\Windows", "and the system root")
+    check(m.target.must_read(m.shared_data + 0x30, 20).decode("utf-16le") == "C:\\Windows", "and the system root")
 
 
 def processes(m):
@@ -230,18 +189,36 @@ def processes(m):
     return result
 
 
+def physical_page(m, page):
+    return b"".join(m.target.read(page + half, 2048, physical=True)[1] for half in (0, 2048))
+
+
+def directories(m, root):
+    """Physical addresses of the tables that resolve the top bits of an address: one, on x86 with PAE four."""
+    if m.pointer == 8 or m.offset("_MMPTE_SIZE") == 4:
+        return [root]
+    return [entry & 0xFFFFFFFFF000 for entry in struct.unpack_from("<4Q", physical_page(m, root))]
+
+
+def top_entries(m, root):
+    size = m.offset("_MMPTE_SIZE")
+    return [entry for page in directories(m, root)
+            for entry in struct.unpack(f"<{4096 // size}{'IQ'[size // 8]}", physical_page(m, page))]
+
+
 def check_spaces(m):
     found = processes(m)
     check(list(found) == ["System", "smss.exe", "csrss.exe"], f"processes: {' '.join(found)}")
     roots = {name: m.value(p + m.offset("_KPROCESS_DirectoryTableBase")) for name, p in found.items()}
     check(len(set(roots.values())) == 3, "each has its own page map")
-    tables = {name: struct.unpack("<512Q", b"".join(m.target.read(root + half, 2048, physical=True)[1] for half in (0, 2048)))
-              for name, root in roots.items()}
-    differ = [i for i in range(256, 512) if len({t[i] & ~0xE60 for t in tables.values()}) > 1]
-    check(len(differ) == 1 and all(t[differ[0]] & 0xFFFFFFFFF000 == roots[n] for n, t in tables.items()),
+    tables = {name: top_entries(m, root) for name, root in roots.items()}
+    half = len(tables["System"]) // 2
+    differ = [i for i in range(half, 2 * half) if len({t[i] & ~0xE60 for t in tables.values()}) > 1]
+    frames = {name: [t[i] & 0xFFFFFFFFF000 for i in differ] for name, t in tables.items()}
+    check(frames == {name: directories(m, root) for name, root in roots.items()},
           f"the system halves are the same but for the self map, entry {differ[0]:x}")
-    check(not any(tables["System"][:256]), "nothing is mapped below system space")
-    check(all(t[0xFF] != 0 for n, t in tables.items() if n != "System"), "the others have pages of their own")
+    check(not any(tables["System"][:half]), "nothing is mapped below system space")
+    check(all(t[half - 1] != 0 for n, t in tables.items() if n != "System"), "the others have pages of their own")
     for name, virtual_size, start, _, _ in m.nt.sections:
         present = m.target.read(m.kernel_base + start, 8)[0] == 0
         if name in ("INIT", ".reloc"):
@@ -259,7 +236,7 @@ def check_stacks(m, found):
                 raise Failure(f"the stack of thread {thread:x} has no guard page")
             start = m.value(thread + m.offset("_ETHREAD_StartAddress"))
             running = m.value(thread + m.offset("_KTHREAD_State"), 1) == 2
-            stack = m.walk(m.context() if running else m.switched_out(thread))
+            stack = m.walk(m.running() if running else m.switched_out(thread))
             if not running and len(stack) == 1:
                 names.append(m.name(start) + " (not started)")
                 continue
@@ -273,7 +250,7 @@ def check_stacks(m, found):
 
 def check_running(m, leaky):
     target = m.target
-    before = m.value(m.symbol("LeakyLiveBlocks", "leaky.sys")) if leaky else 0
+    before = m.value(m.symbol("LeakyLiveBlocks", "leaky.sys"), 8) if leaky else 0
     target.loads = []
     target.go_over()
 
@@ -294,7 +271,7 @@ def check_running(m, leaky):
     for attempt in range(6):
         target.link.send_bytes(b"b")
         target.wait_stop(10)
-        stack = m.walk(m.context())
+        stack = m.walk(m.running())
         check("|" in stack and stack[-1] in ("ntoskrnl!KiStartSystemThread", "ntoskrnl!KiSystemStartup"),
               "break-in: " + " ".join(stack))
         if attempt < 5:
@@ -312,20 +289,23 @@ def check_running(m, leaky):
     check(m.unicode(slot + m.offset("_UNLOADED_DRIVERS_Name")) == "late.sys" and m.value(m.symbol("MmLastUnloadedDriver"), 4) == 1,
           "but among the unloaded drivers")
     if leaky:
-        check(m.value(m.symbol("LeakyLiveBlocks", "leaky.sys")) > before, "the leak runs after the first go")
+        check(m.value(m.symbol("LeakyLiveBlocks", "leaky.sys"), 8) > before, "the leak runs after the first go")
     check(m.value(m.symbol("ExpTimeRefreshCount"), 4) > 0, "the deferred call of a timer runs")
-    spins = [m.value(m.symbol("ExpSpinCount") + 8 * i) for i in range(2)]
+    spins = [m.value(m.symbol("ExpSpinCount") + 8 * i, 8) for i in range(2)]
     if any(spins):
         check(min(spins) * 2 > max(spins), f"threads of one priority share the processor: {spins}")
 
 
 def check_paged_pool(m):
     """Counts the states of paged pool pages; with trim=on some must have left."""
-    pte_base, start = m.value(m.symbol("MmPteBase")), m.value(m.symbol("MmPagedPoolStart"))
-    entries = b"".join(m.target.must_read(pte_base + ((start + (page << 12)) >> 9 & 0x7FFFFFFFF8), 2048) for page in (0, 256))
+    pte_base, start, size = m.value(m.symbol("MmPteBase")), m.value(m.symbol("MmPagedPoolStart")), m.offset("_MMPTE_SIZE")
+    first = pte_base + ((start & 0xFFFFFFFFFFFF) >> 12) * size
+    entries = b"".join(m.target.must_read(first + at, 512 * size // 2) for at in (0, 512 * size // 2))
+    paged_out = 12 if size == 4 else 32  # where an entry has the place in the page file
     counts = {"valid": 0, "transition": 0, "page file": 0, "demand zero": 0}
-    for page, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
-        kind = "valid" if entry & 1 else "transition" if entry & 0x800 else "page file" if entry >> 32 else "demand zero"
+    for page in range(512):
+        entry = int.from_bytes(entries[page * size:(page + 1) * size], "little")
+        kind = "valid" if entry & 1 else "transition" if entry & 0x800 else "page file" if entry >> paged_out else "demand zero"
         if entry:
             counts[kind] += 1
             if (m.target.read(start + (page << 12), 8)[0] == 0) != (kind == "valid"):
@@ -346,11 +326,14 @@ def check_faults(m):
     target.go(status=0x80010001)
     target.wait_stop(10)
     check(any("Fatal System Error: 0x0000001e" in text for text in target.prints), "which nobody handles: bug check 1E")
-    check(m.name(target.pc()) == "ntoskrnl!DbgBreakPointWithStatus" and m.context()["Rcx"] == 3, "with status 3")
-    data = struct.unpack("<5Q", target.must_read(m.symbol("KiBugcheckData"), 40))
-    check(data[0] == 0x1E and data[1] == 0xFFFFFFFFC0000005 and data[2] == 0x1000, "KiBugcheckData")
-    stack = m.walk(m.context())
-    check(stack[-1] == "nowhere" and {"ntoskrnl!KeBugCheckEx", "ntoskrnl!KiPageFault"} <= set(stack), "stack: " + " ".join(stack))
+    status = m.registers()["Rcx" if m.pointer == 8 else "Eax"]
+    routine, page_fault = (("DbgBreakPointWithStatus", "KiPageFault") if m.pointer == 8 else
+                           ("RtlpBreakWithStatusInstruction", "KiTrap0E"))
+    check(m.name(target.processor.narrow(target.pc())) == f"ntoskrnl!{routine}" and status == 3, "with status 3")
+    data = [m.value(m.symbol("KiBugcheckData") + m.pointer * i) for i in range(5)]
+    check(data[:3] == [0x1E, target.processor.narrow(0xFFFFFFFFC0000005), 0x1000], "KiBugcheckData")
+    stack = m.walk(m.running())
+    check(stack[-1] == "nowhere" and {"ntoskrnl!KeBugCheckEx", f"ntoskrnl!{page_fault}"} <= set(stack), "stack: " + " ".join(stack))
 
 
 def main():
