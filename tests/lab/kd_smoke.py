@@ -514,9 +514,9 @@ def check_late(sock, processor):
     target.go_over()
 
 
-def qemu_command(out, pipe, sock, append, memory, initrd):
+def qemu_command(out, pipe, sock, append, memory, initrd, processors=1):
     command = [*processor_of(out).emulator, "-M", "pc", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-user-config",
-               "-m", str(memory), "-kernel", f"{out}/loader.elf", "-initrd", initrd, "-append", append,
+               "-m", str(memory), "-smp", str(processors), "-kernel", f"{out}/loader.elf", "-initrd", initrd, "-append", append,
                "-chardev", f"socket,id=kd,path={sock},server=on,wait=on", "-debugcon", "stdio"]
     if pipe == "com1":
         return command + ["-serial", "chardev:kd"]
@@ -529,6 +529,7 @@ def main():
     parser.add_argument("--kd", choices=("virtio", "com1"), default="virtio")
     parser.add_argument("--append", default="scenario=idle kaslr=off", help="further words of the boot command line")
     parser.add_argument("--memory", type=int, default=128)
+    parser.add_argument("--processors", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2, help="length of each measurement")
     parser.add_argument("--late", action="store_true", help="check only that a debugger may come late and come again")
     parser.add_argument("--only-measure", action="store_true", help="skip the checks")
@@ -539,7 +540,7 @@ def main():
     initrd = ",".join([str(out / "ntoskrnl.exe")] + sorted(map(str, out.glob("*.sys"))))
     with tempfile.TemporaryDirectory() as folder:
         sock = os.path.join(folder, "kd.sock")
-        command = qemu_command(out, options.kd, sock, f"kd={options.kd} {options.append}", options.memory, initrd)
+        command = qemu_command(out, options.kd, sock, f"kd={options.kd} {options.append}", options.memory, initrd, options.processors)
         if options.late:
             command = [word.replace("wait=on", "wait=off") for word in command]
         if options.gdb:

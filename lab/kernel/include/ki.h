@@ -97,6 +97,15 @@ BOOLEAN KeDisableInterrupts(VOID);
 VOID KeRestoreInterrupts(BOOLEAN Enable);
 VOID KeStallExecutionProcessor(ULONG Microseconds);
 
+// The lock alone, for those who are at DISPATCH_LEVEL or above already.
+VOID KxAcquireSpinLock(PKSPIN_LOCK SpinLock);
+BOOLEAN KxTryToAcquireSpinLock(PKSPIN_LOCK SpinLock);
+VOID KxReleaseSpinLock(PKSPIN_LOCK SpinLock);
+// A moment within a loop that waits for another processor.
+VOID KiSpinWait(VOID);
+// Makes the other processors forget their translations: they have done so when this returns.
+VOID KeFlushOtherTbs(VOID);
+
 // The value of `Name=` on the boot command line, copied and terminated; FALSE when the word is absent.
 BOOLEAN KeGetBootOption(PCSTR Name, PCHAR Value, SIZE_T ValueSize);
 // TRUE when `Name=Value` was given; Default when `Name=` was not given at all.
@@ -165,6 +174,15 @@ VOID KdInitSystem(VOID);
 // block's ProcessorState holds Special registers and a copy of Context. Changes go into Context and SpecialRegisters,
 // which are loaded afterwards. TRUE when the debugger handled the exception.
 BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN FirstChance);
+// The same for a processor that the debugger went over to while another one has stopped the machine. Returns the
+// processor that the debugger wants next, MAXIMUM_PROCESSORS when it let this one go.
+ULONG KdpReportFrozen(PCONTEXT Context);
+// Lets the debugger talk to another processor; returns when it is back.
+VOID KeSwitchFrozenProcessor(ULONG Processor);
+extern KSPIN_LOCK KdpDebuggerLock; // held by the processor that is in the debugger
+// Sleeps while *Word is Value; to be woken by an interrupt with KdpWakeVector after it was changed.
+VOID KdpSleepWhile(const volatile ULONG* Word, ULONG Value);
+VOID KdpInitializeIdleProcessor(VOID); // the timer of the current processor, for its sleep
 VOID KdpPrint(PCSTR Text, ULONG Length);
 // Asks the debugger's user; returns the length of the answer, which is not terminated.
 ULONG KdpPrompt(PCSTR Text, ULONG Length, PCHAR Response, ULONG ResponseSize);

@@ -14,13 +14,28 @@ void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t D
     KdSendPacket(KdTypeStateManipulate, header, sizeof header, static_cast<const uint8_t*>(Data), DataSize);
 }
 
+// The processor that a request is about: the one that reports, or one that stands; null when there is none such.
+static const KD_STOP* KdpProcessorOf(const KD_STOP* Stop, const KD_MESSAGE* Message, KD_STOP* Other) {
+    uint16_t processor = KdGet16(Message->Header + KdProcessorField);
+    if (processor == Stop->Processor) {
+        return Stop;
+    }
+    if (processor >= Stop->NumberProcessors) {
+        return nullptr;
+    }
+    *Other = *Stop;
+    Other->Processor = processor;
+    Other->Context = KdpSavedContext(processor);
+    Other->Special = KdpSavedSpecial(processor);
+    return Other;
+}
+
 static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
-    uint16_t processor = KdGet16(Message->Header + KdProcessorField);
     uint32_t wanted = KdGet32(fields + 8);
     uint32_t done = 0;
-    if (processor < Stop->NumberProcessors) {
-        done = KdpReadControl(Stop, processor, KdGet64(fields), KdpControlBuffer,
+    if (Stop != nullptr) {
+        done = KdpReadControl(Stop, KdGet64(fields), KdpControlBuffer,
                               wanted < sizeof KdpControlBuffer ? wanted : sizeof KdpControlBuffer);
     }
     KdPut32(fields + 12, done);
@@ -29,10 +44,9 @@ static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
 
 static void KdpServeWriteControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint8_t* fields = Message->Header + KdUnion;
-    uint16_t processor = KdGet16(Message->Header + KdProcessorField);
     uint32_t wanted = KdGet32(fields + 8);
-    bool done = processor < Stop->NumberProcessors && wanted <= Message->DataSize &&
-                KdpWriteControl(Stop, processor, KdGet64(fields), Message->Data, wanted);
+    bool done =
+        Stop != nullptr && wanted <= Message->DataSize && KdpWriteControl(Stop, KdGet64(fields), Message->Data, wanted);
     KdPut32(fields + 12, done ? wanted : 0);
     KdpReply(Message, done ? KdStatusSuccess : KdStatusUnsuccessful, nullptr, 0);
 }
@@ -87,13 +101,25 @@ static KD_CONTINUE KdpServeContinue(const KD_STOP* Stop, const KD_MESSAGE* Messa
         return KdContinueUnhandled;
     }
     if (WithControl) {
-        KdpSetControl(Stop, fields);
+        KdpSetTrace(Stop, fields);
+        for (uint16_t i = 0; i < Stop->NumberProcessors; i++) {
+            KdpSetDebugControl(i == Stop->Processor ? Stop->Special : KdpSavedSpecial(i), fields);
+        }
     }
     return KdContinueHandled;
 }
 
+// Has no answer: the other processor reports, or this one once more.
+static KD_CONTINUE KdpServeSwitch(const KD_STOP* Stop, const KD_MESSAGE* Message) {
+    KdpSelectedProcessor = KdGet16(Message->Header + KdProcessorField);
+    bool other = KdpSelectedProcessor != Stop->Processor && KdpSelectedProcessor < Stop->NumberProcessors;
+    return other ? KdContinueSwitch : KdContinueRepeat;
+}
+
 // Requests that are answered and leave the machine stopped; false for an unknown one.
-static bool KdpServeSimple(const KD_STOP* Stop, KD_MESSAGE* Message) {
+static bool KdpServeSimple(const KD_STOP* Reporter, KD_MESSAGE* Message) {
+    KD_STOP other;
+    const KD_STOP* Stop = KdpProcessorOf(Reporter, Message, &other);
     switch (KdGet32(Message->Header)) {
     case KdApiReadVirtualMemory: KdpServeRead(Message, false); return true;
     case KdApiWriteVirtualMemory: KdpServeWrite(Message, false); return true;
@@ -133,7 +159,7 @@ KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message) {
     switch (KdGet32(Message->Header)) {
     case KdApiContinue: return KdpServeContinue(Stop, Message, false);
     case KdApiContinue2: return KdpServeContinue(Stop, Message, true);
-    case KdApiSwitchProcessor: return KdContinueRepeat;           // there is only this one, which reports again
+    case KdApiSwitchProcessor: return KdpServeSwitch(Stop, Message);
     case KdApiClearAllInternalBreakpoints: return KdContinueStay; // no answer, and none are kept
     case KdApiReboot: KdpRestartMachine(); return KdContinueStay;
     case KdApiCauseBugCheck: KdpStartBugCheck(); return KdContinueStay;

@@ -1,17 +1,19 @@
-// Reading and writing the stopped processor's CONTEXT, whole or in ranges.
+// Reading and writing a stopped processor's CONTEXT, whole or in ranges.
 #include "kdp.h"
 
 // Ranges written are gathered here and take effect together: the request whose range ends at the announced total
 // commits them.
 constexpr uint32_t KdStagingSize = 0x500;
 static uint8_t KdpStagedContext[KdStagingSize];
+static uint16_t KdpStagedProcessor;
 
 void KdpStartContext(const KD_STOP* Stop) {
     __builtin_memcpy(KdpStagedContext, Stop->Context, KdpContextSize);
+    KdpStagedProcessor = Stop->Processor;
 }
 
 void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
-    if (KdGet16(Message->Header + KdProcessorField) >= Stop->NumberProcessors) {
+    if (Stop == nullptr) {
         KdpReply(Message, KdStatusUnsuccessful, nullptr, 0);
         return;
     }
@@ -20,9 +22,7 @@ void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
 }
 
 void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
-    bool valid =
-        KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && Message->DataSize >= KdpContextSize;
-    if (!valid || !KdpContextSent) {
+    if (Stop == nullptr || Message->DataSize < KdpContextSize || !KdpContextSent) {
         KdpReply(Message, KdStatusUnsuccessful, nullptr, 0);
         return;
     }
@@ -35,8 +35,7 @@ void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message) {
 static bool KdpContextRange(const KD_STOP* Stop, const KD_MESSAGE* Message, uint32_t* Offset, uint32_t* Count) {
     *Offset = KdGet32(Message->Header + KdUnion);
     *Count = KdGet32(Message->Header + KdUnion + 4);
-    return KdGet16(Message->Header + KdProcessorField) < Stop->NumberProcessors && *Offset <= KdpContextSize &&
-           *Count <= KdpContextSize - *Offset;
+    return Stop != nullptr && *Offset <= KdpContextSize && *Count <= KdpContextSize - *Offset;
 }
 
 void KdpServeGetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message) {
@@ -63,6 +62,9 @@ void KdpServeSetContextEx(const KD_STOP* Stop, KD_MESSAGE* Message) {
         KdPut32(copied, 0);
         KdpReply(Message, KdStatusUnsuccessful, nullptr, 0);
         return;
+    }
+    if (KdpStagedProcessor != Stop->Processor) {
+        KdpStartContext(Stop);
     }
     __builtin_memcpy(KdpStagedContext + offset, Message->Data, count);
     if (offset + count == total) {

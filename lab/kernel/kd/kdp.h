@@ -13,6 +13,7 @@ enum KD_CONTINUE {
     KdContinueRepeat,    // repeat the state change
     KdContinueHandled,   // go on, the exception is over
     KdContinueUnhandled, // go on, the exception goes to its handlers
+    KdContinueSwitch,    // KdpSelectedProcessor is to talk to the debugger
 };
 
 // The processor that reports.
@@ -62,6 +63,9 @@ uint32_t KdpQueryProtection(uint64_t Address);
 uint32_t KdpQueryAddressSpace(uint64_t Address); // 0 process, 1 session, 2 kernel
 // Where the x64 control space Selector lies that is an address: 0 control region, 1 its block, 3 current thread; 0 for
 // any other.
+// CONTEXT and KSPECIAL_REGISTERS of a processor that stands while another one reports.
+uint8_t* KdpSavedContext(uint16_t Processor);
+uint8_t* KdpSavedSpecial(uint16_t Processor);
 uint64_t KdpControlAddress(uint16_t Processor, uint64_t Selector);
 bool KdpReadMsr(uint32_t Msr, uint64_t* Value);
 bool KdpWriteMsr(uint32_t Msr, uint64_t Value);
@@ -78,11 +82,12 @@ extern "C" {
 extern bool KdpHideContextEx; // boot word kdnoex: GetContextEx and SetContextEx are unknown requests
 extern KD_BREAKPOINT KdpBreakpointTable[KdBreakpointTableSize];
 extern bool KdpContextSent; // the debugger has read the context of this stop
+extern uint16_t KdpSelectedProcessor;
 }
 
 KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exception, bool FirstChance);
 // Path is terminated, or null. Does nothing while no debugger is there.
-void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload);
+KD_CONTINUE KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload);
 
 // kdapi.cpp
 // -------------------------------------------------------------------------------------------------------------------
@@ -100,6 +105,7 @@ void KdpServeSearch(KD_MESSAGE* Message);
 void KdpServeFill(KD_MESSAGE* Message);
 void KdpServeQuery(KD_MESSAGE* Message);
 
+// Stop is here of the processor that the request names, or null when there is none such.
 void KdpStartContext(const KD_STOP* Stop);
 void KdpServeGetContext(const KD_STOP* Stop, KD_MESSAGE* Message);
 void KdpServeSetContext(const KD_STOP* Stop, KD_MESSAGE* Message);
@@ -133,11 +139,12 @@ extern const uint32_t KdpContextSize;
 uint64_t KdpProgramCounter(const KD_STOP* Stop);
 // Fills the control report of a state change; Stream holds the instruction bytes at the program counter.
 void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* Stream, uint32_t StreamSize);
-// What Continue2 asks for.
-void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union);
+// What Continue2 asks for: the trace flag for the processor that reports, debug registers for each.
+void KdpSetTrace(const KD_STOP* Stop, const uint8_t* Union);
+void KdpSetDebugControl(uint8_t* Special, const uint8_t* Union);
 // An address of a request in the one form that it is compared in.
 uint64_t KdpCanonicalAddress(uint64_t Address);
 // Control space Where of a processor: a selector on x64, an offset into KPROCESSOR_STATE on x86. Reads up to Size bytes
 // and returns how many, 0 when there is none such. Writes all of Size or nothing; returns whether it did.
-uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, uint8_t* Bytes, uint32_t Size);
-bool KdpWriteControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, const uint8_t* Bytes, uint32_t Size);
+uint32_t KdpReadControl(const KD_STOP* Stop, uint64_t Where, uint8_t* Bytes, uint32_t Size);
+bool KdpWriteControl(const KD_STOP* Stop, uint64_t Where, const uint8_t* Bytes, uint32_t Size);

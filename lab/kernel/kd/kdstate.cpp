@@ -4,6 +4,7 @@
 extern "C" {
 bool KdpHideContextEx;
 bool KdpContextSent;
+uint16_t KdpSelectedProcessor;
 }
 
 static void KdpFillState(const KD_STOP* Stop, uint8_t* State, uint32_t NewState) {
@@ -66,9 +67,9 @@ KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exceptio
     return KdpSendWaitContinue(Stop, state, nullptr, 0);
 }
 
-void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload) {
+KD_CONTINUE KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload) {
     if (KdDebuggerNotPresent != 0) {
-        return;
+        return KdContinueHandled;
     }
     uint32_t length = 0;
     constexpr uint32_t longest = 512; // with the terminator
@@ -89,5 +90,5 @@ void KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image
     KdPut32(load + 24, Image->CheckSum);
     KdPut32(load + 28, Image->Size);
     load[32] = Unload ? 1 : 0;
-    KdpSendWaitContinue(Stop, state, path, length);
+    return KdpSendWaitContinue(Stop, state, path, length);
 }

@@ -22,7 +22,20 @@ BOOLEAN KdpReport(PEXCEPTION_RECORD64 ExceptionRecord, PCONTEXT Context, BOOLEAN
     KD_EXCEPTION exception;
     __builtin_memcpy(&exception, ExceptionRecord, sizeof exception);
     KD_STOP stop = KdpDescribeStop(Context);
-    return KdpReportException(&stop, &exception, FirstChance != 0) == KdContinueHandled;
+    KD_CONTINUE end;
+    while ((end = KdpReportException(&stop, &exception, FirstChance != 0)) == KdContinueSwitch) {
+        KeSwitchFrozenProcessor(KdpSelectedProcessor);
+    }
+    return end == KdContinueHandled;
+}
+
+ULONG KdpReportFrozen(PCONTEXT Context) {
+    KD_STOP stop = KdpDescribeStop(Context);
+    KD_EXCEPTION exception = {};
+    exception.Code = static_cast<uint32_t>(STATUS_WAKE_SYSTEM_DEBUGGER);
+    exception.Address = KdpProgramCounter(&stop);
+    bool other = KdpReportException(&stop, &exception, true) == KdContinueSwitch;
+    return other ? KdpSelectedProcessor : MAXIMUM_PROCESSORS;
 }
 
 static void KdpReportImageChange(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTEXT Context, bool Unload) {
@@ -33,7 +46,9 @@ static void KdpReportImageChange(PCSTR Path, const KD_SYMBOLS_INFO* Info, PCONTE
     KD_STOP stop = KdpDescribeStop(Context);
     KD_IMAGE image = {Info->BaseOfDll, Info->ProcessId, static_cast<uint32_t>(Info->CheckSum),
                       static_cast<uint32_t>(Info->SizeOfImage)};
-    KdpReportImage(&stop, Path, &image, Unload);
+    while (KdpReportImage(&stop, Path, &image, Unload) == KdContinueSwitch) {
+        KeSwitchFrozenProcessor(KdpSelectedProcessor);
+    }
     KeRestoreInterrupts(enable);
 }
 
@@ -75,8 +90,12 @@ BOOLEAN KdPollBreakIn(VOID) {
         return FALSE;
     }
     BOOLEAN enable = KeDisableInterrupts();
-    bool wanted = KdpControlCPending || KdpPollForBreakIn();
-    KdpControlCPending = false;
+    bool wanted = false;
+    if (KxTryToAcquireSpinLock(&KdpDebuggerLock)) { // else another processor is at the pipe
+        wanted = KdpControlCPending || KdpPollForBreakIn();
+        KdpControlCPending = false;
+        KxReleaseSpinLock(&KdpDebuggerLock);
+    }
     KeRestoreInterrupts(enable);
     return wanted ? TRUE : FALSE;
 }

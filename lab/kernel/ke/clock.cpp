@@ -7,7 +7,8 @@ volatile ULONG64 KiInterruptTime; // 100 ns since start
 ULONG KeTimeIncrement = static_cast<ULONG>(KiClockIncrement);
 LIST_ENTRY KiTimerListHead = {&KiTimerListHead, &KiTimerListHead};
 KDPC KiTimerExpireDpc;
-LONGLONG KeBootTime; // 100 ns since 1601
+KSPIN_LOCK KiTimerLock; // the list of timers; with interrupts off
+LONGLONG KeBootTime;    // 100 ns since 1601
 }
 
 typedef struct _KUSER_SHARED_DATA KUSER_SHARED_DATA;
@@ -37,8 +38,32 @@ extern "C" LONGLONG KeQuerySystemTime(VOID) {
     return KeBootTime + static_cast<LONGLONG>(KiInterruptTime);
 }
 
+static BOOLEAN KiIsTimerDue(LONGLONG Now) {
+    KxAcquireSpinLock(&KiTimerLock);
+    BOOLEAN due = !IsListEmpty(&KiTimerListHead) &&
+                  CONTAINING_RECORD(KiTimerListHead.Flink, KTIMER, TimerListEntry)->DueTime.QuadPart <= Now;
+    KxReleaseSpinLock(&KiTimerLock);
+    return due;
+}
+
+// What the clock's interrupt means for the processor's own thread.
+static VOID KiUpdateRunTime(PKPRCB Prcb) {
+    PKTHREAD thread = Prcb->CurrentThread;
+    thread->KernelTime++;
+    if (thread != Prcb->IdleThread && --thread->Quantum <= 0) {
+        Prcb->QuantumEnd = TRUE;
+        HalRequestSoftwareInterrupt(DISPATCH_LEVEL);
+    }
+    (Prcb->DpcRoutineActive ? Prcb->DpcTime : Prcb->KernelTime)++;
+}
+
+// The clock interrupts the first processor, which keeps the time and passes the interrupt on to the others.
 extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME) {
     PKPRCB prcb = KeGetCurrentPrcb();
+    if (prcb->Number != 0) {
+        KiUpdateRunTime(prcb);
+        return;
+    }
     KeTickCount = KeTickCount + 1;
     KiInterruptTime = KiInterruptTime + KiClockIncrement;
     LONGLONG now = static_cast<LONGLONG>(KiInterruptTime);
@@ -47,21 +72,25 @@ extern "C" NOINLINE VOID KeClockInterruptNotify(PKTRAP_FRAME) {
     KiWriteTime(&SharedUserData->TickCount, static_cast<LONGLONG>(KeTickCount));
     SharedUserData->TickCountLowDeprecated = static_cast<ULONG>(KeTickCount);
 
-    if (!IsListEmpty(&KiTimerListHead) &&
-        CONTAINING_RECORD(KiTimerListHead.Flink, KTIMER, TimerListEntry)->DueTime.QuadPart <= now) {
+    if (KiIsTimerDue(now)) {
         KeInsertQueueDpc(&KiTimerExpireDpc, nullptr, nullptr);
     }
-    PKTHREAD thread = KeGetCurrentThread();
-    thread->KernelTime++;
-    if (thread != KiIdleThread && --thread->Quantum <= 0) {
-        prcb->QuantumEnd = TRUE;
-        HalRequestSoftwareInterrupt(DISPATCH_LEVEL);
-    }
-    (prcb->DpcRoutineActive ? prcb->DpcTime : prcb->KernelTime)++;
+    KiUpdateRunTime(prcb);
     KdCheckForDebugBreak();
 }
 
-// Sorted by due time. Interrupts are off.
+static BOOLEAN KiLockTimers(VOID) {
+    BOOLEAN enabled = KeDisableInterrupts();
+    KxAcquireSpinLock(&KiTimerLock);
+    return enabled;
+}
+
+static VOID KiUnlockTimers(BOOLEAN Enable) {
+    KxReleaseSpinLock(&KiTimerLock);
+    KeRestoreInterrupts(Enable);
+}
+
+// Sorted by due time. The lock is held.
 static VOID KiInsertTimer(PKTIMER Timer) {
     PLIST_ENTRY entry = KiTimerListHead.Blink;
     while (entry != &KiTimerListHead &&
@@ -89,7 +118,7 @@ extern "C" NTKERNELAPI VOID KeInitializeTimer(PKTIMER Timer) {
 }
 
 extern "C" NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc) {
-    BOOLEAN enabled = KeDisableInterrupts();
+    BOOLEAN enabled = KiLockTimers();
     BOOLEAN was_set = KiRemoveTimer(Timer);
     LONGLONG now = static_cast<LONGLONG>(KiInterruptTime);
     Timer->Header.SignalState = 0;
@@ -97,14 +126,14 @@ extern "C" NTKERNELAPI BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime
     Timer->Period = static_cast<ULONG>(Period);
     Timer->Dpc = Dpc;
     KiInsertTimer(Timer);
-    KeRestoreInterrupts(enabled);
+    KiUnlockTimers(enabled);
     return was_set;
 }
 
 extern "C" NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer) {
-    BOOLEAN enabled = KeDisableInterrupts();
+    BOOLEAN enabled = KiLockTimers();
     BOOLEAN was_set = KiRemoveTimer(Timer);
-    KeRestoreInterrupts(enabled);
+    KiUnlockTimers(enabled);
     return was_set;
 }
 
@@ -113,11 +142,11 @@ extern "C" NTKERNELAPI BOOLEAN KeCancelTimer(PKTIMER Timer) {
 extern "C" NOINLINE VOID KiTimerExpiration(VOID) {
     constexpr LONGLONG Millisecond = 10'000;
     for (;;) {
-        BOOLEAN enabled = KeDisableInterrupts();
+        BOOLEAN enabled = KiLockTimers();
         PKTIMER timer =
             IsListEmpty(&KiTimerListHead) ? nullptr : CONTAINING_RECORD(KiTimerListHead.Flink, KTIMER, TimerListEntry);
         if (timer == nullptr || timer->DueTime.QuadPart > static_cast<LONGLONG>(KiInterruptTime)) {
-            KeRestoreInterrupts(enabled);
+            KiUnlockTimers(enabled);
             return;
         }
         KiRemoveTimer(timer);
@@ -127,7 +156,7 @@ extern "C" NOINLINE VOID KiTimerExpiration(VOID) {
             KiInsertTimer(timer);
         }
         PKDPC dpc = timer->Dpc;
-        KeRestoreInterrupts(enabled);
+        KiUnlockTimers(enabled);
         if (dpc != nullptr) {
             KeInsertQueueDpc(dpc, nullptr, nullptr);
         }

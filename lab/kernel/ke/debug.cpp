@@ -46,15 +46,21 @@ extern "C" NOINLINE BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME Exc
     BOOLEAN enabled = KeDisableInterrupts();
     PKPRCB prcb = KeGetCurrentPrcb();
     KSPECIAL_REGISTERS* special = &prcb->ProcessorState.SpecialRegisters;
+    CONTEXT* context = &prcb->ProcessorState.ContextFrame;
+    BOOLEAN frozen = KeFreezeExecution();
     prcb->DebuggerSavedIRQL = KeGetCurrentIrql();
     KiSaveSpecial(special);
-    prcb->ProcessorState.ContextFrame = *Context;
+    *context = *Context;
 
     BOOLEAN service = Record->ExceptionCode == STATUS_BREAKPOINT && Record->NumberParameters > 0 &&
                       Record->ExceptionInformation[0] != BREAKPOINT_BREAK;
-    BOOLEAN handled = service ? KdpServeDebugService(Record, Context) : KdpReport(Record, Context, FirstChance);
+    BOOLEAN handled = service ? KdpServeDebugService(Record, context) : KdpReport(Record, context, FirstChance);
 
+    *Context = *context;
     KiRestoreSpecial(special);
+    if (frozen) {
+        KeThawExecution();
+    }
     KeRestoreInterrupts(enabled);
     return handled;
 }

@@ -10,7 +10,7 @@ extern "C" INIT_FUNCTION VOID KiInitializeKernel(const LOADER_PARAMETER_BLOCK* L
     KiLoaderBlock = *LoaderBlock;
     KiInitializeBootProcessor();
     KiWriteIrql(DISPATCH_LEVEL);
-    KiInitializeScheduler();
+    KiInitializeScheduler(KeGetCurrentPrcb());
     MmInitSystem();
     CmInitSystem();
     ExInitSystem();
@@ -42,11 +42,14 @@ static INIT_FUNCTION VOID KiStartScenario(VOID) {
 
 // Not in INIT, for it frees that section.
 extern "C" VOID Phase1Initialization(PVOID) {
+    KeStartAllProcessors();
+    MmSetActiveProcessors(KeNumberProcessors);
     PspStartBackground();
     KiStartScenario();
     MmFreeLoaderMemory();
     if (KeBootOptionIs("break", "on", TRUE)) {
         DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C);
     }
+    KiStartScheduling();
     PsTerminateSystemThread(STATUS_SUCCESS);
 }

@@ -1,5 +1,4 @@
-// Interrupt request levels and spin locks. With one processor, raising the level is the lock; the lock word is kept all
-// the same, so that a debugger sees who holds it.
+// Interrupt request levels and spin locks. A lock word shows a debugger who holds the lock: the thread, with bit 0 set.
 #include "ke.h"
 
 extern "C" NTKERNELAPI ULONG KeGetCurrentProcessorNumber(VOID) {
@@ -38,16 +37,35 @@ extern "C" NTKERNELAPI VOID KeLowerIrql(KIRQL NewIrql) {
     KiWriteIrql(NewIrql);
 }
 
+static ULONG_PTR KiLockHolder(VOID) {
+    return reinterpret_cast<ULONG_PTR>(KeGetCurrentThread()) | 1;
+}
+
+extern "C" BOOLEAN KxTryToAcquireSpinLock(PKSPIN_LOCK SpinLock) {
+    ULONG_PTR nobody = 0;
+    return __atomic_compare_exchange_n(SpinLock, &nobody, KiLockHolder(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+extern "C" VOID KxAcquireSpinLock(PKSPIN_LOCK SpinLock) {
+    while (!KxTryToAcquireSpinLock(SpinLock)) {
+        if (__atomic_load_n(SpinLock, __ATOMIC_RELAXED) == KiLockHolder()) {
+            KeBugCheckEx(SPIN_LOCK_ALREADY_OWNED, reinterpret_cast<ULONG_PTR>(SpinLock), *SpinLock, 0, 0);
+        }
+        KiSpinWait();
+    }
+}
+
+extern "C" VOID KxReleaseSpinLock(PKSPIN_LOCK SpinLock) {
+    __atomic_store_n(SpinLock, ULONG_PTR(0), __ATOMIC_RELEASE);
+}
+
 extern "C" NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
-    if (*SpinLock != 0) {
-        KeBugCheckEx(SPIN_LOCK_ALREADY_OWNED, reinterpret_cast<ULONG_PTR>(SpinLock), *SpinLock, 0, 0);
-    }
-    *SpinLock = reinterpret_cast<ULONG_PTR>(KeGetCurrentThread()) | 1;
+    KxAcquireSpinLock(SpinLock);
     return irql;
 }
 
 extern "C" NTKERNELAPI VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql) {
-    *SpinLock = 0;
+    KxReleaseSpinLock(SpinLock);
     KeLowerIrql(NewIrql);
 }

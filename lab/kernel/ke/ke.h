@@ -1,5 +1,6 @@
 // Private declarations of the kernel proper (ke/):
 //   init.cpp        order of start
+//   freeze.cpp      the other processors while one is in the debugger
 //   thread.cpp      ready queues, switching, waiting
 //   clock.cpp       tick, timers, system time          dpc.cpp    deferred procedure calls
 //   debug.cpp       the way of an exception to the debugger and of prints and image reports
@@ -55,7 +56,15 @@ extern "C" {
 // amd64, i386, pc
 VOID KiInitializeBootProcessor(VOID); // processor block, descriptor tables
 VOID HalInitializeProcessor(VOID);    // interrupt controllers and the clock, still masked by IRQL
+VOID HalInitializeLocalApic(VOID);    // of the current processor
+ULONG HalReadLocalApic(ULONG Register);
+VOID HalWriteLocalApic(ULONG Register, ULONG Value);
 VOID HalRequestSoftwareInterrupt(KIRQL Irql);
+ULONG HalQueryProcessorCount(VOID);
+VOID HalStartProcessor(ULONG Processor, ULONG_PTR StartPage);
+VOID HalRequestIpi(ULONG Processor, ULONG Vector);
+VOID HalRequestNmi(ULONG Processor);
+VOID KeStartAllProcessors(VOID); // the others; one that does not come is told in a print
 VOID HalEndSystemInterrupt(VOID);
 VOID HalSetTaskPriority(UCHAR Priority); // of the interrupt controller; vectors of its class and below wait
 LONGLONG HalQueryRealTimeClock(VOID);    // 100 ns since 1601
@@ -73,7 +82,8 @@ VOID KeContextFromKframes(const KTRAP_FRAME* TrapFrame, const KEXCEPTION_FRAME* 
 VOID KeContextToKframes(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, const CONTEXT* Context);
 
 // thread.cpp, clock.cpp, dpc.cpp
-VOID KiInitializeScheduler(VOID);
+VOID KiInitializeScheduler(PKPRCB Prcb);
+VOID KiStartScheduling(VOID); // until then only the first processor runs threads
 VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, PVOID StackLimit, PVOID SystemRoutine,
                         PVOID StartRoutine, PVOID StartContext, KPRIORITY Priority);
 VOID KiReadyThread(PKTHREAD Thread);
@@ -88,12 +98,16 @@ VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame);
 VOID KiInitializeSystemTime(VOID);
 LONGLONG KeQuerySystemTime(VOID); // 100 ns since 1601
 DECLSPEC_NORETURN VOID KiIdleLoop(VOID);
-extern PKTHREAD KiIdleThread;
 extern volatile ULONG64 KiInterruptTime;
 
 // debug.cpp, kdblock.cpp
 BOOLEAN KdTrap(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame, PEXCEPTION_RECORD64 Record, PCONTEXT Context,
                BOOLEAN FirstChance);
+// Enters the debugger: when this returns the other processors stand. FALSE when this one was in it already.
+BOOLEAN KeFreezeExecution(VOID);
+VOID KeThawExecution(VOID);
+BOOLEAN KiFreezeTargetExecution(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame);
+extern KSPIN_LOCK KiDispatcherLock; // lists of threads
 VOID KdInitializeBlocks(VOID);
 VOID KdCheckForDebugBreak(VOID);
 VOID DbgLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry);
@@ -103,6 +117,7 @@ VOID DbgUnLoadImageSymbols(PCSTR Path, PKLDR_DATA_TABLE_ENTRY Entry);
 VOID MmInitSystem(VOID);
 VOID MmFreeLoaderMemory(VOID); // the INIT section of the kernel, and the low mapping of the loader
 VOID MmInitializeSharedData(VOID);
+VOID MmSetActiveProcessors(ULONG Count); // shown to everybody
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, PKTRAP_FRAME TrapFrame);
 VOID PsInitSystem(VOID);
 VOID MmInitializeLoadedModuleList(VOID);

@@ -1,19 +1,38 @@
-// The scheduler: 32 priorities, round robin within one. With one processor, DISPATCH_LEVEL is the dispatcher lock.
+// The scheduler: 32 priorities, round robin within one. A thread that is ready is on a list of the processor on which
+// it is to run (NextProcessor), and only that one takes it from there. After a wait it is the next processor's turn, so
+// that threads come about. A thread whose registers are not yet all saved on its old processor is SwapBusy, and passed
+// over.
 #include "ke.h"
 
 constexpr UCHAR ThreadObject = 6;
 
 extern "C" {
-PKTHREAD KiIdleThread;
+KSPIN_LOCK KiDispatcherLock;
 }
 
-extern "C" VOID KiInitializeScheduler(VOID) {
-    PKPRCB prcb = KeGetCurrentPrcb();
-    for (LIST_ENTRY& head : prcb->DispatcherReadyListHead) {
+static volatile BOOLEAN KiScheduling;
+
+extern "C" VOID KiInitializeScheduler(PKPRCB Prcb) {
+    for (LIST_ENTRY& head : Prcb->DispatcherReadyListHead) {
         InitializeListHead(&head);
     }
-    for (auto& data : prcb->DpcData) {
+    for (auto& data : Prcb->DpcData) {
         InitializeListHead(&data.DpcListHead);
+    }
+}
+
+static VOID KiRequestDispatch(PKPRCB Prcb) {
+    if (Prcb == KeGetCurrentPrcb()) {
+        HalRequestSoftwareInterrupt(DISPATCH_LEVEL);
+    } else {
+        HalRequestIpi(Prcb->Number, KiSoftwareVector(DISPATCH_LEVEL));
+    }
+}
+
+extern "C" VOID KiStartScheduling(VOID) {
+    KiScheduling = TRUE;
+    for (ULONG i = 1; i < KeNumberProcessors; i++) {
+        KiRequestDispatch(KiProcessorBlock[i]);
     }
 }
 
@@ -32,8 +51,10 @@ static VOID KiPrepareThread(PKTHREAD Thread, PKPROCESS Process, PVOID StackTop, 
     Thread->Quantum = KiThreadQuantum;
     Thread->State = Initialized;
     KeInitializeTimer(&Thread->Timer);
+    KxAcquireSpinLock(&KiDispatcherLock);
     InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
     Process->StackCount++;
+    KxReleaseSpinLock(&KiDispatcherLock);
 }
 
 // Prepares Thread so that its first switch enters SystemRoutine(StartRoutine, StartContext) at PASSIVE_LEVEL. Without a
@@ -48,32 +69,47 @@ extern "C" VOID KeInitializeThread(PKTHREAD Thread, PKPROCESS Process, PVOID Sta
     KiInitializeContextThread(Thread, StackTop, SystemRoutine, StartRoutine, StartContext);
 }
 
-static PLIST_ENTRY KiReadyList(KPRIORITY Priority) {
-    return &KeGetCurrentPrcb()->DispatcherReadyListHead[Priority];
+static PKPRCB KiProcessorOf(PKTHREAD Thread) {
+    return KiProcessorBlock[Thread->NextProcessor];
 }
 
 static VOID KiInsertReady(PKTHREAD Thread) {
+    PKPRCB prcb = KiProcessorOf(Thread);
+    KxAcquireSpinLock(&KiDispatcherLock);
     Thread->State = Ready;
     Thread->ReadyTime = static_cast<ULONG>(KeTickCount);
-    InsertTailList(KiReadyList(Thread->Priority), &Thread->WaitListEntry);
-    KeGetCurrentPrcb()->ReadySummary |= 1u << Thread->Priority;
+    KPRIORITY priority = Thread->Priority;
+    InsertTailList(&prcb->DispatcherReadyListHead[priority], &Thread->WaitListEntry);
+    prcb->ReadySummary |= 1u << priority;
+    KxReleaseSpinLock(&KiDispatcherLock);
 }
 
-// The ready thread of highest priority, at least Lowest, taken off its list; null when there is none.
+// The current processor's ready thread of highest priority, at least Lowest, taken off its list; null when there is
+// none.
 static PKTHREAD KiSelectReadyThread(KPRIORITY Lowest) {
     PKPRCB prcb = KeGetCurrentPrcb();
-    for (KPRIORITY priority = KiHighestPriority; priority >= Lowest; priority--) {
-        PLIST_ENTRY head = KiReadyList(priority);
+    PKTHREAD thread = nullptr;
+    if (prcb->Number != 0 && !KiScheduling) {
+        return nullptr;
+    }
+    KxAcquireSpinLock(&KiDispatcherLock);
+    for (KPRIORITY priority = KiHighestPriority; priority >= Lowest && thread == nullptr; priority--) {
+        PLIST_ENTRY head = &prcb->DispatcherReadyListHead[priority];
         if (IsListEmpty(head)) {
             continue;
         }
-        PKTHREAD thread = CONTAINING_RECORD(RemoveHeadList(head), KTHREAD, WaitListEntry);
+        PKTHREAD first = CONTAINING_RECORD(head->Flink, KTHREAD, WaitListEntry);
+        if (first->SwapBusy && first != prcb->CurrentThread) {
+            continue;
+        }
+        thread = first;
+        RemoveEntryList(&thread->WaitListEntry);
         if (IsListEmpty(head)) {
             prcb->ReadySummary &= ~(1u << priority);
         }
-        return thread;
     }
-    return nullptr;
+    KxReleaseSpinLock(&KiDispatcherLock);
+    return thread;
 }
 
 // From the current thread, whose new state is set, to Thread. Returns when the former runs again.
@@ -87,17 +123,23 @@ static VOID KiSwapThread(PKTHREAD Thread) {
     Thread->Quantum = KiThreadQuantum;
     if (Thread != old) {
         KiSwapContext(old, Thread);
+    } else {
+        old->SwapBusy = FALSE;
     }
 }
 
 extern "C" VOID KiReadyThread(PKTHREAD Thread) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
-    PKPRCB prcb = KeGetCurrentPrcb();
+    PKPRCB prcb = KiProcessorOf(Thread);
     KiInsertReady(Thread);
-    PKTHREAD current = KeGetCurrentThread();
-    if (current != KiIdleThread && Thread->Priority > current->Priority) {
+    PKTHREAD current = prcb->CurrentThread;
+    if (current == prcb->IdleThread) {
+        if (prcb != KeGetCurrentPrcb()) {
+            KiRequestDispatch(prcb); // it sleeps; else it looks for itself
+        }
+    } else if (Thread->Priority > current->Priority) {
         prcb->NextThread = Thread; // a hint that somebody waits; KiQuantumEnd chooses
-        HalRequestSoftwareInterrupt(DISPATCH_LEVEL);
+        KiRequestDispatch(prcb);
     }
     KeLowerIrql(irql);
 }
@@ -107,12 +149,13 @@ extern "C" NOINLINE VOID KiQuantumEnd(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     PKTHREAD current = KeGetCurrentThread();
     prcb->NextThread = nullptr;
-    if (current == KiIdleThread) {
+    if (current == prcb->IdleThread) {
         return; // it looks for itself
     }
     PKTHREAD next = KiSelectReadyThread(current->Priority);
     current->Quantum = KiThreadQuantum;
     if (next != nullptr) {
+        current->SwapBusy = TRUE;
         KiInsertReady(current);
         KiSwapThread(next);
     }
@@ -121,12 +164,13 @@ extern "C" NOINLINE VOID KiQuantumEnd(VOID) {
 // The current thread, which is waiting or dead, gives the processor up. At DISPATCH_LEVEL.
 static NOINLINE VOID KiCommitThreadWait(VOID) {
     PKTHREAD next = KiSelectReadyThread(KiLowestPriority);
-    KiSwapThread(next != nullptr ? next : KiIdleThread);
+    KiSwapThread(next != nullptr ? next : KeGetCurrentPrcb()->IdleThread);
 }
 
 extern "C" VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus) {
     if (Thread->State == Waiting) {
         Thread->WaitStatus = WaitStatus;
+        Thread->NextProcessor = (Thread->NextProcessor + 1) % KeNumberProcessors;
         KiReadyThread(Thread);
     }
 }
@@ -134,6 +178,7 @@ extern "C" VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus) {
 extern "C" NTKERNELAPI NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN, PLARGE_INTEGER Interval) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     PKTHREAD thread = KeGetCurrentThread();
+    thread->SwapBusy = TRUE;
     thread->State = Waiting;
     thread->WaitMode = WaitMode;
     thread->WaitReason = DelayExecution;
@@ -158,13 +203,15 @@ extern "C" DECLSPEC_NORETURN VOID KeTerminateThread(VOID) {
     KfRaiseIrql(DISPATCH_LEVEL);
     PKTHREAD thread = KeGetCurrentThread();
     thread->State = Terminated;
+    KxAcquireSpinLock(&KiDispatcherLock);
     RemoveEntryList(&thread->ThreadListEntry);
     thread->Process->StackCount--;
+    KxReleaseSpinLock(&KiDispatcherLock);
     KiCommitThreadWait();
     __builtin_trap();
 }
 
-// What runs when nothing else can, at DISPATCH_LEVEL on the boot stack.
+// What runs when nothing else can, at DISPATCH_LEVEL on the stack on which the processor was started.
 extern "C" NOINLINE DECLSPEC_NORETURN VOID KiIdleLoop(VOID) {
     PKPRCB prcb = KeGetCurrentPrcb();
     for (;;) {
@@ -180,6 +227,8 @@ extern "C" NOINLINE DECLSPEC_NORETURN VOID KiIdleLoop(VOID) {
             KiSwapThread(next);
             continue;
         }
-        __asm__ volatile("sti; hlt" : : : "memory");
+        if (prcb->ReadySummary == 0 || !KiScheduling) {
+            __asm__ volatile("sti; hlt" : : : "memory");
+        }
     }
 }

@@ -2,6 +2,7 @@
 // stays in a frame that no page table names.
 #include "mm.h"
 
+constexpr ULONG_PTR MiFaultProtection = 0x1; // the page is there
 constexpr ULONG_PTR MiFaultWrite = 0x2;
 constexpr ULONG_PTR MiFaultExecute = 0x10;
 constexpr ULONG MiPageFileSlots = 1024;
@@ -34,8 +35,11 @@ static PFN_NUMBER MiResolveAbsentPage(const MMPTE* Pte, BOOLEAN* Zero) {
 static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address) {
     PVOID page = reinterpret_cast<PVOID>(Address & ~ULONG_PTR(PAGE_SIZE - 1));
     PMMPTE pte = MiFindPte(Address);
-    if (pte == nullptr || (pte->u.Long & MM_PTE_VALID) != 0) {
+    if (pte == nullptr) {
         return FALSE;
+    }
+    if ((pte->u.Long & MM_PTE_VALID) != 0) {
+        return TRUE; // another processor was here first
     }
     BOOLEAN zero;
     PFN_NUMBER frame = MiResolveAbsentPage(pte, &zero);
@@ -54,7 +58,7 @@ static BOOLEAN MiResolvePagedPoolFault(ULONG_PTR Address) {
 // explains stop the machine here. Unlike NT this resolves paged pool at DISPATCH_LEVEL too: nothing needs a disk.
 extern "C" NOINLINE NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, PKTRAP_FRAME TrapFrame) {
     KeGetCurrentPrcb()->PageFaultCount++;
-    if (KeGetCurrentIrql() <= DISPATCH_LEVEL && MiIsPagedPoolAddress(Address)) {
+    if (KeGetCurrentIrql() <= DISPATCH_LEVEL && (FaultCode & MiFaultProtection) == 0 && MiIsPagedPoolAddress(Address)) {
         KIRQL irql = MiLock();
         BOOLEAN resolved = MiResolvePagedPoolFault(Address);
         MiUnlock(irql);
@@ -103,5 +107,6 @@ extern "C" VOID MmTrimPagedPool(ULONG Pages) {
         KiFlushPage(page);
         Pages--;
     }
+    KeFlushOtherTbs();
     MiUnlock(irql);
 }

@@ -12,12 +12,29 @@ PVOID MiScratchWindow;
 
 typedef struct _KUSER_SHARED_DATA KUSER_SHARED_DATA;
 
+static ULONG MiLockHolder; // the processor's number and 1
+static ULONG MiLockDepth;
+
 KIRQL MiLock(VOID) {
     KIRQL irql = KeGetCurrentIrql();
-    return irql < DISPATCH_LEVEL ? KfRaiseIrql(DISPATCH_LEVEL) : irql;
+    if (irql < DISPATCH_LEVEL) {
+        KfRaiseIrql(DISPATCH_LEVEL);
+    }
+    ULONG self = KeGetCurrentProcessorNumber() + 1;
+    ULONG nobody = 0;
+    while (__atomic_load_n(&MiLockHolder, __ATOMIC_RELAXED) != self &&
+           !__atomic_compare_exchange_n(&MiLockHolder, &nobody, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        nobody = 0;
+        KiSpinWait();
+    }
+    MiLockDepth++;
+    return irql;
 }
 
 VOID MiUnlock(KIRQL Irql) {
+    if (--MiLockDepth == 0) {
+        __atomic_store_n(&MiLockHolder, 0u, __ATOMIC_RELEASE);
+    }
     KeLowerIrql(Irql);
 }
 
@@ -56,7 +73,11 @@ extern "C" INIT_FUNCTION VOID MmInitializeSharedData(VOID) {
     data->NtMinorVersion = KiMinorVersion;
     data->NumberOfPhysicalPages = static_cast<ULONG>(MmNumberOfPhysicalPages);
     data->QpcFrequency = 10'000'000;
-    data->ActiveProcessorCount = 1;
+    MmSetActiveProcessors(1);
+}
+
+extern "C" VOID MmSetActiveProcessors(ULONG Count) {
+    reinterpret_cast<KUSER_SHARED_DATA*>(LAB_SHARED_DATA)->ActiveProcessorCount = Count;
 }
 
 extern "C" INIT_FUNCTION VOID MmInitSystem(VOID) {

@@ -132,19 +132,34 @@ BOOLEAN MiMapNewPages(PVOID Address, SIZE_T Pages, MMPTE_BITS Protection) {
 }
 
 VOID MiUnmapPages(PVOID Address, SIZE_T Pages, BOOLEAN Free) {
+    // First no processor can reach the pages any more, then they are given to others.
+    constexpr MMPTE_BITS going = MM_PTE_ACCESSED_DIRTY;
+    KIRQL irql = MiLock();
     PUCHAR address = static_cast<PUCHAR>(Address);
-    for (SIZE_T i = 0; i < Pages; i++, address += PAGE_SIZE) {
-        PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address));
-        if (pte == nullptr) {
-            continue;
-        }
-        MMPTE old = *pte;
-        pte->u.Long = 0;
-        KiFlushPage(address);
-        if (Free && (old.u.Long & MM_PTE_VALID) != 0) {
-            MiInsertPageInFreeList(MiFrameOf(&old));
+    BOOLEAN any = FALSE;
+    for (SIZE_T i = 0; i < Pages; i++) {
+        PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address + i * PAGE_SIZE));
+        if (pte != nullptr) {
+            BOOLEAN valid = (pte->u.Long & MM_PTE_VALID) != 0;
+            pte->u.Long = valid ? (pte->u.Long & MM_PTE_FRAME) | going : 0;
+            any |= valid;
+            KiFlushPage(address + i * PAGE_SIZE);
         }
     }
+    if (any) {
+        KeFlushOtherTbs();
+    }
+    for (SIZE_T i = 0; i < Pages; i++) {
+        PMMPTE pte = MiFindPte(reinterpret_cast<ULONG_PTR>(address + i * PAGE_SIZE));
+        if (pte != nullptr && pte->u.Long != 0) {
+            PFN_NUMBER frame = MiFrameOf(pte);
+            pte->u.Long = 0;
+            if (Free) {
+                MiInsertPageInFreeList(frame);
+            }
+        }
+    }
+    MiUnlock(irql);
 }
 
 VOID MiProtectPages(PVOID Address, SIZE_T Pages, MMPTE_BITS Protection) {
@@ -156,6 +171,7 @@ VOID MiProtectPages(PVOID Address, SIZE_T Pages, MMPTE_BITS Protection) {
             KiFlushPage(address);
         }
     }
+    KeFlushOtherTbs();
 }
 
 extern "C" ULONG64 MmGetPhysicalAddress(const VOID* Address) {

@@ -53,7 +53,7 @@ extern PVOID MiDebugWindow;   // one page of address space for the debugger's lo
 extern PVOID MiScratchWindow; // and one for the memory manager itself
 }
 
-// Raises to DISPATCH_LEVEL unless at it or above; the lock of the page tables and lists, with one processor.
+// The lock of the page tables and lists, at DISPATCH_LEVEL or above. Its holder may take it again.
 KIRQL MiLock(VOID);
 VOID MiUnlock(KIRQL Irql);
 

@@ -20,11 +20,10 @@ NTSTATUS MmShareUserData(ULONG_PTR DirectoryTableBase);
 }
 
 static ULONG_PTR PspNextId = PspFirstFreeId;
+static KSPIN_LOCK PspActiveProcessLock;
 
 extern "C" PVOID PspAllocateId(VOID) {
-    ULONG_PTR id = PspNextId;
-    PspNextId += PspIdStep;
-    return reinterpret_cast<PVOID>(id);
+    return reinterpret_cast<PVOID>(__atomic_fetch_add(&PspNextId, PspIdStep, __ATOMIC_RELAXED));
 }
 
 extern "C" VOID PspInitializeProcess(PEPROCESS Process, PCSTR ImageFileName, ULONG_PTR Id,
@@ -60,9 +59,9 @@ extern "C" PEPROCESS PspCreateProcess(PCSTR ImageFileName, PEPROCESS Parent) {
     PspInitializeProcess(process, ImageFileName, reinterpret_cast<ULONG_PTR>(PspAllocateId()), directory);
     process->SectionBaseAddress = reinterpret_cast<PVOID>(PspImageBase);
     process->InheritedFromUniqueProcessId = Parent->UniqueProcessId;
-    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(&PspActiveProcessLock);
     InsertTailList(&PsActiveProcessHead, &process->ActiveProcessLinks);
-    KeLowerIrql(irql);
+    KeReleaseSpinLock(&PspActiveProcessLock, irql);
     return process;
 }
 
@@ -73,9 +72,8 @@ extern "C" INIT_FUNCTION VOID PsInitSystem(VOID) {
     PsIdleProcess = &KiInitialProcess;
     KeInitializeThread(&KiInitialThread.Tcb, &KiInitialProcess.Pcb, KiBootStackTop, KiBootStack, nullptr, nullptr,
                        nullptr, KiLowestPriority);
-    KiIdleThread = &KiInitialThread.Tcb;
     PKPRCB prcb = KeGetCurrentPrcb();
-    prcb->CurrentThread = prcb->IdleThread = KiIdleThread;
+    prcb->CurrentThread = prcb->IdleThread = &KiInitialThread.Tcb;
 
     PEPROCESS system = static_cast<PEPROCESS>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(EPROCESS), PspTagProcess));
     if (system == nullptr) {

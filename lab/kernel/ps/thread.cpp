@@ -8,13 +8,17 @@ PVOID MmCreateKernelStack(PVOID* StackLimit);
 VOID MmDeleteKernelStack(PVOID StackTop);
 }
 
-// Threads that ended. A thread cannot free the stack on which it runs, so the next creation does.
-static PETHREAD PspDeadThreads;
+// Threads that ended, by processor. A thread cannot free the stack on which it runs, so the next creation on its
+// processor does.
+static PETHREAD PspDeadThreads[MAXIMUM_PROCESSORS];
+static KSPIN_LOCK PspThreadLock;
+static ULONG PspThreadCount;
 
 static VOID PspReapThreads(VOID) {
     KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
-    PETHREAD dead = PspDeadThreads;
-    PspDeadThreads = nullptr;
+    PETHREAD* list = &PspDeadThreads[KeGetCurrentProcessorNumber()];
+    PETHREAD dead = *list;
+    *list = nullptr;
     KeLowerIrql(irql);
     while (dead != nullptr) {
         PETHREAD next = static_cast<PETHREAD>(dead->Tcb.Queue);
@@ -50,14 +54,32 @@ extern "C" PETHREAD PspCreateThread(PEPROCESS Process, PKSTART_ROUTINE StartRout
     thread->StartContext = StartContext;
     thread->Cid.UniqueProcess = Process->UniqueProcessId;
     thread->Cid.UniqueThread = PspAllocateId();
-    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(&PspThreadLock);
+    thread->Tcb.NextProcessor = PspThreadCount++ % KeNumberProcessors;
     KeInitializeThread(&thread->Tcb, &Process->Pcb, top, limit, reinterpret_cast<PVOID>(PspSystemThreadStartup),
                        reinterpret_cast<PVOID>(StartRoutine), StartContext, Priority);
     InsertTailList(&Process->ThreadListHead, &thread->ThreadListEntry);
     Process->ActiveThreads++;
     KiReadyThread(&thread->Tcb);
-    KeLowerIrql(irql);
+    KeReleaseSpinLock(&PspThreadLock, irql);
     return thread;
+}
+
+// The thread of a processor that is being started: it describes the code that runs there on this stack.
+extern "C" PKTHREAD PspCreateIdleThread(ULONG Processor) {
+    PETHREAD thread = static_cast<PETHREAD>(ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(ETHREAD), PspTagThread));
+    PVOID limit = nullptr;
+    PVOID top = thread == nullptr ? nullptr : MmCreateKernelStack(&limit);
+    if (top == nullptr) {
+        return nullptr;
+    }
+    memset(thread, 0, sizeof(*thread));
+    InitializeListHead(&thread->IrpList);
+    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
+    thread->Tcb.NextProcessor = Processor;
+    KeInitializeThread(&thread->Tcb, &KiInitialProcess.Pcb, top, limit, nullptr, nullptr, nullptr, KiLowestPriority);
+    KeLowerIrql(irql);
+    return &thread->Tcb;
 }
 
 extern "C" NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG, PVOID, HANDLE, PCLIENT_ID ClientId,
@@ -77,12 +99,15 @@ extern "C" NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG
 
 extern "C" NTKERNELAPI NOINLINE NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus) {
     PETHREAD thread = CONTAINING_RECORD(KeGetCurrentThread(), ETHREAD, Tcb);
-    KfRaiseIrql(DISPATCH_LEVEL);
+    KIRQL irql = KeAcquireSpinLockRaiseToDpc(&PspThreadLock);
     PEPROCESS process = CONTAINING_RECORD(thread->Tcb.Process, EPROCESS, Pcb);
     thread->ExitStatus = ExitStatus;
     RemoveEntryList(&thread->ThreadListEntry);
     process->ActiveThreads--;
-    thread->Tcb.Queue = PspDeadThreads;
-    PspDeadThreads = thread;
+    KeReleaseSpinLock(&PspThreadLock, irql);
+    KfRaiseIrql(DISPATCH_LEVEL);
+    PETHREAD* list = &PspDeadThreads[KeGetCurrentProcessorNumber()];
+    thread->Tcb.Queue = *list;
+    *list = thread;
     KeTerminateThread();
 }

@@ -1,4 +1,4 @@
-// Sequenced singly linked lists. Above every interrupt nothing comes between.
+// Sequenced singly linked lists. At the highest level, and with a lock, nothing comes between.
 #include "ki.h"
 #include "lookaside.h"
 
@@ -6,23 +6,29 @@
 constexpr ULONGLONG ExpSListDepthMask = 0xFFFF;
 constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
 
+static KSPIN_LOCK ExpSListLock;
+
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     if (first != nullptr) {
         ListHead->Region = reinterpret_cast<ULONG_PTR>(first->Next);
         ListHead->Alignment = ListHead->Alignment - 1 + ExpSListSequenceUnit;
     }
+    KxReleaseSpinLock(&ExpSListLock);
     KeLowerIrql(irql);
     return first;
 }
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     ListEntry->Next = first;
     ListHead->Region = reinterpret_cast<ULONG_PTR>(ListEntry);
     ListHead->Alignment = ListHead->Alignment + 1 + ExpSListSequenceUnit;
+    KxReleaseSpinLock(&ExpSListLock);
     KeLowerIrql(irql);
     return first;
 }

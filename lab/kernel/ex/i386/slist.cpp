@@ -1,26 +1,32 @@
-// Sequenced singly linked lists. Above every interrupt nothing comes between.
+// Sequenced singly linked lists. At the highest level, and with a lock, nothing comes between.
 #include "ki.h"
 #include "lookaside.h"
 
+static KSPIN_LOCK ExpSListLock;
+
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = ListHead->Next;
     if (first != nullptr) {
         ListHead->Next = first->Next;
         ListHead->Depth--;
         ListHead->Sequence++;
     }
+    KxReleaseSpinLock(&ExpSListLock);
     KeLowerIrql(irql);
     return first;
 }
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
     KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = ListHead->Next;
     ListEntry->Next = first;
     ListHead->Next = ListEntry;
     ListHead->Depth++;
     ListHead->Sequence++;
+    KxReleaseSpinLock(&ExpSListLock);
     KeLowerIrql(irql);
     return first;
 }

@@ -44,22 +44,25 @@ void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* S
     __builtin_memcpy(Report + 40, Stop->Context + KdContextSegCs, 8); // CS, DS, ES, FS lie in the same order
 }
 
-void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union) {
+void KdpSetTrace(const KD_STOP* Stop, const uint8_t* Union) {
     uint32_t eflags = KdGet32(Stop->Context + KdContextEFlags) & ~KdTrapFlag;
     if (KdGet32(Union + KdContinueTraceFlag) != 0) {
         eflags |= KdTrapFlag;
     }
     KdPut32(Stop->Context + KdContextEFlags, eflags);
-    KdPut64(Stop->Special + KdSpecialDr7, KdGet64(Union + KdContinueDr7));
-    KdPut64(Stop->Special + KdSpecialDr6, 0);
+}
+
+void KdpSetDebugControl(uint8_t* Special, const uint8_t* Union) {
+    KdPut64(Special + KdSpecialDr7, KdGet64(Union + KdContinueDr7));
+    KdPut64(Special + KdSpecialDr6, 0);
 }
 
 uint64_t KdpCanonicalAddress(uint64_t Address) {
     return Address;
 }
 
-uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where, uint8_t* Bytes, uint32_t Size) {
-    uint64_t address = Where == KdSelectorSpecial ? 0 : KdpControlAddress(Processor, Where);
+uint32_t KdpReadControl(const KD_STOP* Stop, uint64_t Where, uint8_t* Bytes, uint32_t Size) {
+    uint64_t address = Where == KdSelectorSpecial ? 0 : KdpControlAddress(Stop->Processor, Where);
     const void* source = Where == KdSelectorSpecial ? static_cast<const void*>(Stop->Special) : &address;
     uint32_t size = Where == KdSelectorSpecial ? KdSpecialSize : address != 0 ? sizeof address : 0;
     uint32_t done = Size < size ? Size : size;
@@ -67,7 +70,7 @@ uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t Processor, uint64_t Where,
     return done;
 }
 
-bool KdpWriteControl(const KD_STOP* Stop, uint16_t, uint64_t Where, const uint8_t* Bytes, uint32_t Size) {
+bool KdpWriteControl(const KD_STOP* Stop, uint64_t Where, const uint8_t* Bytes, uint32_t Size) {
     if (Where != KdSelectorSpecial || Size > KdSpecialSize) {
         return false;
     }

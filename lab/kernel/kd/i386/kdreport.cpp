@@ -54,14 +54,17 @@ void KdpFillControlReport(const KD_STOP* Stop, uint8_t* Report, const uint8_t* S
     KdPut32(Report + 36, KdGet32(Stop->Context + KdContextEFlags));
 }
 
-void KdpSetControl(const KD_STOP* Stop, const uint8_t* Union) {
+void KdpSetTrace(const KD_STOP* Stop, const uint8_t* Union) {
     uint32_t eflags = KdGet32(Stop->Context + KdContextEFlags) & ~KdTrapFlag;
     if (KdGet32(Union + KdContinueTraceFlag) != 0) {
         eflags |= KdTrapFlag;
     }
     KdPut32(Stop->Context + KdContextEFlags, eflags);
-    KdPut32(Stop->Special + KdSpecialDr7, KdGet32(Union + KdContinueDr7));
-    KdPut32(Stop->Special + KdSpecialDr6, 0);
+}
+
+void KdpSetDebugControl(uint8_t* Special, const uint8_t* Union) {
+    KdPut32(Special + KdSpecialDr7, KdGet32(Union + KdContinueDr7));
+    KdPut32(Special + KdSpecialDr6, 0);
 }
 
 // Byte Offset of the processor's KPROCESSOR_STATE, whose two parts a stop keeps apart.
@@ -69,7 +72,7 @@ static uint8_t* KdpStateByte(const KD_STOP* Stop, uint32_t Offset) {
     return Offset < KdpContextSize ? Stop->Context + Offset : Stop->Special + (Offset - KdpContextSize);
 }
 
-uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t, uint64_t Where, uint8_t* Bytes, uint32_t Size) {
+uint32_t KdpReadControl(const KD_STOP* Stop, uint64_t Where, uint8_t* Bytes, uint32_t Size) {
     uint32_t done = 0;
     for (; done < Size && Where + done < KdProcessorStateSize; done++) {
         Bytes[done] = *KdpStateByte(Stop, static_cast<uint32_t>(Where) + done);
@@ -77,7 +80,7 @@ uint32_t KdpReadControl(const KD_STOP* Stop, uint16_t, uint64_t Where, uint8_t* 
     return done;
 }
 
-bool KdpWriteControl(const KD_STOP* Stop, uint16_t, uint64_t Where, const uint8_t* Bytes, uint32_t Size) {
+bool KdpWriteControl(const KD_STOP* Stop, uint64_t Where, const uint8_t* Bytes, uint32_t Size) {
     if (Where >= KdProcessorStateSize || Size > KdProcessorStateSize - Where) {
         return false;
     }

@@ -48,13 +48,28 @@ static uint32_t KdpMeasureShot() {
     return 0;
 }
 
+VOID KdpInitializeIdleProcessor() {
+    if (KdpApic != nullptr) {
+        KdpWriteApic(KdpApicTimer, KdpApicMasked | KdpWakeVector);
+        KdpWriteApic(KdpApicDivide, KdpApicDivideBy16);
+    }
+}
+
+VOID KdpSleepWhile(const volatile ULONG* Word, ULONG Value) {
+    uint32_t priority = KdpReadApic(KdpApicTaskPriority);
+    KdpWriteApic(KdpApicTaskPriority, KdpIdlePriority);
+    while (*Word == Value) {
+        __asm__ volatile("sti; hlt; cli" : : : "memory");
+    }
+    KdpWriteApic(KdpApicTaskPriority, priority);
+}
+
 void KdpInitializeIdle() {
     KdpApic = static_cast<volatile uint32_t*>(MmMapIoSpace(KdpApicPhysical, PAGE_SIZE));
     if (KdpApic == nullptr) {
         return;
     }
-    KdpWriteApic(KdpApicTimer, KdpApicMasked | KdpWakeVector);
-    KdpWriteApic(KdpApicDivide, KdpApicDivideBy16);
+    KdpInitializeIdleProcessor();
     // An emulated processor may lose its host's in the middle of a round: the shortest is the true one.
     uint32_t least = 0xFFFFFFFF;
     for (uint32_t round = 0; round < KdpIdleRounds; round++) {

@@ -28,6 +28,14 @@ uint32_t KdpQueryAddressSpace(uint64_t Address) {
     return static_cast<LONG_PTR>(Address) < 0 ? 2 : 0;
 }
 
+uint8_t* KdpSavedContext(uint16_t Processor) {
+    return reinterpret_cast<uint8_t*>(&KiProcessorBlock[Processor]->ProcessorState.ContextFrame);
+}
+
+uint8_t* KdpSavedSpecial(uint16_t Processor) {
+    return reinterpret_cast<uint8_t*>(&KiProcessorBlock[Processor]->ProcessorState.SpecialRegisters);
+}
+
 bool KdpReadMsr(uint32_t Msr, uint64_t* Value) {
     uint32_t low;
     uint32_t high;

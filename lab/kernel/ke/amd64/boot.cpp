@@ -1,11 +1,8 @@
-// The boot processor's control block and descriptor tables.
-#include "../ke.h"
-
-typedef struct _KIDTENTRY64 KIDTENTRY64;
-typedef struct _KTSS64 KTSS64;
+// Control region and descriptor tables of a processor.
+#include "processor.h"
 
 extern "C" {
-alignas(PAGE_SIZE) KPCR KiBootPcr;
+KI_PROCESSOR KiBootProcessor;
 PKPRCB KiProcessorBlock[MAXIMUM_PROCESSORS];
 ULONG KeNumberProcessors = 1;
 
@@ -40,25 +37,15 @@ VOID KiRaiseAssertion(VOID);
 VOID KiDebugServiceTrap(VOID);
 VOID KiDpcInterrupt(VOID);
 VOID KiInterruptDispatch(VOID);
+VOID KiIpiInterrupt(VOID);
 VOID KiUnexpectedInterrupt(VOID);
 VOID KdpWake(VOID);
 }
 
 namespace {
 
-constexpr ULONG KiIdtEntries = 256;
-constexpr ULONG KiGdtEntries = 12;
 constexpr ULONG KiTssSelector = 0x40;
-constexpr SIZE_T KiExceptionStackSize = 0x3000;
 constexpr UCHAR KiInterruptGate = 0x0E;
-
-// Numbers of the stacks that the processor switches to whatever the interrupted one is like.
-enum { NoStack, PanicStack, MachineCheckStack, NmiStack };
-
-KIDTENTRY64 KiIdt[KiIdtEntries];
-ULONG64 KiGdt[KiGdtEntries];
-alignas(16) KTSS64 KiTss;
-alignas(16) UCHAR KiExceptionStacks[3][KiExceptionStackSize];
 
 struct KI_GATE {
     VOID (*Entry)(VOID);
@@ -67,10 +54,11 @@ struct KI_GATE {
     UCHAR Level; // lowest privilege that may use the vector by an int instruction
 };
 
+// The non-maskable interrupt has no stack of its own: it may come again while the last one is on its way out.
 // The table is data with pointers, so the image has relocations even though its code has none.
 const KI_GATE KiGates[] = {
     {KiDivideErrorFault, 0x00, NoStack, 0},    {KiDebugTrapOrFault, 0x01, NoStack, 0},
-    {KiNmiInterrupt, 0x02, NmiStack, 0},       {KiBreakpointTrap, 0x03, NoStack, 3},
+    {KiNmiInterrupt, 0x02, NoStack, 0},        {KiBreakpointTrap, 0x03, NoStack, 3},
     {KiOverflowTrap, 0x04, NoStack, 3},        {KiBoundFault, 0x05, NoStack, 0},
     {KiInvalidOpcodeFault, 0x06, NoStack, 0},  {KiNpxNotAvailableFault, 0x07, NoStack, 0},
     {KiDoubleFaultAbort, 0x08, PanicStack, 0}, {KiNpxSegmentOverrunAbort, 0x09, NoStack, 0},
@@ -81,12 +69,12 @@ const KI_GATE KiGates[] = {
     {KiXmmException, 0x13, NoStack, 0},        {KiApcInterrupt, 0x1F, NoStack, 0},
     {KiRaiseAssertion, 0x2C, NoStack, 3},      {KiDebugServiceTrap, 0x2D, NoStack, 3},
     {KiDpcInterrupt, 0x2F, NoStack, 0},        {KiInterruptDispatch, 0xD1, NoStack, 0},
-    {KdpWake, KdpWakeVector, NoStack, 0},
+    {KiIpiInterrupt, 0xE1, NoStack, 0},        {KdpWake, KdpWakeVector, NoStack, 0},
 };
 
-VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level) {
+VOID KiSetGate(KIDTENTRY64* Idt, ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level) {
     ULONG_PTR address = reinterpret_cast<ULONG_PTR>(Entry);
-    KIDTENTRY64* gate = &KiIdt[Vector];
+    KIDTENTRY64* gate = &Idt[Vector];
     gate->OffsetLow = static_cast<USHORT>(address);
     gate->OffsetMiddle = static_cast<USHORT>(address >> 16);
     gate->OffsetHigh = static_cast<ULONG>(address >> 32);
@@ -97,59 +85,57 @@ VOID KiSetGate(ULONG Vector, VOID (*Entry)(VOID), UCHAR Stack, UCHAR Level) {
     gate->Present = 1;
 }
 
-VOID KiInitializeTss(VOID) {
-    memset(&KiTss, 0, sizeof(KiTss));
-    for (ULONG i = 0; i < 3; i++) {
-        ULONG64 top = reinterpret_cast<ULONG64>(&KiExceptionStacks[i][KiExceptionStackSize]);
-        KiTss.Ist[2 * i] = static_cast<ULONG>(top);
-        KiTss.Ist[2 * i + 1] = static_cast<ULONG>(top >> 32);
+VOID KiInitializeIdt(KI_PROCESSOR* Processor) {
+    for (ULONG vector = 0; vector < KiIdtEntries; vector++) {
+        KiSetGate(Processor->Idt, vector, KiUnexpectedInterrupt, NoStack, 0);
     }
-    KiTss.IoMapBase = sizeof(KiTss); // no port map
+    for (const KI_GATE& gate : KiGates) {
+        KiSetGate(Processor->Idt, gate.Vector, gate.Entry, gate.Stack, gate.Level);
+    }
 }
 
-VOID KiInitializeGdt(VOID) {
-    KiGdt[0x10 / 8] = 0x00209B0000000000; // kernel code
-    KiGdt[0x18 / 8] = 0x00CF93000000FFFF; // kernel data, stack
-    KiGdt[0x20 / 8] = 0x00CFFB000000FFFF; // 32-bit user code
-    KiGdt[0x28 / 8] = 0x00CFF3000000FFFF; // user data
-    KiGdt[0x30 / 8] = 0x0020FB0000000000; // user code
-    KiGdt[0x50 / 8] = 0x0040F30000003C00; // 32-bit thread block
-    ULONG64 base = reinterpret_cast<ULONG64>(&KiTss);
-    ULONG64 limit = sizeof(KiTss) - 1;
-    KiGdt[KiTssSelector / 8] = limit | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
-    KiGdt[KiTssSelector / 8 + 1] = base >> 32;
+VOID KiInitializeTss(KI_PROCESSOR* Processor) {
+    for (ULONG i = 0; i < KiExceptionStacks; i++) {
+        ULONG64 top = reinterpret_cast<ULONG64>(&Processor->Stacks[i][KiExceptionStackSize]);
+        Processor->Tss.Ist[2 * i] = static_cast<ULONG>(top);
+        Processor->Tss.Ist[2 * i + 1] = static_cast<ULONG>(top >> 32);
+    }
+    Processor->Tss.IoMapBase = sizeof(KTSS64); // no port map
+}
+
+VOID KiInitializeGdt(KI_PROCESSOR* Processor) {
+    ULONG64* gdt = Processor->Gdt;
+    gdt[0x10 / 8] = 0x00209B0000000000; // kernel code
+    gdt[0x18 / 8] = 0x00CF93000000FFFF; // kernel data, stack
+    gdt[0x20 / 8] = 0x00CFFB000000FFFF; // 32-bit user code
+    gdt[0x28 / 8] = 0x00CFF3000000FFFF; // user data
+    gdt[0x30 / 8] = 0x0020FB0000000000; // user code
+    gdt[0x50 / 8] = 0x0040F30000003C00; // 32-bit thread block
+    ULONG64 base = reinterpret_cast<ULONG64>(&Processor->Tss);
+    ULONG64 limit = sizeof(KTSS64) - 1;
+    gdt[KiTssSelector / 8] = limit | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
+    gdt[KiTssSelector / 8 + 1] = base >> 32;
 }
 
 } // namespace
 
-extern "C" VOID KiInitializeBootProcessor(VOID) {
-    KiInitializeTss();
-    KiInitializeGdt();
-    for (ULONG vector = 0; vector < KiIdtEntries; vector++) {
-        KiSetGate(vector, KiUnexpectedInterrupt, NoStack, 0);
-    }
-    for (const KI_GATE& gate : KiGates) {
-        KiSetGate(gate.Vector, gate.Entry, gate.Stack, gate.Level);
-    }
-    KI_DESCRIPTOR_REGISTER gdtr = {{}, sizeof(KiGdt) - 1, reinterpret_cast<ULONG64>(KiGdt)};
-    KI_DESCRIPTOR_REGISTER idtr = {{}, sizeof(KiIdt) - 1, reinterpret_cast<ULONG64>(KiIdt)};
-    KiLoadSegments(&gdtr.Limit, &idtr.Limit);
-
-    KPCR* pcr = &KiBootPcr;
+extern "C" VOID KiInitializeProcessor(KI_PROCESSOR* Processor, ULONG Number) {
+    KiInitializeIdt(Processor);
+    KiInitializeTss(Processor);
+    KiInitializeGdt(Processor);
+    KPCR* pcr = &Processor->Pcr;
     KPRCB* prcb = &pcr->Prcb;
-    pcr->GdtBase = KiGdt;
-    pcr->TssBase = &KiTss;
-    pcr->IdtBase = KiIdt;
+    pcr->GdtBase = Processor->Gdt;
+    pcr->TssBase = &Processor->Tss;
+    pcr->IdtBase = Processor->Idt;
     pcr->Self = pcr;
     pcr->CurrentPrcb = prcb;
     pcr->Used_Self = pcr;
     pcr->MajorVersion = 1;
     pcr->MinorVersion = 1;
     pcr->KdVersionBlock = &KdVersionBlock;
-    KiWriteMsr(MSR_GS_BASE, reinterpret_cast<ULONG64>(pcr));
-    KiWriteMsr(MSR_GS_SWAP, 0);
-
-    prcb->Number = 0;
+    prcb->Number = Number;
+    prcb->LegacyNumber = static_cast<UCHAR>(Number);
     prcb->MajorVersion = 1;
     prcb->MinorVersion = 1;
     prcb->CpuType = 6;
@@ -159,6 +145,20 @@ extern "C" VOID KiInitializeBootProcessor(VOID) {
     __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
     ULONG vendor[3] = {ebx, edx, ecx};
     memcpy(prcb->VendorString, vendor, sizeof(vendor));
+}
+
+extern "C" VOID KiLoadProcessor(KI_PROCESSOR* Processor) {
+    KI_DESCRIPTOR_REGISTER gdtr = {{}, sizeof(Processor->Gdt) - 1, reinterpret_cast<ULONG64>(Processor->Gdt)};
+    KI_DESCRIPTOR_REGISTER idtr = {{}, sizeof(Processor->Idt) - 1, reinterpret_cast<ULONG64>(Processor->Idt)};
+    KiLoadSegments(&gdtr.Limit, &idtr.Limit);
+    KiWriteMsr(MSR_GS_BASE, reinterpret_cast<ULONG64>(&Processor->Pcr));
+    KiWriteMsr(MSR_GS_SWAP, 0);
+}
+
+extern "C" VOID KiInitializeBootProcessor(VOID) {
+    KiInitializeProcessor(&KiBootProcessor, 0);
+    KiLoadProcessor(&KiBootProcessor);
+    PKPRCB prcb = &KiBootProcessor.Pcr.Prcb;
     KiProcessorBlock[0] = prcb;
     KiSaveSpecial(&prcb->ProcessorState.SpecialRegisters);
 }

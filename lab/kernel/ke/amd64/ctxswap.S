@@ -52,6 +52,7 @@
     mov cr3, rcx
 1:  mov [rdi + _KTHREAD_KernelStack], rsp
     mov rsp, [rsi + _KTHREAD_KernelStack]
+    mov byte ptr [rdi + _KTHREAD_SwapBusy], 0
     mov gs:[PCR_CURRENT_THREAD], rsi
     mov rcx, gs:[_KPCR_TssBase]
     mov rax, [rsi + _KTHREAD_InitialStack]

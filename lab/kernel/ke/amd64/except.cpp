@@ -16,6 +16,12 @@ extern "C" NOINLINE VOID KiDispatchException(PEXCEPTION_RECORD64 ExceptionRecord
     KeContextToKframes(TrapFrame, ExceptionFrame, &context);
 }
 
+extern "C" NOINLINE VOID KiHandleNmi(PKTRAP_FRAME TrapFrame, PKEXCEPTION_FRAME ExceptionFrame) {
+    if (!KiFreezeTargetExecution(TrapFrame, ExceptionFrame)) {
+        KeBugCheckEx(UNEXPECTED_KERNEL_MODE_TRAP, 2, TrapFrame->Rip, TrapFrame->Rsp, 0);
+    }
+}
+
 extern "C" DECLSPEC_NORETURN VOID KiUnexpectedTrap(ULONG Vector, PKTRAP_FRAME TrapFrame) {
     KeBugCheckEx(UNEXPECTED_KERNEL_MODE_TRAP, Vector, TrapFrame->Rip, TrapFrame->Rsp, TrapFrame->ErrorCode);
 }

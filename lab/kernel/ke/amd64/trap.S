@@ -50,6 +50,34 @@
     iretq
     .endm
 
+    // The nonvolatile registers to and from a _KEXCEPTION_FRAME at the stack pointer.
+    .macro SAVE_NONVOLATILE
+    mov [rsp + _KEXCEPTION_FRAME_Rbx], rbx
+    .seh_savereg rbx, _KEXCEPTION_FRAME_Rbx
+    mov [rsp + _KEXCEPTION_FRAME_Rdi], rdi
+    .seh_savereg rdi, _KEXCEPTION_FRAME_Rdi
+    mov [rsp + _KEXCEPTION_FRAME_Rsi], rsi
+    .seh_savereg rsi, _KEXCEPTION_FRAME_Rsi
+    mov [rsp + _KEXCEPTION_FRAME_R12], r12
+    .seh_savereg r12, _KEXCEPTION_FRAME_R12
+    mov [rsp + _KEXCEPTION_FRAME_R13], r13
+    .seh_savereg r13, _KEXCEPTION_FRAME_R13
+    mov [rsp + _KEXCEPTION_FRAME_R14], r14
+    .seh_savereg r14, _KEXCEPTION_FRAME_R14
+    mov [rsp + _KEXCEPTION_FRAME_R15], r15
+    .seh_savereg r15, _KEXCEPTION_FRAME_R15
+    .endm
+
+    .macro RESTORE_NONVOLATILE
+    mov rbx, [rsp + _KEXCEPTION_FRAME_Rbx]
+    mov rdi, [rsp + _KEXCEPTION_FRAME_Rdi]
+    mov rsi, [rsp + _KEXCEPTION_FRAME_Rsi]
+    mov r12, [rsp + _KEXCEPTION_FRAME_R12]
+    mov r13, [rsp + _KEXCEPTION_FRAME_R13]
+    mov r14, [rsp + _KEXCEPTION_FRAME_R14]
+    mov r15, [rsp + _KEXCEPTION_FRAME_R15]
+    .endm
+
     // A fault that becomes an exception with status \status and no parameters.
     .macro FAULT_FUNCTION name, code, status
     TRAP_FUNCTION \name, \code
@@ -79,20 +107,7 @@
     FUNCTION KiExceptionDispatch
     sub rsp, 0x1D8
     .seh_stackalloc 0x1D8
-    mov [rsp + _KEXCEPTION_FRAME_Rbx], rbx
-    .seh_savereg rbx, _KEXCEPTION_FRAME_Rbx
-    mov [rsp + _KEXCEPTION_FRAME_Rdi], rdi
-    .seh_savereg rdi, _KEXCEPTION_FRAME_Rdi
-    mov [rsp + _KEXCEPTION_FRAME_Rsi], rsi
-    .seh_savereg rsi, _KEXCEPTION_FRAME_Rsi
-    mov [rsp + _KEXCEPTION_FRAME_R12], r12
-    .seh_savereg r12, _KEXCEPTION_FRAME_R12
-    mov [rsp + _KEXCEPTION_FRAME_R13], r13
-    .seh_savereg r13, _KEXCEPTION_FRAME_R13
-    mov [rsp + _KEXCEPTION_FRAME_R14], r14
-    .seh_savereg r14, _KEXCEPTION_FRAME_R14
-    mov [rsp + _KEXCEPTION_FRAME_R15], r15
-    .seh_savereg r15, _KEXCEPTION_FRAME_R15
+    SAVE_NONVOLATILE
     .seh_endprologue
     mov [rsp + RECORD + _EXCEPTION_RECORD64_ExceptionCode], ecx
     mov dword ptr [rsp + RECORD + _EXCEPTION_RECORD64_ExceptionFlags], 0
@@ -106,13 +121,7 @@
     mov rdx, rsp
     lea r8, [rbp - 0x80]
     call KiDispatchException
-    mov rbx, [rsp + _KEXCEPTION_FRAME_Rbx]
-    mov rdi, [rsp + _KEXCEPTION_FRAME_Rdi]
-    mov rsi, [rsp + _KEXCEPTION_FRAME_Rsi]
-    mov r12, [rsp + _KEXCEPTION_FRAME_R12]
-    mov r13, [rsp + _KEXCEPTION_FRAME_R13]
-    mov r14, [rsp + _KEXCEPTION_FRAME_R14]
-    mov r15, [rsp + _KEXCEPTION_FRAME_R15]
+    RESTORE_NONVOLATILE
     TRAP_EXIT
     END_FUNCTION
 
@@ -125,7 +134,6 @@
     FAULT_FUNCTION KiDebugTrapOrFault, 0, 0x80000004
     FAULT_FUNCTION KiRaiseAssertion, 0, 0xC0000420
 
-    ABORT_FUNCTION KiNmiInterrupt, 0, 0x02
     ABORT_FUNCTION KiNpxNotAvailableFault, 0, 0x07
     ABORT_FUNCTION KiDoubleFaultAbort, 1, 0x08
     ABORT_FUNCTION KiNpxSegmentOverrunAbort, 0, 0x09
@@ -135,6 +143,24 @@
     ABORT_FUNCTION KiFloatingErrorFault, 0, 0x10
     ABORT_FUNCTION KiMcheckAbort, 0, 0x12
     ABORT_FUNCTION KiXmmException, 0, 0x13
+
+// VOID KiNmiDispatch(VOID), rbp from the trap entry. Resumes by the trap frame, which the debugger may have changed.
+    FUNCTION KiNmiDispatch
+    sub rsp, 0x1D8
+    .seh_stackalloc 0x1D8
+    SAVE_NONVOLATILE
+    .seh_endprologue
+    lea rcx, [rbp - 0x80]
+    mov rdx, rsp
+    call KiHandleNmi
+    RESTORE_NONVOLATILE
+    TRAP_EXIT
+    END_FUNCTION
+
+    TRAP_FUNCTION KiNmiInterrupt, 0
+    call KiNmiDispatch
+    nop
+    END_FUNCTION
 
 // int3. The frame then points at the instruction, as a debugger expects.
     TRAP_FUNCTION KiBreakpointTrap, 0
@@ -204,6 +230,7 @@
     INTERRUPT_FUNCTION KiApcInterrupt, 1, KiAcknowledgeInterrupt, 0
     INTERRUPT_FUNCTION KiDpcInterrupt, 2, KiDpcInterruptService, 0
     INTERRUPT_FUNCTION KiInterruptDispatch, 13, KiCallInterruptServiceRoutine, 0
+    INTERRUPT_FUNCTION KiIpiInterrupt, 14, KiIpiServiceRoutine, 0
 
 // Interrupts that nobody asked for, and the controllers' spurious ones.
     TRAP_FUNCTION KiUnexpectedInterrupt, 0

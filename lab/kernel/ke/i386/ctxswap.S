@@ -41,6 +41,7 @@
     mov cr3, ecx
 1:  mov [edi + _KTHREAD_KernelStack], esp
     mov esp, [esi + _KTHREAD_KernelStack]
+    mov byte ptr [edi + _KTHREAD_SwapBusy], 0
     mov fs:[PCR_CURRENT_THREAD], esi
     mov eax, [esi + _KTHREAD_InitialStack]
     mov fs:[_KPCR_NtTib + _NT_TIB_StackBase], eax

@@ -42,10 +42,6 @@ constexpr USHORT PostDelayPort = 0x80;
 volatile ULONG* HalpLocalApic;
 volatile ULONG* HalpIoApic;
 
-VOID HalpWriteLocal(ULONG Register, ULONG Value) {
-    HalpLocalApic[Register / sizeof(ULONG)] = Value;
-}
-
 VOID HalpWriteIo(ULONG Register, ULONG Value) {
     HalpIoApic[IoApicSelect / sizeof(ULONG)] = Register;
     HalpIoApic[IoApicWindow / sizeof(ULONG)] = Value;
@@ -71,13 +67,25 @@ LONGLONG HalpDays(LONGLONG Year, LONGLONG Month, LONGLONG Day) {
 
 } // namespace
 
+extern "C" ULONG HalReadLocalApic(ULONG Register) {
+    return HalpLocalApic[Register / sizeof(ULONG)];
+}
+
+extern "C" VOID HalWriteLocalApic(ULONG Register, ULONG Value) {
+    HalpLocalApic[Register / sizeof(ULONG)] = Value;
+}
+
+extern "C" VOID HalInitializeLocalApic(VOID) {
+    HalWriteLocalApic(LocalApicLint0, LocalApicMasked);
+    HalWriteLocalApic(LocalApicSpurious, LocalApicEnable | SpuriousVector);
+}
+
 extern "C" VOID HalInitializeProcessor(VOID) {
     KiWritePort(PicMasterData, 0xFF); // everything comes through the I/O APIC
     KiWritePort(PicSlaveData, 0xFF);
     HalpLocalApic = static_cast<volatile ULONG*>(MmMapIoSpace(LocalApicPhysical, PAGE_SIZE));
     HalpIoApic = static_cast<volatile ULONG*>(MmMapIoSpace(IoApicPhysical, PAGE_SIZE));
-    HalpWriteLocal(LocalApicLint0, LocalApicMasked);
-    HalpWriteLocal(LocalApicSpurious, LocalApicEnable | SpuriousVector);
+    HalInitializeLocalApic();
 
     ULONG divisor = TimerFrequency / KiClockFrequency;
     KiWritePort(TimerControl, TimerRateGenerator);
@@ -88,25 +96,28 @@ extern "C" VOID HalInitializeProcessor(VOID) {
 }
 
 extern "C" VOID HalEndSystemInterrupt(VOID) {
-    HalpWriteLocal(LocalApicEoi, 0);
+    HalWriteLocalApic(LocalApicEoi, 0);
 }
 
 extern "C" VOID HalSetTaskPriority(UCHAR Priority) {
     if (HalpLocalApic != nullptr) {
-        HalpWriteLocal(LocalApicTaskPriority, Priority);
+        HalWriteLocalApic(LocalApicTaskPriority, Priority);
     }
 }
 
 extern "C" VOID HalRequestSoftwareInterrupt(KIRQL Irql) {
     if (HalpLocalApic != nullptr) {
-        HalpWriteLocal(LocalApicCommandHigh, 0);
-        HalpWriteLocal(LocalApicCommand, LocalApicToSelf | KiSoftwareVector(Irql));
+        HalWriteLocalApic(LocalApicCommandHigh, 0);
+        HalWriteLocalApic(LocalApicCommand, LocalApicToSelf | KiSoftwareVector(Irql));
     }
 }
 
 // The clock's interrupt service routine, reached from the trap entry through a dispatcher as device routines are.
 extern "C" NOINLINE VOID HalpTimerClockInterrupt(PKTRAP_FRAME TrapFrame) {
     HalEndSystemInterrupt();
+    for (ULONG i = 1; i < KeNumberProcessors && KeGetCurrentProcessorNumber() == 0; i++) {
+        HalRequestIpi(i, ClockVector);
+    }
     KeClockInterruptNotify(TrapFrame);
 }
 

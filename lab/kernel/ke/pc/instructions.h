@@ -46,6 +46,10 @@ inline VOID KiEnableInterrupts(VOID) {
     __asm__ volatile("sti" : : : "memory");
 }
 
+inline VOID KiPause(VOID) {
+    __asm__ volatile("pause" : : : "memory");
+}
+
 inline UCHAR KiReadPort(USHORT Port) {
     UCHAR value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port));

@@ -71,6 +71,13 @@ static NTSTATUS MiMapInSpace(ULONG_PTR DirectoryTableBase, ULONG_PTR Address, PF
     return STATUS_SUCCESS;
 }
 
+// An address space in which a page of low memory lies where it does physically, to be executed: paging can be switched
+// on there. It stays.
+extern "C" NTSTATUS MmCreateStartupAddressSpace(ULONG_PTR Page, ULONG_PTR* DirectoryTableBase) {
+    NTSTATUS status = MmCreateProcessAddressSpace(DirectoryTableBase);
+    return NT_SUCCESS(status) ? MiMapInSpace(*DirectoryTableBase, Page, Page >> PAGE_SHIFT, MM_EXECUTE_READ) : status;
+}
+
 extern "C" NTSTATUS MmWriteProcessPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address, const VOID* Bytes,
                                        SIZE_T Length) {
     PFN_NUMBER frame = MiRemoveAnyPage();
