@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the live pool blocks of a tag in the practice kernel's memory, with nothing of poolkd's.
 
-    count_blocks.py RAM NTKRNLMP.PDB TAG... [--cr3 ADDRESS] [--tracker]
+    count_blocks.py RAM KERNEL.PDB TAG... [--cr3 ADDRESS] [--tracker]
 
 RAM is the file behind the machine's memory (QEMU: -object memory-backend-file,mem-path=RAM,share=on). The page tables are
 walked from CR3 (found by its self map when not given), the kernel is found by the name of its PDB, and every page of both
@@ -17,8 +17,6 @@ import subprocess
 import sys
 
 PAGE = 4096
-SHARED_DATA = 0xFFFFF78000000000  # KUSER_SHARED_DATA, mapped at one place by every kernel
-IMAGES = 0xFFFFF80000000000  # images lie in the gigabytes from here on
 
 
 class Pdb:
@@ -35,7 +33,8 @@ class Pdb:
         return subprocess.run(["llvm-pdbutil-19", "dump", what, path], check=True, capture_output=True, text=True).stdout
 
     def rva(self, name):
-        found = re.search(rf"`{re.escape(name)}`\n\s+flags = .*addr = (\d+):(\d+)", self.publics)
+        # On x86 names are _Name, _Name@12 or @Name@8.
+        found = re.search(rf"`[_@]?{re.escape(name)}(?:@\d+)?`\n\s+flags = .*addr = (\d+):(\d+)", self.publics)
         if not found:
             sys.exit(f"no public symbol {name}")
         return self.sections[int(found[1]) - 1] + int(found[2])
@@ -56,48 +55,83 @@ class Pdb:
         return fields, int(definition[2])
 
 
+class Paging:
+    """How a kernel's processor translates, told by the sizes of structures in the kernel's PDB."""
+
+    def __init__(self, pdb):
+        self.pointer = pdb.struct("_LIST_ENTRY")[1] // 2
+        self.entry_size = pdb.struct("_MMPTE")[1]
+        if self.pointer == 8:
+            self.levels = [(39, 9), (30, 9), (21, 9), (12, 9)]  # shift and bits of the index, from the root on
+            self.shared_data = 0xFFFFF78000000000  # KUSER_SHARED_DATA, mapped at one place by every kernel
+            self.images = 0xFFFFF80000000000, 0xFFFFF80200000000
+        else:
+            self.levels = [(22, 10), (12, 10)] if self.entry_size == 4 else [(30, 2), (21, 9), (12, 9)]
+            self.shared_data = 0xFFDF0000
+            self.images = 0x80000000, 0xFFC00000
+        self.frame = 0xFFFFF000 if self.entry_size == 4 else 0x000FFFFFFFFFF000
+
+    def may_be_large(self, level):
+        return level != 0 or self.entry_size == 4
+
+
 class Memory:
     """Virtual memory by the processor's page tables."""
 
-    def __init__(self, path, cr3):
+    def __init__(self, path, cr3, pdb):
         self.file = open(path, "rb")
         self.ram = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
+        self.paging = Paging(pdb)
         self.root = cr3 & ~0xFFF if cr3 is not None else self._find_root()
 
-    def _entries(self, physical):
-        if physical + PAGE > len(self.ram):
+    def _entries(self, physical, bits=9):
+        size = self.paging.entry_size << bits
+        if physical + size > len(self.ram):
             return ()
-        return struct.unpack_from("<512Q", self.ram, physical)
+        return struct.unpack_from(f"<{1 << bits}{'Q' if self.paging.entry_size == 8 else 'I'}", self.ram, physical)
+
+    def _maps_itself(self, page):
+        """Whether a page is a root of tables that shows its tables in virtual memory, at one place."""
+        paging, valid = self.paging, 0x81  # present, and no large page
+        if paging.pointer == 8:
+            entries = self._entries(page)
+            return sum(entries[i] & (paging.frame | valid) == page | 1 for i in range(256, 512)) == 1
+        if paging.entry_size == 4:
+            return self._entries(page, 10)[0x300] & (paging.frame | valid) == page | 1
+        directories = self._entries(page, 2)
+        if any(entry & ~paging.frame != 1 or entry >= len(self.ram) for entry in directories):
+            return False
+        return [entry & (paging.frame | valid) for entry in self._entries(directories[3] & paging.frame)[:4]] == list(directories)
 
     def _find_root(self):
-        """A page that maps itself once, and memory that every process has."""
+        """A page that maps itself, and memory that every process has."""
+        shared = self.paging.shared_data
         for page in range(0, len(self.ram), PAGE):
-            entries = self._entries(page)
-            mine = [i for i in range(256, 512) if entries[i] & 0x000FFFFFFFFFF081 == page | 1]
-            if len(mine) == 1 and next(self._walk(page, 3, 0, SHARED_DATA, SHARED_DATA + PAGE), None):
+            if self._maps_itself(page) and next(self._walk(page, 0, 0, shared, shared + PAGE), None):
                 return page
         sys.exit("no page-table root maps itself: give --cr3")
 
     def _walk(self, table, level, base, start, end):
         """Yields (address, physical) of the mapped pages from start to end."""
-        size = PAGE << 9 * level
-        for index, entry in enumerate(self._entries(table)):
+        shift, bits = self.paging.levels[level]
+        size = 1 << shift
+        for index, entry in enumerate(self._entries(table, bits)):
             address = base + index * size
-            if level == 3 and index >= 256:
+            if shift == 39 and index >= 256:
                 address |= 0xFFFF000000000000
             if not entry & 1 or address >= end or address + size <= start:
                 continue
-            target = entry & 0x000FFFFFFFFFF000
-            if level == 0:
+            target = entry & self.paging.frame
+            if shift == 12:
                 yield address, target
-            elif entry & 0x80:
+            elif entry & 0x80 and self.paging.may_be_large(level):
                 for page in range(max(address, start), min(address + size, end), PAGE):
                     yield page, (target & ~(size - 1)) + page - address
             else:
-                yield from self._walk(target, level - 1, address, start, end)
+                yield from self._walk(target, level + 1, address, start, end)
 
     def mapped(self, start, end):
-        return self._walk(self.root, 3, 0, start, end)
+        return self._walk(self.root, 0, 0, start, end)
 
     def read(self, address, size):
         data = b""
@@ -110,19 +144,20 @@ class Memory:
             data += self.ram[physical + at % PAGE:physical + at % PAGE + count]
         return data
 
-    def u64(self, address):
-        return struct.unpack("<Q", self.read(address, 8))[0]
+    def pointer(self, address):
+        return int.from_bytes(self.read(address, self.paging.pointer), "little")
 
     def find_image(self, pdb_name):
         """The base of the image whose debug directory names this PDB."""
-        for base, _ in self.mapped(IMAGES, IMAGES + (1 << 33)):
+        directories = 24 + (112 if self.paging.pointer == 8 else 96)
+        for base, _ in self.mapped(*self.paging.images):
             head = self.read(base, PAGE)
             if not head or head[:2] != b"MZ":
                 continue
             pe = struct.unpack_from("<I", head, 0x3C)[0]
             if pe > PAGE - 0x108 or head[pe:pe + 4] != b"PE\0\0":
                 continue
-            debug, size = struct.unpack_from("<II", head, pe + 24 + 112 + 6 * 8)
+            debug, size = struct.unpack_from("<II", head, pe + directories + 6 * 8)
             for entry in range(debug, debug + size, 28):
                 raw = self.read(base + entry, 28)
                 kind, length, rva = struct.unpack_from("<III", raw, 12) if raw else (0, 0, 0)
@@ -141,48 +176,49 @@ def field(data, offset, layout):
 def big_blocks(memory, pdb, base):
     """{address: (tag, bytes)} of allocations of whole pages."""
     fields, stride = pdb.struct("_POOL_TRACKER_BIG_PAGES")
-    table = memory.u64(base + pdb.rva("PoolBigPageTable"))
-    count = memory.u64(base + pdb.rva("PoolBigPageTableSize"))
+    table = memory.pointer(base + pdb.rva("PoolBigPageTable"))
+    count = memory.pointer(base + pdb.rva("PoolBigPageTableSize"))
     data = memory.read(table, count * stride)
     blocks = {}
     for offset in range(0, len(data), stride):
-        va = struct.unpack_from("<Q", data, offset + fields["Va"][0])[0]
+        va = int.from_bytes(data[offset + fields["Va"][0]:][:memory.paging.pointer], "little")
         if va and not va & 1:
             blocks[va] = (field(data, offset, fields["Key"]) & 0x7FFFFFFF, field(data, offset, fields["NumberOfBytes"]))
     return blocks
 
 
-def small_blocks(data, fields):
-    """[(tag, bytes)] of the live blocks of a page, or None when it is no page of blocks."""
+def small_blocks(data, fields, unit):
+    """[(tag, bytes)] of the live blocks of a page, or None when it is no page of blocks. Sizes in headers count units, the
+    header itself being one."""
     offset = previous = 0
     blocks = []
     while offset < PAGE:
         size = field(data, offset, fields["BlockSize"])
-        if size == 0 or field(data, offset, fields["PreviousSize"]) != previous or offset + size * 16 > PAGE:
+        if size == 0 or field(data, offset, fields["PreviousSize"]) != previous or offset + size * unit > PAGE:
             return None
         if field(data, offset, fields["PoolType"]):
-            blocks.append((field(data, offset, fields["PoolTag"]) & 0x7FFFFFFF, size * 16))
+            blocks.append((field(data, offset, fields["PoolTag"]) & 0x7FFFFFFF, size * unit))
         previous = size
-        offset += size * 16
+        offset += size * unit
     return blocks
 
 
 def live_blocks(memory, pdb, base):
     """{(tag, pool): [bytes, ...]} of all live blocks, and the number of mapped pages that hold none by pool."""
-    fields, _ = pdb.struct("_POOL_HEADER")
+    fields, unit = pdb.struct("_POOL_HEADER")
     big = big_blocks(memory, pdb, base)
     in_big = {va + offset for va, (_, size) in big.items() for offset in range(0, size, PAGE)}
     found, strange = {}, {}
     for pool, past_end in (("NonPaged", 0), ("Paged", 1)):
-        start = memory.u64(base + pdb.rva(f"Mm{pool}PoolStart"))
-        end = memory.u64(base + pdb.rva(f"Mm{pool}PoolEnd")) + past_end
+        start = memory.pointer(base + pdb.rva(f"Mm{pool}PoolStart"))
+        end = memory.pointer(base + pdb.rva(f"Mm{pool}PoolEnd")) + past_end
         for va, (tag, size) in big.items():
             if start <= va < end:
                 found.setdefault((tag, pool), []).append(size)
         for va, physical in memory.mapped(start, end):
             if va in in_big:
                 continue
-            blocks = small_blocks(memory.ram[physical:physical + PAGE], fields)
+            blocks = small_blocks(memory.ram[physical:physical + PAGE], fields, unit)
             if blocks is None:
                 strange[pool] = strange.get(pool, 0) + 1
             for tag, size in blocks or ():
@@ -193,11 +229,11 @@ def live_blocks(memory, pdb, base):
 def tracker_sums(memory, pdb, base):
     """{(tag, pool): (live blocks, bytes)} by the tag counters: global table, processors' tables, expansion table."""
     fields, stride = pdb.struct("_POOL_TRACKER_TABLE")
-    size = memory.u64(base + pdb.rva("PoolTrackTableSize"))
-    tables = {memory.u64(base + pdb.rva("PoolTrackTable")): size}
+    size = memory.pointer(base + pdb.rva("PoolTrackTableSize"))
+    tables = {memory.pointer(base + pdb.rva("PoolTrackTable")): size}
     for processor in range(64):
-        tables[memory.u64(base + pdb.rva("ExPoolTagTables") + processor * 8)] = size
-    tables[memory.u64(base + pdb.rva("PoolTrackTableExpansion"))] = memory.u64(base + pdb.rva("PoolTrackTableExpansionSize"))
+        tables[memory.pointer(base + pdb.rva("ExPoolTagTables") + processor * memory.paging.pointer)] = size
+    tables[memory.pointer(base + pdb.rva("PoolTrackTableExpansion"))] = memory.pointer(base + pdb.rva("PoolTrackTableExpansionSize"))
     sums = {}
     for table, count in tables.items():
         data = memory.read(table, count * stride) if table else b""
@@ -206,7 +242,7 @@ def tracker_sums(memory, pdb, base):
             for pool in ("NonPaged", "Paged"):
                 number = {name: field(data, offset, fields[pool + name]) for name in ("Allocs", "Frees", "Bytes")}
                 live, size_sum = sums.get((tag, pool), (0, 0))
-                sums[tag, pool] = live + number["Allocs"] - number["Frees"], (size_sum + number["Bytes"]) & 2**64 - 1
+                sums[tag, pool] = live + number["Allocs"] - number["Frees"], (size_sum + number["Bytes"]) & 2**(8 * memory.paging.pointer) - 1
     return sums
 
 
@@ -222,7 +258,7 @@ def main():
         parser.error("a tag has four characters; blanks count")
 
     pdb = Pdb(arguments.pdb)
-    memory = Memory(arguments.ram, arguments.cr3)
+    memory = Memory(arguments.ram, arguments.cr3, pdb)
     base = memory.find_image(arguments.pdb.rsplit("/", 1)[-1].lower())
     found, strange = live_blocks(memory, pdb, base)
     sums = tracker_sums(memory, pdb, base) if arguments.tracker else {}

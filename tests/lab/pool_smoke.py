@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import count_blocks
-from kd_smoke import BREAKPOINT, Link, Target, check, check_start
+from kd_smoke import BREAKPOINT, GET_CONTEXT, Link, Target, check, check_start
 from processor import processor_of
 
 ROWS = {"Abc ": (36405, 33930272), "Tron": (552, 7863232), "IoN7": (10939, 998432), "Gla5": (2222, 924352), "Ggb ": (22, 828384)}
@@ -29,7 +29,7 @@ def start_machine(out, folder):
     drivers = ",".join(path.name for path in sorted(out.glob("*.sys")))
     ram = folder / "ram"
     return subprocess.Popen(
-        ["qemu-system-x86_64", "-M", "pc,memory-backend=ram", "-accel", "tcg", "-cpu", "qemu64", "-nodefaults", "-display", "none",
+        [*processor_of(out).emulator, "-M", "pc,memory-backend=ram", "-accel", "tcg", "-nodefaults", "-display", "none",
          "-no-user-config", "-m", "128", "-object", f"memory-backend-file,id=ram,size=128M,mem-path={ram},share=on",
          "-kernel", "loader.elf", "-initrd", "ntoskrnl.exe," + drivers, "-append", "kd=virtio scenario=page kaslr=on",
          "-chardev", f"socket,id=kd,path={folder}/kd.sock,server=on,wait=off", "-device", "virtio-serial-pci,disable-modern=on",
@@ -40,22 +40,23 @@ def start_machine(out, folder):
 class Machine:
     def __init__(self, out, folder, target):
         self.target = target
-        self.memory = count_blocks.Memory(folder / "ram", None)
-        self.pdbs = {name: count_blocks.Pdb(str(out / f"{name}.pdb")) for name in ("ntkrnlmp", "leaky")}
-        self.bases = {name: self.memory.find_image(f"{name}.pdb") for name in self.pdbs}
+        files = {"nt": next(out.glob("ntk*.pdb")), "leaky": out / "leaky.pdb"}
+        self.pdbs = {name: count_blocks.Pdb(str(path)) for name, path in files.items()}
+        self.memory = count_blocks.Memory(folder / "ram", None, self.pdbs["nt"])
+        self.bases = {name: self.memory.find_image(path.name) for name, path in files.items()}
 
     def address(self, module, symbol):
         return self.bases[module] + self.pdbs[module].rva(symbol)
 
     def counter(self, symbol):
-        return self.target.pointer(self.address("leaky", symbol))
+        return struct.unpack("<Q", self.target.must_read(self.address("leaky", symbol), 8))[0]
 
     def pool(self):
-        arguments = self.memory, self.pdbs["ntkrnlmp"], self.bases["ntkrnlmp"]
+        arguments = self.memory, self.pdbs["nt"], self.bases["nt"]
         return count_blocks.live_blocks(*arguments)[0], count_blocks.tracker_sums(*arguments)
 
     def set_hit_tag(self, value):
-        check(self.target.write(self.address("ntkrnlmp", "PoolHitTag"), struct.pack("<I", value)) == 0, f"PoolHitTag = {value:x}")
+        check(self.target.write(self.address("nt", "PoolHitTag"), struct.pack("<I", value)) == 0, f"PoolHitTag = {value:x}")
 
     def function_at(self, module, address, names):
         """The function of the given ones with the nearest start below an address."""
@@ -76,19 +77,19 @@ def check_rows(machine):
 
 def check_hit_tag(machine):
     """Each stop must lie in DbgBreakPoint, called by one of the two allocator routines, called by the driver."""
-    target = machine.target
+    target, processor = machine.target, machine.target.processor
     machine.set_hit_tag(tag_number("Abc "))
     sites = collections.Counter()
     start = time.monotonic()
     for _ in range(STOPS):
         target.go_over()
         target.wait_stop()
-        if target.code() != BREAKPOINT or target.pc() != machine.address("ntkrnlmp", "DbgBreakPoint"):
+        if target.code() != BREAKPOINT or processor.narrow(target.pc()) != machine.address("nt", "DbgBreakPoint"):
             check(False, f"stop at {target.pc():x}")
-        stack, = struct.unpack_from("<Q", target.request(0x3132)[2], 0x98)
+        stack = processor.unpack(target.request(GET_CONTEXT)[2], processor.context_sp)
         data = target.read(stack, 512)[1]  # the end of the stack may be near
-        words = struct.unpack(f"<{len(data) // 8}Q", data)
-        routine = machine.function_at("ntkrnlmp", words[0], ("ExAllocatePoolWithTag", "ExFreePoolWithTag", "ExAllocatePool2"))
+        words = [processor.unpack(data, at) for at in range(0, len(data) - processor.pointer + 1, processor.pointer)]
+        routine = machine.function_at("nt", words[0], ("ExAllocatePoolWithTag", "ExFreePoolWithTag", "ExAllocatePool2"))
         code = machine.pdbs["leaky"].sections[:2]  # .text comes first; saved registers may hold addresses of data
         driver = next(word for word in words if code[0] <= word - machine.bases["leaky"] < code[1])
         sites[routine, machine.function_at("leaky", driver, (
@@ -123,11 +124,13 @@ def check_wrong_tag(machine):
     """Frees with another tag than the allocation's: bug check C2, subcode A."""
     target = machine.target
     code = target.must_read(machine.address("leaky", "LeakyFreeBuffer"), 64)
-    tag_at = machine.address("leaky", "LeakyFreeBuffer") + code.index(b"\xBAAbc ") + 1
+    instruction = b"\xBAAbc " if target.processor.name == "x64" else b"\x68Abc "  # mov edx, push
+    tag_at = machine.address("leaky", "LeakyFreeBuffer") + code.index(instruction) + 1
     check(target.write(tag_at, b"Abx ") == 0, "a free site passes another tag")
     target.go_over()
     target.wait_stop()
-    data = struct.unpack("<5Q", target.must_read(machine.address("ntkrnlmp", "KiBugcheckData"), 40))
+    pointer = target.processor.pointer
+    data = [target.pointer(machine.address("nt", "KiBugcheckData") + pointer * i) for i in range(5)]
     check((data[0], data[1], data[3], data[4]) == (0xC2, 0xA, tag_number("Abc "), tag_number("Abx ")), "bug check C2, subcode A")
 
 

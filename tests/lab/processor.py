@@ -14,6 +14,7 @@ class Processor:
     exports: int           # offset of the first data directory from the PE header
     context_size: int
     context_pc: int        # offsets in CONTEXT
+    context_sp: int
     context_registers: list  # names and offsets
     special_space: int     # where ReadControlSpace has KSPECIAL_REGISTERS
     special_size: int
@@ -41,7 +42,7 @@ class Processor:
 class X64(Processor):
     emulator = ["qemu-system-x86_64", "-cpu", "qemu64"]
     name, machine, pointer, exports = "x64", 0x8664, 8, 24 + 112
-    context_size, context_pc = 0x4D0, 0xF8
+    context_size, context_pc, context_sp = 0x4D0, 0xF8, 0x98
     context_registers = [(name, 0x78 + 8 * i) for i, name in enumerate(
         ["Rax", "Rcx", "Rdx", "Rbx", "Rsp", "Rbp", "Rsi", "Rdi"] + [f"R{n}" for n in range(8, 16)] + ["Rip"])]
     special_space, special_size, special_dr0, special_cr3 = 2, 0xF0, 0x20, 0x10
@@ -55,7 +56,7 @@ class X64(Processor):
 class X86(Processor):
     emulator = ["qemu-system-i386", "-cpu", "qemu32,+nx"]
     name, machine, pointer, exports = "x86", 0x14C, 4, 24 + 96
-    context_size, context_pc = 0x2CC, 0xB8
+    context_size, context_pc, context_sp = 0x2CC, 0xB8, 0xC4
     context_registers = [("Edi", 0x9C), ("Esi", 0xA0), ("Ebx", 0xA4), ("Edx", 0xA8), ("Ecx", 0xAC), ("Eax", 0xB0),
                          ("Ebp", 0xB4), ("Eip", 0xB8), ("Esp", 0xC4)]
     special_space, special_size, special_dr0, special_cr3 = 0x2CC, 0x54, 0x10, 0x08
