@@ -128,7 +128,8 @@ Result<FindRequest> parse_find(Arguments& arguments) {
         } else if (arguments.take_option("total")) {
             request.quiet = true;
         } else if (arguments.take_option("x")) {
-            request.command = arguments.text();
+            request.command = arguments.quoted_commands().value_or("");
+            if (request.command.empty()) return fail(ErrorKind::usage, "-x takes commands in quotes");
         } else {
             std::string word = arguments.text();
             // A single digit behind the tags is the classic pool type.

@@ -7,6 +7,18 @@
 
 namespace poolkd::debugger {
 
+namespace {
+
+/// `text` ends in a quote that no backslash takes away.
+bool quote_is_closed(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size() && text[at] != '"')
+        at += is_escape(text, at) ? 2u : 1u;
+    return at < text.size();
+}
+
+} // namespace
+
 std::string_view Arguments::all() const {
     return trim(command_.substr(std::min(start_, command_.size())));
 }
@@ -56,16 +68,33 @@ std::string_view Arguments::word() {
     return command_.substr(start, at_ - start);
 }
 
-std::optional<std::string> Arguments::quoted() {
+std::optional<std::string_view> Arguments::quoted_as_typed() {
     if (peek() != '"') return std::nullopt;
-    std::size_t end = end_of_quoted(command_, at_);
-    bool closed = end > at_ + 1 && command_[end - 1] == '"';
-    std::string_view inside = command_.substr(at_ + 1, end - at_ - 1 - (closed ? 1 : 0));
+    const std::size_t start = at_ + 1;
+    const std::size_t end = end_of_quoted(command_, at_);
     at_ = end;
+    const bool closed = quote_is_closed(command_.substr(start, end - start));
+    return command_.substr(start, end - start - (closed ? 1 : 0));
+}
+
+std::optional<std::string> Arguments::quoted() {
+    auto inside = quoted_as_typed();
+    if (!inside) return std::nullopt;
     std::string out;
-    for (std::size_t i = 0; i < inside.size(); ++i) {
-        if (inside[i] == '\\' && i + 1 < inside.size() && inside[i + 1] == '"') ++i;
-        out += inside[i];
+    for (std::size_t i = 0; i < inside->size(); ++i) {
+        if (inside->substr(i).starts_with("\\\"")) ++i;
+        out += (*inside)[i];
+    }
+    return out;
+}
+
+std::optional<std::string> Arguments::quoted_commands() {
+    auto inside = quoted_as_typed();
+    if (!inside) return std::nullopt;
+    std::string out;
+    for (std::size_t i = 0; i < inside->size(); ++i) {
+        if (is_escape(*inside, i)) ++i;
+        out += (*inside)[i];
     }
     return out;
 }

@@ -38,8 +38,11 @@ class Arguments {
     bool take_option(std::string_view letters);
     /// The text up to the next blank; empty at the end. A quoted piece inside keeps its blanks and its quotes.
     std::string_view word();
-    /// The content of "..." when it comes next, with \" resolved; or nothing. An open quote reaches to the end.
+    /// The content of "..." when it comes next, with \" resolved; or nothing. An open quote reaches to the end of the
+    /// line.
     std::optional<std::string> quoted();
+    /// The same for commands, in which \\ is resolved, too: quotes may stand in quotes, as in bp x ".printf \"a\\n\"".
+    std::optional<std::string> quoted_commands();
     /// A quoted text or else a word.
     std::string text();
     /// Everything that is left, taken.
@@ -49,6 +52,8 @@ class Arguments {
     bool json = false;                      ///< `--json` was given, or the session is in JSON mode
 
   private:
+    std::optional<std::string_view> quoted_as_typed();
+
     std::string_view command_;
     std::size_t at_ = 0;
     std::size_t start_ = 0;

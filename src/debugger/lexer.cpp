@@ -109,6 +109,10 @@ bool word_at(std::string_view text, std::size_t at, std::string_view name) {
     return at + name.size() >= text.size() || !is_word_character(text[at + name.size()]);
 }
 
+bool is_escape(std::string_view text, std::size_t at) {
+    return text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\');
+}
+
 std::size_t skip_to_command(std::string_view text, std::size_t at) {
     while (at < text.size() && (is_blank(text[at]) || text[at] == ';'))
         ++at;
@@ -119,13 +123,8 @@ std::size_t end_of_quoted(std::string_view text, std::size_t start) {
     if (start >= text.size()) return start;
     if (text[start] == '"') {
         const std::size_t line_end = end_of_line(text, start);
-        for (std::size_t at = start + 1; at < line_end; ++at) {
-            if (text[at] == '\\' && at + 1 < line_end && text[at + 1] == '"') {
-                ++at;
-            } else if (text[at] == '"') {
-                return at + 1;
-            }
-        }
+        for (std::size_t at = start + 1; at < line_end; at += is_escape(text, at) ? 2u : 1u)
+            if (text[at] == '"') return at + 1;
         return line_end;
     }
     if (text[start] == '\'' && (start == 0 || !is_word_character(text[start - 1]))) {

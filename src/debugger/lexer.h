@@ -23,8 +23,8 @@ struct CommandText {
 [[nodiscard]] std::vector<std::string_view> split_semicolons(std::string_view text, std::size_t most);
 
 /// The position just behind the quoted text that begins at `start`, or `start` when no quoted text begins there.
-/// `"` quotes with `\"` inside, and an open one reaches to the end of the line; `'` quotes only where a word may begin
-/// and where it is closed on the line (so that "don't" is a word), because ' cbA' is a number of one word.
+/// `"` quotes with `\"` and `\\` inside, and an open one reaches to the end of the line; `'` quotes only where a word
+/// may begin and where it is closed on the line (so that "don't" is a word), because ' cbA' is a number of one word.
 [[nodiscard]] std::size_t end_of_quoted(std::string_view text, std::size_t start);
 
 /// The position just behind the `)` or `}` that closes the bracket at `start`; nothing when it stays open. Quotes are
@@ -40,6 +40,9 @@ struct CommandText {
 
 /// True when the word `name` stands at `at`, without regard to case.
 [[nodiscard]] bool word_at(std::string_view text, std::size_t at, std::string_view name);
+
+/// `\"` or `\\` at `at`: the second character stands for itself.
+[[nodiscard]] bool is_escape(std::string_view text, std::size_t at);
 
 [[nodiscard]] bool is_blank(char c);
 /// Letters, digits and `_`.

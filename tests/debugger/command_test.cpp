@@ -125,6 +125,11 @@ TEST(Arguments, AnOpenQuoteReachesToTheEnd) {
     EXPECT_EQ(a.quoted(), "open");
     Arguments only("c \"", 1);
     EXPECT_EQ(only.quoted(), "");
+    Arguments escaped("c \"open \\\"", 1);
+    EXPECT_EQ(escaped.quoted(), "open \"") << "the last quote belongs to the text";
+    Arguments twice(R"(c "a \"b\\n\" \\" rest)", 1);
+    EXPECT_EQ(twice.quoted_commands(), R"(a "b\n" \)");
+    EXPECT_EQ(twice.rest(), "rest");
     EXPECT_TRUE(Arguments("lmv", 2).touches_name());
 }
 
