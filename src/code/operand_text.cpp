@@ -46,6 +46,13 @@ std::string number(std::uint64_t value) {
 
 ZyanStatus print_immediate(const ZydisFormatter*, ZydisFormatterBuffer* buffer, ZydisFormatterContext* context) {
     std::uint64_t value = context->operand->imm.value.u;
+    // 32-bit code holds addresses as constants: "push offset nt!PoolHitTag (8054f3a0)".
+    const auto& data = *static_cast<const HookData*>(context->user_data);
+    if (is_32_bit(context) && context->instruction->raw.imm[0].size == 32 && data.name && *data.name) {
+        const VirtAddr address = data.machine.canonical(value);
+        if (!(*data.name)(address).empty())
+            return append(buffer, ZYDIS_TOKEN_SYMBOL, "offset " + named_address(data, address));
+    }
     // A sign-extended constant is shown in the size of the operation.
     unsigned width = context->instruction->operand_width;
     if (context->operand->imm.is_signed && width != 0 && width < 64) value &= (std::uint64_t{1} << width) - 1;

@@ -91,6 +91,7 @@ class UnwinderX86 final : public Unwinder {
             if (caller.error().kind != ErrorKind::malformed) return caller;
         } else {
             if (auto caller = by_trap_frame(frame, true)) return *caller;
+            if (auto caller = outermost(frame)) return *caller;
             if (function.has_symbols() && sets_ebp(function))
                 if (auto caller = by_ebp(frame)) return *caller;
         }
@@ -122,8 +123,9 @@ class UnwinderX86 final : public Unwinder {
         ReadCode read = [this](VirtAddr address, MutableBytes out) { return calls_.read(address, out); };
         if (function.start && *function.start <= frame.ip)
             if (auto moves = moves_of_prolog(*function.start, frame.ip, read))
-                return moved(frame, frame.sp + static_cast<std::uint64_t>(-moves->esp), moves->saved,
-                             UnwindMethod::prolog);
+                if (auto caller = moved(frame, frame.sp + static_cast<std::uint64_t>(-moves->esp), moves->saved,
+                                        UnwindMethod::prolog))
+                    return caller;
         const auto ebp_from_esp = static_cast<std::int64_t>(frame.registers.address_in(rbp) - frame.sp);
         if (auto moves = moves_to_return(frame.ip, ebp_from_esp, read)) {
             VirtAddr slot = frame.sp + static_cast<std::uint64_t>(moves->esp);
@@ -266,6 +268,16 @@ class UnwinderX86 final : public Unwinder {
     }
 
     // --- ebp and the stack's words --------------------------------------------------------------------------------
+    /// NT starts threads with an ebp of zero: the routine that it starts them in has no caller and no record.
+    static std::optional<CallerState> outermost(const Frame& frame) {
+        if (frame.interrupted || (frame.registers.gpr[rbp] & 0xffffffff) != 0) return std::nullopt;
+        CallerState nobody;
+        nobody.registers.machine = &x86_machine();
+        nobody.method = UnwindMethod::frame_pointer;
+        nobody.arguments = VirtAddr(2 * word); // as of a frame at zero
+        return nobody;
+    }
+
     /// Whether the function keeps the caller's ebp where ebp points, by its first instructions; yes when it is not
     /// known.
     bool sets_ebp(const Function& function) {

@@ -20,6 +20,7 @@ class CachedSpace final : public AddressSpace {
     CachedSpace(AddressSpace& below, std::function<std::uint64_t()> epoch, std::size_t budget_bytes = 256u << 20);
 
     ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) override;
+    [[nodiscard]] unsigned pointer_size() const override { return below_.pointer_size(); }
     void forget();
 
     [[nodiscard]] std::uint64_t bytes_from_below() const { return bytes_from_below_; }

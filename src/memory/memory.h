@@ -31,6 +31,8 @@ class AddressSpace {
     virtual ~AddressSpace() = default;
     /// Reads up to the first hole. `work` may stop a long read between two requests (gap `stopped`).
     virtual ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) = 0;
+    /// Bytes of a pointer there: how wide its addresses are written.
+    [[nodiscard]] virtual unsigned pointer_size() const { return 8; }
 };
 
 /// All of the bytes, or an Error (kind `unreadable`, or `link`/`stopped`) naming the first address that failed.

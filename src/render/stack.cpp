@@ -50,8 +50,10 @@ std::string_view end_word(code::StackEnd end) {
 
 std::string arguments_text(const code::Frame& frame, const Machine& machine) {
     std::string out;
+    const bool outermost = machine.pointer_size == 4 && !frame.base; // kd shows zeros there
     for (std::size_t i = 0; i < code::shown_arguments(machine); ++i)
         out += i < frame.arguments.size()  ? format_address(frame.arguments[i], machine.pointer_size) + " "
+               : outermost                 ? "00000000 "
                : machine.pointer_size == 8 ? "????????`???????? "
                                            : "???????? ";
     return out;
@@ -107,7 +109,9 @@ std::string stack_text(const code::StackTrace& trace, std::span<const code::Fram
         // What a frame takes of the stack is the distance to its caller's; the first has nothing to count from.
         auto place = [&](const code::Frame& f) { return wide ? f.sp : f.base; };
         if (view.sizes)
-            out += i == 0 ? std::string(9, ' ') : fmt::format("{:8x} ", place(frame) - place(trace.frames[i - 1]));
+            out += i == 0 || place(frame) < place(trace.frames[i - 1])
+                       ? std::string(9, ' ')
+                       : fmt::format("{:8x} ", place(frame) - place(trace.frames[i - 1]));
         out += row(frame, names[i], view, *trace.machine);
     }
     if (!trace.note.empty()) out += fmt::format("The stack ends here: {}\n", trace.note);

@@ -73,10 +73,12 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
   private:
     /// Memory as the link gives it, uncached.
     struct VirtualOverLink final : memory::AddressSpace {
-        explicit VirtualOverLink(kd::Client& c) : client(c) {}
+        explicit VirtualOverLink(LiveTarget& target) : owner(target), client(target.client_) {}
         memory::ReadResult read(VirtAddr address, MutableBytes out, Work* work) override {
             return client.read_virtual(address, out, work);
         }
+        [[nodiscard]] unsigned pointer_size() const override { return owner.identity_.machine->pointer_size; }
+        LiveTarget& owner;
         kd::Client& client;
     };
     struct PhysicalOverLink final : memory::PhysicalMemory {
@@ -104,7 +106,7 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     kd::Client client_;
     Identity identity_;
     Epoch epoch_ = 1;
-    VirtualOverLink virtual_{client_};
+    VirtualOverLink virtual_{*this};
     PhysicalOverLink physical_{client_};
     memory::CachedSpace cached_;
     ContextAccess contexts_;

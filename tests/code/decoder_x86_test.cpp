@@ -64,6 +64,13 @@ TEST(DecoderX86, NamesTheTableOfAnIndexedOperand) {
     EXPECT_EQ(text("8b0c8578563412"), "mov ecx,dword ptr [eax*4+12345678h]");
 }
 
+TEST(DecoderX86, NamesTheAddressesThatAreConstants) {
+    EXPECT_EQ(text("68a0f35480"), "push offset nt!PoolHitTag (8054f3a0)");
+    EXPECT_EQ(text("b8de9a5480"), "mov eax,offset nt!ExFreePool (80549ade)");
+    EXPECT_EQ(text("c744240449000000"), "mov dword ptr [esp+4],49h");
+    EXPECT_EQ(text("b941626320"), "mov ecx,20636241h");
+}
+
 TEST(DecoderX86, AddressesAreSignExtended) {
     Instruction call = decode_hex("e809000000");
     EXPECT_EQ(call.target, VirtAddr(0xffffffff80549ade));

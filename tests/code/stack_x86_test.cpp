@@ -126,6 +126,26 @@ TEST_F(StackX86, KnowsHowFarAPrologIs) {
     }
 }
 
+TEST_F(StackX86, AFunctionWithoutBranchesIsFollowedToItsEnd) {
+    // push edi; push esi; pop esi; pop edi; ret 10h: in the epilog the pushed values lie below the stack pointer.
+    machine.code(nt_base + allocator, {0x57, 0x56, 0x5e, 0x5f, 0xc2, 0x10, 0x00});
+    VirtAddr ebp = chain(sp + 0x80, {nt_base + dispatcher + 0x50});
+    const VirtAddr slot = sp + 0x40;
+    machine.push(slot - 8, 0x51);
+    machine.push(slot - 4, 0xd1);
+    machine.push(slot, (driver + writer + 0x50).value);
+    for (std::uint64_t at = 0; at < 5; ++at) {
+        const std::uint64_t below = at == 0 || at == 4 ? 0 : at == 2 ? 8 : 4;
+        machine.set("esi", at < 2 || at >= 3 ? 0x51 : 0xdead);
+        machine.set("edi", at < 1 || at >= 4 ? 0xd1 : 0xdead);
+        auto answer = walk(nt_base + allocator + at, slot - below, ebp);
+        ASSERT_EQ(answer.value.frames.size(), 3u) << at;
+        EXPECT_EQ(answer.value.frames[1].ip, driver + writer + 0x50) << at;
+        EXPECT_EQ(answer.value.frames[1].registers.gpr[rsi], 0x51u) << at;
+        EXPECT_EQ(answer.value.frames[1].registers.gpr[rdi], 0xd1u) << at;
+    }
+}
+
 TEST_F(StackX86, FpoRecordsCountWhatLiesOnTheStack) {
     FrameRecord fpo = record(allocator, Kind::fpo);
     fpo.locals = 0x10;
@@ -221,6 +241,16 @@ TEST_F(StackX86, ScansTheStackAsALastResort) {
               (Sites{"nt!ExAllocatePoolWithTag+0x80", "leaky!LeakyWrite+0x50", "nt!IofCallDriver+0x50"}));
     EXPECT_EQ(answer.value.frames[0].method, UnwindMethod::scan);
     EXPECT_EQ(answer.value.frames[0].warning, FrameWarning::no_unwind_info);
+    EXPECT_EQ(answer.value.frames[1].warning, FrameWarning::none);
+}
+
+TEST_F(StackX86, AThreadBeginsWithAnEbpOfZero) {
+    VirtAddr ebp = chain(sp + 0x20, {nt_base + start + 0x50});
+    machine.push(ebp, 0);
+    auto answer = walk(nt_base + allocator + 0x80, sp, ebp);
+    EXPECT_EQ(answer.value.end, StackEnd::complete) << answer.value.note;
+    EXPECT_EQ(sites(answer), (Sites{"nt!ExAllocatePoolWithTag+0x80", "nt!PspSystemThreadStartup+0x50"}));
+    EXPECT_EQ(answer.value.frames[1].base, VirtAddr());
     EXPECT_EQ(answer.value.frames[1].warning, FrameWarning::none);
 }
 

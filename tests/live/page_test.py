@@ -8,7 +8,17 @@ from lab import LiveTest
 PAGE = {"Abc ": (36405, 33930272), "Tron": (552, 7863232), "IoN7": (10939, 998432), "Gla5": (2222, 924352), "Ggb ": (22, 828384)}
 
 
-class Page(LiveTest):
+class PageOn:
+    """The tests for one machine; `arch` says which."""
+
+    def poolkd(self, *arguments, **how):
+        if any(argument.startswith("--lab=") for argument in arguments):
+            arguments = (f"--lab-arch={self.arch}", *arguments)
+        return super().poolkd(*arguments, **how)
+
+    def start_lab(self, *options, **how):
+        return super().start_lab(*options, "--arch", self.arch, **how)
+
     def check_table(self, *options):
         result = self.poolkd("--lab=page", *options, "--json", "-c", "!poolused 4; q")
         import json
@@ -58,7 +68,7 @@ class Page(LiveTest):
             event = debugger.type("g")
             self.assertIn("Break instruction exception - code 80000003 (first chance)", event)
             stack = debugger.type("kb")
-            frames = re.findall(r" : (\S+)$", stack, re.M)
+            frames = re.findall(r" (\S+)$", stack, re.M)
             driver = [frame.split("+")[0] for frame in frames if frame.startswith("leaky!")]
             self.assertTrue(driver, stack)
             # Every stack reaches the driver's thread and the kernel below it.
@@ -95,6 +105,14 @@ class Page(LiveTest):
         self.poolkd("lab", "restart")
         result = self.poolkd("-k", "lab:live", "-c", "!poolused 4; q")
         self.assertRegex(result.stdout, r"Abc +0 +0 +36405 +33930272")
+
+
+class PageX64(PageOn, LiveTest):
+    arch = "x64"
+
+
+class PageX86(PageOn, LiveTest):
+    arch = "x86"
 
 
 if __name__ == "__main__":

@@ -52,6 +52,86 @@ TEST_F(StackRender, Kv) {
               "ffffa50e`41b7c010 : nt!ExAllocatePoolWithTag+0x8d (TrapFrame @ fffff880`03a25748)\n");
 }
 
+/// The x86 frames of the command reference, with the frame records that kv tells.
+class StackRenderX86 : public StackRender {
+  protected:
+    using Kind = symbols::FrameRecord::Kind;
+    void SetUp() override {
+        trace.machine = &x86_machine();
+        trace.frames.push_back(frame(0x9a1f5a2c, 0x8b3c21cb, {0x200, 0x3b0, 0x2061745a}));
+        trace.frames.push_back(frame(0x9a1f5a58, 0x8b3c1a90, {0x8571d3c0, 0, 0}));
+        names = {{"nt!ExAllocatePoolWithTag+0x1c4", "nt", {}, {}}, {"zeta!ZetaCloneRequest+0x2b", "zeta", {}, {}}};
+    }
+    static code::Frame frame(std::uint32_t base, std::uint32_t back, std::vector<std::uint64_t> arguments) {
+        code::Frame frame;
+        frame.base = x86_machine().canonical(base);
+        frame.return_address = x86_machine().canonical(back);
+        frame.arguments = std::move(arguments);
+        return frame;
+    }
+    void record(Kind kind, std::string program = {}) {
+        symbols::FrameRecord record;
+        record.kind = kind;
+        record.parameters = 12;
+        record.locals = 16;
+        record.saved_registers = 8;
+        record.program = std::move(program);
+        trace.frames[0].record = record;
+        trace.frames.resize(1);
+    }
+    std::string note() {
+        std::string line = text({.arguments = true, .notes = true});
+        line = line.substr(line.find('\n') + 1);
+        return line.substr(line.find("+0x1c4") + 6);
+    }
+};
+
+TEST_F(StackRenderX86, K) {
+    EXPECT_EQ(text({}), "ChildEBP RetAddr\n"
+                        "9a1f5a2c 8b3c21cb nt!ExAllocatePoolWithTag+0x1c4\n"
+                        "9a1f5a58 8b3c1a90 zeta!ZetaCloneRequest+0x2b\n");
+    EXPECT_EQ(text({.numbers = true, .sizes = true}), " #   Memory ChildEBP RetAddr\n"
+                                                      "00          9a1f5a2c 8b3c21cb nt!ExAllocatePoolWithTag+0x1c4\n"
+                                                      "01       2c 9a1f5a58 8b3c1a90 zeta!ZetaCloneRequest+0x2b\n");
+}
+
+TEST_F(StackRenderX86, Kb) {
+    EXPECT_EQ(text({.child_sp = false, .arguments = true}),
+              "ChildEBP RetAddr  Args to Child\n"
+              "9a1f5a2c 8b3c21cb 00000200 000003b0 2061745a nt!ExAllocatePoolWithTag+0x1c4\n"
+              "9a1f5a58 8b3c1a90 8571d3c0 00000000 00000000 zeta!ZetaCloneRequest+0x2b\n");
+}
+
+TEST_F(StackRenderX86, KvTellsTheFrameRecord) {
+    trace.frames.resize(1);
+    EXPECT_EQ(note(), " (FPO: [Non-Fpo])\n");
+    record(Kind::fpo);
+    EXPECT_EQ(note(), " (FPO: [3,4,2])\n");
+    record(Kind::program, "$T0 .raSearch = $eip $T0 ^ = $esp $T0 4 + =");
+    EXPECT_EQ(note(), " (FPO: [3,4,2])\n");
+    record(Kind::program, "$T0 $ebp 4 + = $eip $T0 ^ = $esp $T0 4 + = $ebp $T0 4 - ^ =");
+    EXPECT_EQ(note(), " (FPO: [Non-Fpo])\n");
+    record(Kind::trap);
+    trace.frames[0].record->parameters = 0;
+    names[0].trap_frame = VirtAddr(0xffffffff9a1f5a2c);
+    EXPECT_EQ(note(), " (FPO: [0,4] TrapFrame @ 9a1f5a2c)\n");
+    names[0].trap_frame.reset();
+    trace.frames[0].record.reset();
+    trace.frames[0].warning = code::FrameWarning::no_unwind_info;
+    EXPECT_EQ(note(), "\n") << "nothing is known of it";
+}
+
+TEST_F(StackRenderX86, WordsThatCannotBeRead) {
+    trace.frames[0].arguments.clear();
+    trace.frames[1].arguments.clear();
+    trace.frames[1].base = trace.frames[1].return_address = VirtAddr();
+    EXPECT_EQ(text({.arguments = true}), "ChildEBP RetAddr  Args to Child\n"
+                                         "9a1f5a2c 8b3c21cb ???????? ???????? ???????? nt!ExAllocatePoolWithTag+0x1c4\n"
+                                         "00000000 00000000 00000000 00000000 00000000 zeta!ZetaCloneRequest+0x2b\n");
+    auto json = stack_json({trace, {}}, names);
+    EXPECT_EQ(json["frames"][0]["child_ebp"], "0xffffffff9a1f5a2c");
+}
+
 TEST_F(StackRender, Kn) {
     EXPECT_EQ(text({.numbers = true}), " # Child-SP          RetAddr               Call Site\n"
                                        "00 ffffd10c`b2e176f0 fffff804`7e3c21cb     nt!ExAllocatePoolWithTag+0x8d\n"
