@@ -167,8 +167,11 @@ class Target:
         self.link, self.processor = link, processor
         self.prints, self.loads, self.state = [], [], b""
 
-    def request(self, api, fields=b"", data=b""):
-        body = struct.pack("<IHHII", api, 0, 0, 0x103, 0) + fields
+    def request(self, api, fields=b"", data=b"", number=None):
+        """A request about a processor; the one that reported the last stop when none is named."""
+        if number is None:
+            number = struct.unpack_from("<H", self.state, 6)[0] if self.state else 0
+        body = struct.pack("<IHHII", api, 0, number, 0x103, 0) + fields
         self.link.send(MANIPULATE, body.ljust(56, b"\0") + data)
         while True:
             packet = self.link.packet()
