@@ -1,5 +1,7 @@
 #include "commands/general.h"
 
+#include <nlohmann/json.hpp>
+
 namespace poolkd::commands {
 
 using debugger::Arguments;
@@ -11,13 +13,24 @@ namespace {
 
 Result<void> help(Session& session, Arguments& arguments) {
     std::string_view name = arguments.word();
+    if (arguments.json && name.empty()) {
+        nlohmann::json commands = nlohmann::json::array();
+        for (const auto& command : session.commands().all())
+            commands.push_back(debugger::help_json(*command));
+        session.write_json({{"commands", std::move(commands)}});
+        return {};
+    }
     if (name.empty()) {
         session.write(debugger::help_overview(session.commands()));
         return {};
     }
     const Command* command = session.commands().named(name);
     if (!command) return fail(ErrorKind::not_found, "There is no command '{}'; .help lists them", name);
-    session.write(debugger::help_text(*command));
+    if (arguments.json)
+        session.write_json(
+            {{"command", ".help"}, {"commands", nlohmann::json::array({debugger::help_json(*command)})}});
+    else
+        session.write(debugger::help_text(*command));
     return {};
 }
 
@@ -36,7 +49,9 @@ Command general(std::vector<std::string_view> names, std::string_view summary, s
 } // namespace
 
 void add_console_commands(debugger::CommandTable& table) {
-    table.add(general({".help"}, "list the commands, or tell about one", ".help [<command>]", help));
+    Command helper = general({".help"}, "list the commands, or tell about one", ".help [<command>]", help);
+    helper.json = true;
+    table.add(std::move(helper));
     table.add(general({"q", "qq"}, "end; the target stays as it is", "q", [](Session& s, Arguments& a) -> Result<void> {
         POOLKD_CHECK(s.no_more(a));
         s.request_quit(Quit::frozen);

@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "debugger/lexer.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace poolkd::debugger {
@@ -116,6 +118,21 @@ std::string help_text(const Command& command) {
     if (command.json) text += fmt::format("  {:<14} {}\n", "--json", "the same data as JSON");
     if (!command.help.empty()) text += fmt::format("\n{}\n", command.help);
     return text;
+}
+
+nlohmann::json help_json(const Command& command) {
+    nlohmann::json options = nlohmann::json::array();
+    for (const CommandOption& option : command.options)
+        options.push_back({{"name", option.name}, {"text", option.text}});
+    return {{"names", command.names},
+            {"family", command.family},
+            {"summary", command.summary},
+            {"syntax", command.syntax},
+            {"help", command.help},
+            {"options", std::move(options)},
+            {"needs_target", command.needs_target},
+            {"resumes", command.resumes},
+            {"json", command.json}};
 }
 
 std::string help_overview(const CommandTable& table) {

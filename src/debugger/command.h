@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "debugger/arguments.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -74,6 +76,8 @@ class CommandTable {
 
 /// The help text of one command.
 [[nodiscard]] std::string help_text(const Command& command);
+/// The same as fields.
+[[nodiscard]] nlohmann::json help_json(const Command& command);
 /// One line a command, by family.
 [[nodiscard]] std::string help_overview(const CommandTable& table);
 
