@@ -4,7 +4,9 @@
 
 namespace poolkd::commands {
 
-/// `bp bu bl bc bd be`.
+/// `bp`, `bu`, `bm`, `ba`: what sets breakpoints.
 void add_breakpoint_commands(debugger::CommandTable& table);
+/// `bl`, `.bpcmds`, `bc`, `bd`, `be`, `br`, `bs`: what lists and changes them.
+void add_breakpoint_list_commands(debugger::CommandTable& table);
 
 } // namespace poolkd::commands

@@ -4,7 +4,9 @@
 
 namespace poolkd::commands {
 
-/// `g` family, `p`, `t`, `gu`, `.reboot`.
+/// `g` and its kin, `gu`, `.reboot`.
 void add_execution_commands(debugger::CommandTable& table);
+/// `p`, `t` and those that step to the next call, return, branch or to an address.
+void add_step_commands(debugger::CommandTable& table);
 
 } // namespace poolkd::commands

@@ -32,11 +32,11 @@ constexpr ExceptionName exception_names[] = {
     {0xc0000006, "In-page I/O error"},
 };
 
-std::string exception_line(const target::ExceptionStop& exception) {
+std::string exception_text(const target::ExceptionStop& exception) {
     std::string_view name = "Unknown exception";
     for (const ExceptionName& known : exception_names)
         if (known.code == exception.code) name = known.name;
-    return fmt::format("{} - code {:08x} ({})\n", name, exception.code,
+    return fmt::format("{} - code {:08x} ({})", name, exception.code,
                        exception.first_chance ? "first chance" : "!!! second chance !!!");
 }
 
@@ -87,17 +87,33 @@ std::string_view kind_name(StopKind kind) {
 
 } // namespace
 
+std::string event_text(debugger::Session& session, const StopReport& report) {
+    if (report.kind == StopKind::breakpoint) return fmt::format("Hit breakpoint {}", report.breakpoint_id);
+    if (const auto* change = std::get_if<target::ModuleChange>(&report.stop.reason))
+        return fmt::format("{} module {} at {}", change->loaded ? "Load" : "Unload", change->path,
+                           session.address_text(change->base));
+    if (const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason))
+        return exception_text(*exception);
+    return "The target offers a command";
+}
+
+std::string told_event_text(debugger::Session& session, const target::Stop& stop) {
+    if (const auto* change = std::get_if<target::ModuleChange>(&stop.reason))
+        return fmt::format("{} {} {}\n", change->loaded ? "ModLoad:" : "Unload:", session.address_text(change->base),
+                           change->path);
+    return event_text(session, StopReport{.stop = stop}) + "\n";
+}
+
 std::string stop_text(debugger::Session& session, const StopReport& report) {
     std::string text;
     if (report.target_restarted) text += "The target was restarted since the last stop.\n";
     const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason);
     if (report.kind == StopKind::breakpoint) {
         text += fmt::format("Breakpoint {} hit\n", report.breakpoint_id);
-    } else if (const auto* change = std::get_if<target::ModuleChange>(&report.stop.reason)) {
-        text += fmt::format("{} module {} at {}\n", change->loaded ? "Load" : "Unload", change->path,
-                            session.address_text(change->base));
+    } else if (std::holds_alternative<target::ModuleChange>(report.stop.reason)) {
+        text += event_text(session, report) + "\n";
     } else if (exception && report.kind != StopKind::step_done) {
-        text += exception_line(*exception);
+        text += exception_text(*exception) + "\n";
         if (auto bug = bug_check(session, report))
             return text +
                    fmt::format("The kernel is in a bug check: {:#010x} ({:#x}, {:#x}, {:#x}, {:#x})\n", (*bug)[0],
@@ -105,6 +121,7 @@ std::string stop_text(debugger::Session& session, const StopReport& report) {
                    location_text(session, report.stop.ip);
         if (report.requested && is_break_in(session.symbol_text(report.stop.ip))) text += break_in_box;
     }
+    if (!report.note.empty()) text += report.note + "\n";
     return text + location_text(session, report.stop.ip);
 }
 

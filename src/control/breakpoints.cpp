@@ -7,29 +7,46 @@
 namespace poolkd::control {
 
 namespace {
+
 constexpr std::uint64_t cleared_window = 16; // bytes, see stopped_at
 constexpr std::uint32_t first_internal_id = 0x10000;
+
 } // namespace
 
-Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional<std::uint32_t> id) {
+Result<void> Breakpoints::check(const Breakpoint& breakpoint, std::optional<std::uint32_t> replaced) {
     if (!kernel_.target().breakpoints())
         return fail(ErrorKind::unsupported, "Breakpoints need a live target; this one is {}",
                     kernel_.target().identity().kind);
-    if (!breakpoint.internal && breakpoint.address)
-        for (Breakpoint& old : breakpoints_)
-            if (!old.internal && old.address == breakpoint.address && (!id || *id == old.id)) {
-                breakpoint.id = old.id;
-                breakpoint.handle = old.handle;
-                old = std::move(breakpoint);
-                return Added{old.id, true};
-            }
-    if (id)
-        if (Breakpoint* old = find(*id)) {
+    if (!breakpoint.watch) return {};
+    if (breakpoint.address) POOLKD_CHECK(check_watch(*breakpoint.watch, *breakpoint.address, kernel_.machine()));
+    const auto others = std::ranges::count_if(
+        breakpoints_, [&](const Breakpoint& b) { return b.watch && b.enabled && b.id != replaced; });
+    if (breakpoint.enabled && others >= DebugRegisters::slots)
+        return fail(ErrorKind::refused,
+                    "A processor has {} debug registers, and all are taken: disable or clear a breakpoint of `ba`",
+                    DebugRegisters::slots);
+    return {};
+}
+
+Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional<std::uint32_t> id) {
+    Breakpoint* old = id ? find(*id) : nullptr;
+    if (!old && !breakpoint.internal && breakpoint.address) {
+        auto same = std::ranges::find_if(breakpoints_, [&](const Breakpoint& b) {
+            return !b.internal && b.address == breakpoint.address && b.watch == breakpoint.watch && !id;
+        });
+        if (same != breakpoints_.end()) old = &*same;
+    }
+    POOLKD_CHECK(check(breakpoint, old ? std::optional(old->id) : std::nullopt));
+    if (old) {
+        if (old->address == breakpoint.address && !breakpoint.watch && !old->watch) {
+            breakpoint.handle = old->handle;
+        } else {
             POOLKD_CHECK(lift(*old));
-            breakpoint.id = *id;
-            *old = std::move(breakpoint);
-            return Added{*id, true};
         }
+        breakpoint.id = old->id;
+        *old = std::move(breakpoint);
+        return Added{old->id, true};
+    }
     if (breakpoints_.size() >= limit)
         return fail(ErrorKind::refused, "Only {} breakpoints are possible in kernel mode", limit);
     std::uint32_t free_id = breakpoint.internal ? first_internal_id : 0;
@@ -43,14 +60,13 @@ Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional
 
 Result<void> Breakpoints::lift(Breakpoint& breakpoint) {
     if (!breakpoint.handle) return {};
-    const std::uint32_t handle = *breakpoint.handle;
     if (target::BreakpointSlots* slots = kernel_.target().breakpoints()) {
         // After any other failure (a Ctrl-C, a lost link) it is still in the target: the next lift tries again.
-        auto cleared = slots->clear_breakpoint(handle);
+        auto cleared = slots->clear_breakpoint(*breakpoint.handle);
         if (!cleared && cleared.error().kind != ErrorKind::not_found) return cleared;
     }
     breakpoint.handle.reset();
-    return journal_.forget_breakpoint(handle);
+    return {};
 }
 
 Result<void> Breakpoints::remove(std::uint32_t id) {
@@ -66,7 +82,8 @@ Result<void> Breakpoints::remove(std::uint32_t id) {
 }
 
 bool Breakpoints::planted() const {
-    return std::ranges::any_of(breakpoints_, [](const Breakpoint& b) { return b.handle.has_value(); });
+    return wanted_.control != DebugRegisters::idle ||
+           std::ranges::any_of(breakpoints_, [](const Breakpoint& b) { return b.handle.has_value(); });
 }
 
 bool Breakpoints::doomed_at(VirtAddr address) const {
@@ -76,8 +93,24 @@ bool Breakpoints::doomed_at(VirtAddr address) const {
 Result<void> Breakpoints::enable(std::uint32_t id, bool enabled) {
     Breakpoint* breakpoint = find(id);
     if (!breakpoint) return fail(ErrorKind::not_found, "There is no breakpoint {}", id);
+    if (enabled) {
+        Breakpoint wanted = *breakpoint;
+        wanted.enabled = true;
+        POOLKD_CHECK(check(wanted, id));
+    }
     breakpoint->enabled = enabled;
     return enabled ? Result<void>{} : lift(*breakpoint);
+}
+
+Result<void> Breakpoints::renumber(std::uint32_t id, std::uint32_t to) {
+    Breakpoint* breakpoint = find(id);
+    if (!breakpoint || breakpoint->internal) return fail(ErrorKind::not_found, "There is no breakpoint {}", id);
+    if (id == to) return {};
+    if (to >= first_internal_id) return fail(ErrorKind::usage, "{} is too large for a breakpoint number", to);
+    if (find(to)) return fail(ErrorKind::refused, "There is a breakpoint {} already", to);
+    breakpoint->id = to;
+    std::ranges::sort(breakpoints_, {}, &Breakpoint::id);
+    return {};
 }
 
 Breakpoint* Breakpoints::find(std::uint32_t id) {
@@ -85,22 +118,52 @@ Breakpoint* Breakpoints::find(std::uint32_t id) {
     return it == breakpoints_.end() ? nullptr : &*it;
 }
 
-Breakpoint* Breakpoints::at(VirtAddr address) {
+std::vector<Breakpoint*> Breakpoints::at(VirtAddr address) {
+    std::vector<Breakpoint*> found;
     for (Breakpoint& breakpoint : breakpoints_) // ids of internal ones are the largest, so the user's come first
-        if (breakpoint.enabled && breakpoint.address == address) return &breakpoint;
-    return nullptr;
+        if (breakpoint.enabled && !breakpoint.watch && breakpoint.address == address) found.push_back(&breakpoint);
+    return found;
 }
 
-Breakpoint* Breakpoints::internal_at(VirtAddr address) {
+std::vector<Breakpoint*> Breakpoints::watching(std::uint64_t dr6) {
+    std::vector<Breakpoint*> found;
     for (Breakpoint& breakpoint : breakpoints_)
-        if (breakpoint.internal && breakpoint.enabled && breakpoint.address == address) return &breakpoint;
-    return nullptr;
+        // The processor may set the bits of disabled registers, too.
+        if (breakpoint.slot && breakpoint.enabled && wanted_.enabled(*breakpoint.slot) &&
+            (dr6 >> *breakpoint.slot & 1) != 0)
+            found.push_back(&breakpoint);
+    return found;
 }
 
-Result<void> Breakpoints::plant(std::optional<VirtAddr> skip) {
+bool Breakpoints::stops_at(VirtAddr address) const {
+    return std::ranges::any_of(
+        breakpoints_, [&](const Breakpoint& b) { return b.enabled && b.on_execution() && b.address == address; });
+}
+
+void Breakpoints::choose_slots(std::span<const VirtAddr> skip) {
+    wanted_ = DebugRegisters{.addresses = written_.addresses};
+    std::uint32_t taken = 0;
+    for (Breakpoint& breakpoint : breakpoints_) {
+        if (!breakpoint.watch || !breakpoint.enabled || !breakpoint.address) breakpoint.slot.reset();
+        if (breakpoint.slot) taken |= 1u << *breakpoint.slot;
+    }
+    for (Breakpoint& breakpoint : breakpoints_) {
+        if (!breakpoint.watch || !breakpoint.enabled || !breakpoint.address) continue;
+        for (unsigned slot = 0; slot < DebugRegisters::slots && !breakpoint.slot; ++slot)
+            if ((taken >> slot & 1) == 0) breakpoint.slot = slot;
+        if (!breakpoint.slot) continue; // `check` lets no fifth one be
+        taken |= 1u << *breakpoint.slot;
+        wanted_.addresses[*breakpoint.slot] = *breakpoint.address;
+        const bool passed = breakpoint.on_execution() && std::ranges::find(skip, *breakpoint.address) != skip.end();
+        if (!passed) wanted_.enable(*breakpoint.slot, *breakpoint.watch, *breakpoint.address);
+    }
+}
+
+Result<void> Breakpoints::plant(std::span<const VirtAddr> skip) {
     target::BreakpointSlots* slots = kernel_.target().breakpoints();
     for (Breakpoint& breakpoint : breakpoints_) {
-        if (!slots || !breakpoint.enabled || !breakpoint.address || breakpoint.handle || breakpoint.address == skip)
+        if (!slots || !breakpoint.enabled || !breakpoint.address || breakpoint.handle || breakpoint.watch ||
+            std::ranges::find(skip, *breakpoint.address) != skip.end())
             continue;
         // Two of ours at one place (a step's over a user's) share the one the target holds.
         bool shared = std::ranges::any_of(
@@ -115,7 +178,16 @@ Result<void> Breakpoints::plant(std::optional<VirtAddr> skip) {
         breakpoint.handle = *handle;
         POOLKD_CHECK(journal_.note_breakpoint(*breakpoint.address, *handle));
     }
-    return {};
+    choose_slots(skip);
+    // DR7 travels with each resume; only the addresses have to be written.
+    if (wanted_.addresses == written_.addresses) return {};
+    auto written = write_debug_registers(kernel_.target(), wanted_);
+    if (written) {
+        written_ = wanted_;
+    } else {
+        wanted_ = written_ = {}; // nothing is enabled then, and the next try writes all
+    }
+    return written;
 }
 
 Result<void> Breakpoints::lift() {
@@ -125,18 +197,27 @@ Result<void> Breakpoints::lift() {
     return {};
 }
 
+Result<void> Breakpoints::withdraw() {
+    POOLKD_CHECK(lift());
+    POOLKD_CHECK(journal_.forget_breakpoints());
+    wanted_ = {};
+    if (written_ == DebugRegisters{}) return {};
+    POOLKD_CHECK(write_debug_registers(kernel_.target(), {}));
+    written_ = {};
+    return {};
+}
+
 void Breakpoints::stopped_at(VirtAddr ip) {
-    for (Breakpoint& breakpoint : breakpoints_) {
-        if (!breakpoint.handle || !breakpoint.address || *breakpoint.address - ip >= cleared_window) continue;
-        // A failure to note it on disk only means that the next attach clears a handle that is gone already.
-        (void)journal_.forget_breakpoint(*breakpoint.handle);
-        breakpoint.handle.reset();
-    }
+    for (Breakpoint& breakpoint : breakpoints_)
+        if (breakpoint.handle && breakpoint.address && *breakpoint.address - ip < cleared_window)
+            breakpoint.handle.reset();
 }
 
 void Breakpoints::target_restarted() {
+    wanted_ = written_ = {};
     for (Breakpoint& breakpoint : breakpoints_) {
         breakpoint.handle.reset();
+        breakpoint.slot.reset();
         // A name is looked up again. A bare address may be anything in the new boot: it stays, disabled.
         const bool named = breakpoint.expression.find('!') != std::string::npos;
         if (named) breakpoint.keeps_expression = true;
@@ -150,9 +231,14 @@ void Breakpoints::target_restarted() {
 }
 
 void Breakpoints::resolve(const std::function<std::optional<VirtAddr>(const std::string&)>& resolve) {
-    for (Breakpoint& breakpoint : breakpoints_)
-        if (breakpoint.keeps_expression && !breakpoint.handle)
-            if (auto address = resolve(breakpoint.expression)) breakpoint.address = address;
+    for (Breakpoint& breakpoint : breakpoints_) {
+        if (!breakpoint.keeps_expression || breakpoint.handle) continue;
+        breakpoint.address = resolve(breakpoint.expression); // nothing once its module is gone
+        // What turns out not to be aligned stays unresolved.
+        if (breakpoint.address && breakpoint.watch &&
+            !check_watch(*breakpoint.watch, *breakpoint.address, kernel_.machine()))
+            breakpoint.address.reset();
+    }
 }
 
 } // namespace poolkd::control

@@ -1,23 +1,28 @@
 #include "control/controller.h"
 
-#include "base/text.h"
+#include "control/exceptions.h"
 #include "control/step_over.h"
 
 #include <algorithm>
+#include <utility>
 
+/// The controller's motions: what makes the target go, and the one wait. What a stop means is in classify.cpp.
 namespace poolkd::control {
 
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint32_t status_breakpoint = 0x80000003;
-constexpr std::uint32_t status_single_step = 0x80000004;
 constexpr std::byte int3{0xcc};
 constexpr auto wait_slice = 100ms; // how soon a Ctrl-C is noticed
+constexpr std::size_t most_traces = 64;
+constexpr std::uint64_t trap_flag = 0x100;
 
-const target::ExceptionStop* exception_of(const target::Stop& stop) {
-    return std::get_if<target::ExceptionStop>(&stop.reason);
+bool same_stop(const target::Stop& a, const target::Stop& b) {
+    const auto* first = exception_of(a);
+    const auto* second = exception_of(b);
+    return a.processor == b.processor && a.ip == b.ip && a.thread == b.thread &&
+           (first == nullptr) == (second == nullptr) && (!first || first->code == second->code);
 }
 
 } // namespace
@@ -61,7 +66,14 @@ Result<void> Controller::skip_hard_breakpoint() {
             byte && static_cast<std::byte>(*byte) != int3)
             return {};
     registers.set_ip(registers.ip() + 1);
+    untouched_ = false;
     return writable->set_registers(last_->stop.processor, registers);
+}
+
+Result<VirtAddr> Controller::instruction_pointer() {
+    if (untouched_) return last_->stop.ip; // saves a round trip at each hit that only passes by
+    POOLKD_TRY(RegisterFile registers, kernel_.target().registers(last_->stop.processor));
+    return registers.ip();
 }
 
 Result<void> Controller::resume(bool trace, bool handled) {
@@ -69,139 +81,82 @@ Result<void> Controller::resume(bool trace, bool handled) {
     target::Resume how;
     how.handled = handled;
     how.trace = trace;
-    how.dr7 = control->last_stop().dr7;
-    traced_ = trace;
+    how.dr7 = breakpoints_.debug_control();
     last_.reset();
+    untouched_ = false;
     return control->resume(how);
 }
 
-Result<void> Controller::go(bool handled) {
-    POOLKD_TRY(target::RunControl * control, run_control());
-    if (control->running()) return fail(ErrorKind::usage, "The target is running already");
-    POOLKD_CHECK(skip_hard_breakpoint());
-    break_in_sent_ = false;
-    std::optional<VirtAddr> here;
+Result<void> Controller::trace(VirtAddr from, bool wanted) {
+    const target::Stop& stop = last_->stop;
+    // A step that was interrupted and is made again is still wanted.
+    if (auto before = take_trace(stop)) wanted = wanted || before->wanted;
+    if (traces_.size() == most_traces) traces_.erase(traces_.begin()); // its thread is most likely gone
+    traces_.push_back({stop.thread, stop.processor, from, wanted});
+    return resume(true, true);
+}
+
+std::optional<Controller::Trace> Controller::take_trace(const target::Stop& stop) {
+    auto it = std::ranges::find_if(traces_, [&](const Trace& trace) { return trace.is_of(stop); });
+    if (it == traces_.end()) return std::nullopt;
+    Trace found = *it;
+    traces_.erase(it);
+    return found;
+}
+
+Result<void> Controller::set_going(bool handled) {
+    std::vector<VirtAddr> here;
     // A fault that is passed on goes to its handler: a step would only make it again.
     const target::ExceptionStop* stopped_by = last_ ? exception_of(last_->stop) : nullptr;
     const bool passes_on =
         !handled && stopped_by && stopped_by->code != status_breakpoint && stopped_by->code != status_single_step;
     if (last_ && !passes_on) {
-        POOLKD_TRY(RegisterFile registers, kernel_.target().registers(last_->stop.processor));
-        if (breakpoints_.at(registers.ip())) here = registers.ip();
+        POOLKD_TRY(VirtAddr ip, instruction_pointer());
+        if (breakpoints_.stops_at(ip)) here.push_back(ip);
     }
-    POOLKD_CHECK(breakpoints_.plant(here));
-    if (here) {
-        // Over a breakpoint: one instruction without it, then plant it too.
-        Work step_work;
-        std::optional<target::Stop> stop;
-        POOLKD_CHECK(trace_once(step_work, stop));
-        const target::ExceptionStop* exception = stop ? exception_of(*stop) : nullptr;
-        if (!exception || exception->code != status_single_step) {
-            pending_ = std::move(stop); // something else came first; the next wait hands it out
-            return {};
-        }
-        breakpoints_.stopped_at(stop->ip);
-        StopReport report;
-        report.stop = *stop;
-        last_ = std::move(report);
-        POOLKD_CHECK(breakpoints_.plant(std::nullopt));
-        return resume(false, true); // the step is our own, whatever came before it
+    if (auto planted = breakpoints_.plant(here); !planted) {
+        (void)breakpoints_.lift();
+        return planted;
     }
-    return resume(false, handled);
+    // Off a breakpoint: one instruction without it. Its end is a stop like any other, at which the rest is planted.
+    return here.empty() ? resume(false, handled) : trace(here.front(), false);
 }
 
-Result<void> Controller::trace_once(Work& work, std::optional<target::Stop>& stop) {
-    POOLKD_TRY(target::RunControl * control, run_control());
-    POOLKD_CHECK(resume(true, true));
-    POOLKD_TRY(stop, control->wait(work, break_in_limit));
-    if (!stop) return fail(ErrorKind::link, "The target did not come back from a single step");
+Result<void> Controller::add_temporaries() {
+    for (VirtAddr address : goal_.addresses) {
+        Breakpoint temporary;
+        temporary.address = address;
+        temporary.internal = true;
+        POOLKD_TRY(Breakpoints::Added added, breakpoints_.add(temporary, std::nullopt));
+        temporaries_.push_back(added.id);
+    }
     return {};
 }
 
-void Controller::note_module_change(bool loaded) {
-    modules_changed_ = true;
-    // A breakpoint on a name must be there before the new module runs. One that leaves is still in the kernel's list at
-    // its event: the list is read again at the next stop that the user sees.
-    if (loaded) refresh_modules();
+void Controller::drop_temporaries() {
+    for (std::uint32_t id : temporaries_)
+        if (breakpoints_.find(id)) (void)breakpoints_.remove(id); // a restart removes them, too
+    temporaries_.clear();
 }
 
-void Controller::refresh_modules() {
-    (void)kernel_.modules().refresh();
-    if (resolver_) breakpoints_.resolve(resolver_);
-}
-
-Result<std::optional<StopReport>> Controller::classify(target::Stop stop) {
-    StopReport report;
-    if (stop.after_restart) {
-        breakpoints_.target_restarted();
-        // A new boot has a journal of its own; what stood in the old memory is gone with it.
-        (void)kernel_.reload();
-        (void)journal_.attach();
-        restarted_ = true;
-        if (resolver_) breakpoints_.resolve(resolver_);
-    }
-    breakpoints_.stopped_at(stop.ip);
-    report.target_restarted = restarted_;
-    if (const auto* change = std::get_if<target::ModuleChange>(&stop.reason)) {
-        if (module_notice_) module_notice_(*change);
-        if (!stop.after_restart) note_module_change(change->loaded);
-        if (!(change->loaded ? stop_on_load_ : stop_on_unload_)) return std::optional<StopReport>{};
-        report.kind = change->loaded ? StopKind::module_load : StopKind::module_unload;
-    } else if (std::holds_alternative<target::CommandStop>(stop.reason)) {
-        return std::optional<StopReport>{}; // the target offers a command; it is not run unseen
-    } else if (const target::ExceptionStop* exception = exception_of(stop)) {
-        report.kind = StopKind::exception;
-        if (exception->code == status_single_step) {
-            // A trap flag that code of the target saved while it was traced comes back by itself: nobody asked.
-            const bool watchpoint = (stop.dr6 & 0xf) != 0;
-            if (!traced_ && !watchpoint) return std::optional<StopReport>{};
-            report.kind = StopKind::step_done;
-        }
-        if (exception->code == status_breakpoint) {
-            Breakpoint* hit = breakpoints_.at(stop.ip);
-            if (hit && !hit->internal && hit->passes_left > 1) {
-                --hit->passes_left;
-                hit = breakpoints_.internal_at(stop.ip); // a step may end at a place that is only counted
-                if (!hit) return std::optional<StopReport>{};
-            }
-            if (hit) {
-                report.kind = hit->internal ? StopKind::step_done : StopKind::breakpoint;
-                report.breakpoint_id = hit->id;
-                report.breakpoint_command = hit->command;
-                if (hit->one_shot) POOLKD_CHECK(breakpoints_.remove(hit->id));
-            } else if (breakpoints_.doomed_at(stop.ip)) {
-                return std::optional<StopReport>{};
-            } else {
-                report.kind = StopKind::hard_breakpoint;
-            }
-        }
-    }
-    report.requested = break_in_sent_ && report.kind == StopKind::hard_breakpoint;
+Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled) {
+    POOLKD_TRY(target::RunControl * control, run_control());
+    if (control->running()) return fail(ErrorKind::usage, "The target is running already");
+    POOLKD_CHECK(report_from_owner());
+    const bool as_handled = handled.value_or(!last_ || last_->handled);
+    POOLKD_CHECK(skip_hard_breakpoint());
     break_in_sent_ = false;
-    report.stop = std::move(stop);
-    restarted_ = false;
-    return std::optional<StopReport>(std::move(report));
+    for (Trace& trace : traces_)
+        trace.wanted = false;
+    goal_ = goal;
+    auto begun = add_temporaries();
+    if (begun) begun = set_going(as_handled);
+    if (!begun && !control->running()) drop_temporaries();
+    return begun;
 }
 
-Result<std::optional<StopReport>> Controller::take(target::Stop stop) {
-    POOLKD_TRY(std::optional<StopReport> report, classify(stop));
-    if (!report) {
-        // Not for the user: on it goes, over a breakpoint if it stands on one.
-        StopReport passing;
-        passing.stop = std::move(stop);
-        last_ = std::move(passing);
-        const bool asked = break_in_sent_;  // this was no answer to it
-        if (!running()) POOLKD_CHECK(go()); // else a newer stop waits already
-        break_in_sent_ = asked;
-        return std::optional<StopReport>{};
-    }
-    last_ = *report;
-    if (modules_changed_) refresh_modules();
-    modules_changed_ = false;
-    // While the user looks, the target's code is as it was built: `u` and searches see no int 3 of ours, and a
-    // debugger that dies here leaves none behind.
-    POOLKD_CHECK(breakpoints_.lift());
-    return report;
+Result<void> Controller::go(std::optional<bool> handled) {
+    return begin({}, handled);
 }
 
 Result<void> Controller::ask_to_stop() {
@@ -217,13 +172,6 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
     POOLKD_TRY(target::RunControl * control, run_control());
     const auto end = std::chrono::steady_clock::now() + limit;
     while (true) {
-        if (pending_) {
-            target::Stop stop = std::move(*pending_);
-            pending_.reset();
-            POOLKD_TRY(std::optional<StopReport> report, take(std::move(stop)));
-            if (report) return report;
-            continue;
-        }
         if (!control->running()) return fail(ErrorKind::usage, "The target is not running");
         auto now = std::chrono::steady_clock::now();
         if (work.stop_requested()) {
@@ -259,8 +207,17 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
             return std::unexpected(std::move(stop).error());
         }
         if (!*stop) continue;
-        POOLKD_TRY(std::optional<StopReport> report, take(std::move(**stop)));
-        if (report) return report;
+        POOLKD_CHECK(take(std::move(**stop)));
+        auto report = settle();
+        if (!report && report.error().kind == ErrorKind::stopped) {
+            // A Ctrl-C cut off the requests that a stop takes. Half done they would leave the target in between, so
+            // they are done first.
+            work.clear_stop();
+            report = settle();
+            if (report && !*report) work.request_stop();
+        }
+        if (!report) return std::unexpected(std::move(report).error());
+        if (*report) return std::move(*report);
     }
 }
 
@@ -273,85 +230,229 @@ Result<std::optional<StopReport>> Controller::let_run(Work& work, std::chrono::m
 }
 
 Result<StopReport> Controller::stop(Work& work) {
-    // A stop that waits already is handed out as it is.
-    if (!pending_) {
-        if (!running()) return fail(ErrorKind::usage, "The target is not running");
-        if (!break_in_sent_) POOLKD_CHECK(ask_to_stop());
-    }
+    if (!running()) return fail(ErrorKind::usage, "The target is not running");
+    if (!break_in_sent_) POOLKD_CHECK(ask_to_stop());
     return wait(work);
 }
 
 Result<StopReport> Controller::wait(Work& work) {
     while (true) {
-        POOLKD_TRY(std::optional<StopReport> report, wait_for(work, std::chrono::hours(24)));
+        const auto now = std::chrono::steady_clock::now();
+        const auto until = goal_.until.value_or(now + 24h);
+        if (until <= now && !break_in_sent_) {
+            goal_.until.reset();
+            time_is_over_ = true;
+            POOLKD_CHECK(ask_to_stop());
+            continue;
+        }
+        POOLKD_TRY(std::optional<StopReport> report,
+                   wait_for(work, std::max<std::chrono::milliseconds>(
+                                      0ms, std::chrono::ceil<std::chrono::milliseconds>(until - now))));
         if (report) return std::move(*report);
     }
 }
 
-Result<StopReport> Controller::go_and_wait(Work& work, bool handled) {
-    POOLKD_CHECK(go(handled));
-    return wait(work);
+Result<StopReport> Controller::go_and_wait(Work& work, std::optional<bool> handled) {
+    return run({}, work, handled);
 }
 
-Result<StopReport> Controller::run_to(VirtAddr address, VirtAddr above_sp, Work& work) {
-    Breakpoint temporary;
-    temporary.address = address;
-    temporary.internal = true;
-    POOLKD_TRY(Breakpoints::Added added, breakpoints_.add(temporary, std::nullopt));
-    Result<StopReport> report = go_and_wait(work);
-    // A deeper call of the same function passes the place with a lower stack pointer: not ours yet.
-    while (report && report->stop.ip == address && report->kind == StopKind::step_done && above_sp) {
-        auto registers = kernel_.target().registers(report->stop.processor);
-        if (!registers || registers->sp() > above_sp) break;
-        report = go_and_wait(work);
-    }
-    // While the target runs on (the user stopped waiting) it cannot be taken out: the next stop does that, and its hits
-    // are passed over. A restart has removed it already.
-    if (breakpoints_.find(added.id))
-        if (auto removed = breakpoints_.remove(added.id); !removed && report) return std::unexpected(removed.error());
-    return report;
+Result<StopReport> Controller::run(const Goal& goal, Work& work, std::optional<bool> handled) {
+    time_is_over_ = false;
+    POOLKD_CHECK(begin(goal, handled));
+    return wait(work);
 }
 
 Result<StopReport> Controller::step(Step kind, Work& work) {
     if (!last_) return fail(ErrorKind::usage, "The target is running");
+    // The processor that stopped the machine must be past its own int 3, too: it goes when the other one steps.
+    const std::uint32_t processor = last_->stop.processor;
+    const bool foreign = owner_.has_value();
+    POOLKD_CHECK(report_from_owner());
     POOLKD_CHECK(skip_hard_breakpoint());
-    POOLKD_TRY(RegisterFile registers, kernel_.target().registers(last_->stop.processor));
+    std::vector<VirtAddr> here;
+    if (foreign) {
+        POOLKD_TRY(last_->stop.ip, instruction_pointer());
+        here.push_back(last_->stop.ip); // it would only hit what it stands at once more
+        POOLKD_CHECK(switch_processor(processor));
+    }
+    POOLKD_TRY(RegisterFile registers, kernel_.target().registers(processor));
+    break_in_sent_ = false;
+    for (Trace& trace : traces_)
+        trace.wanted = false;
+    goal_ = Goal{.addresses = {}, .above_sp = {}, .thread = last_->stop.thread, .stepping = true, .until = {}};
     if (kind == Step::over) {
         POOLKD_TRY(std::optional<VirtAddr> after, end_of_call(kernel_, registers.ip()));
-        if (after) return run_to(*after, registers.sp() - 1, work);
+        if (after) {
+            goal_.addresses = {*after};
+            goal_.above_sp = registers.sp() - 1;
+        }
     }
-    POOLKD_CHECK(breakpoints_.plant(registers.ip()));
-    std::optional<target::Stop> stop;
-    POOLKD_CHECK(trace_once(work, stop));
-    POOLKD_TRY(std::optional<StopReport> report, take(std::move(*stop)));
-    if (report) return std::move(*report);
+    here.push_back(registers.ip());
+    auto begun = add_temporaries();
+    if (begun) begun = breakpoints_.plant(here);
+    if (!begun) {
+        (void)breakpoints_.lift();
+        drop_temporaries();
+        return std::unexpected(begun.error());
+    }
+    if (owner_) reselected_ = std::exchange(owner_, std::nullopt)->stop;
+    const bool off = std::ranges::count(here, registers.ip()) != 0 && breakpoints_.stops_at(registers.ip());
+    if (goal_.addresses.empty() || off) {
+        POOLKD_CHECK(trace(registers.ip(), goal_.addresses.empty()));
+    } else {
+        POOLKD_CHECK(resume(false, true));
+    }
     return wait(work);
+}
+
+Result<StopReport> Controller::go_on(Work& work) {
+    const bool mid_step = std::ranges::any_of(traces_, &Trace::wanted);
+    if (!mid_step) return run(goal_, work);
+    // The instruction of a step is still to come, in its own thread.
+    POOLKD_CHECK(report_from_owner());
+    POOLKD_CHECK(skip_hard_breakpoint());
+    POOLKD_CHECK(set_going(!last_ || last_->handled));
+    return wait(work);
+}
+
+Result<void> Controller::switch_processor(std::uint32_t processor) {
+    POOLKD_TRY(target::RunControl * control, run_control());
+    if (control->running() || !last_) return fail(ErrorKind::usage, "The target is running");
+    if (processor == last_->stop.processor) return {};
+    auto stop = control->switch_processor(processor);
+    breakpoints_.stopped_at(control->last_stop().ip); // the rule of the 16 bytes holds for this report, too
+    if (!stop) return std::unexpected(std::move(stop).error());
+    if (!owner_) owner_ = last_;
+    untouched_ = false;
+    if (processor == owner_->stop.processor) {
+        last_ = *std::exchange(owner_, std::nullopt);
+    } else {
+        StopReport report;
+        report.stop = std::move(*stop);
+        report.time = owner_->time;
+        last_ = std::move(report);
+    }
+    return {};
+}
+
+Result<void> Controller::reboot() {
+    POOLKD_TRY(target::RunControl * control, run_control());
+    POOLKD_CHECK(control->reboot());
+    last_.reset();
+    goal_ = {};
+    break_in_sent_ = false;
+    return {};
+}
+
+Result<void> Controller::report_from_owner() {
+    return owner_ ? switch_processor(owner_->stop.processor) : Result<void>{};
+}
+
+Result<void> Controller::clear_traces() {
+    // Without a debugger a trap flag that comes back stops the machine for ever. That of the processor which reports
+    // goes with the next resume.
+    target::Writable* writable = kernel_.target().writable();
+    for (const Trace& trace : traces_) {
+        if (!writable || !last_ || trace.processor == last_->stop.processor ||
+            trace.processor >= kernel_.target().identity().processors)
+            continue;
+        POOLKD_TRY(RegisterFile registers, kernel_.target().registers(trace.processor));
+        const std::string_view flags = kernel_.machine().flags;
+        const std::uint64_t value = registers.get(flags).value_or(0);
+        if ((value & trap_flag) == 0) continue;
+        registers.set(flags, value & ~trap_flag);
+        POOLKD_CHECK(writable->set_registers(trace.processor, registers));
+    }
+    traces_.clear();
+    return {};
+}
+
+Result<void> Controller::empty() {
+    POOLKD_CHECK(report_from_owner());
+    POOLKD_CHECK(breakpoints_.withdraw());
+    POOLKD_CHECK(clear_traces());
+    while (!breakpoints_.all().empty())
+        POOLKD_CHECK(breakpoints_.remove(breakpoints_.all().front().id));
+    return {};
 }
 
 Result<void> Controller::detach() {
     if (!kernel_.target().run_control()) return {};
     if (running()) {
-        if (!breakpoints_.planted()) return {};
-        // Breakpoints can only be taken out of a target that stands.
+        if (!breakpoints_.planted() && traces_.empty()) return {};
+        // What is ours can only be taken out of a target that stands.
         Work work;
         work.request_stop();
         POOLKD_TRY(StopReport report, wait(work));
     }
-    POOLKD_CHECK(breakpoints_.lift());
-    while (!breakpoints_.all().empty())
-        POOLKD_CHECK(breakpoints_.remove(breakpoints_.all().front().id));
+    POOLKD_CHECK(empty());
     return go();
 }
 
-Result<void> Controller::adopt_stop() {
+Result<void> Controller::leave_as_it_is() {
+    if (!kernel_.target().run_control()) return {};
+    return running() ? detach() : empty();
+}
+
+Result<unsigned> Controller::adopt_stop() {
     POOLKD_TRY(target::RunControl * control, run_control());
-    if (control->running()) return {};
+    if (control->running()) return 0u;
     StopReport report;
     report.stop = control->last_stop();
+    report.time = std::chrono::system_clock::now();
     const target::ExceptionStop* exception = exception_of(report.stop);
     report.kind = exception && exception->code == status_breakpoint ? StopKind::hard_breakpoint : StopKind::exception;
-    last_ = std::move(report);
+    const DebugRegisters left{.control = report.stop.dr7};
+    unsigned armed = 0;
+    for (unsigned slot = 0; slot < DebugRegisters::slots; ++slot)
+        armed += left.enabled(slot) ? 1u : 0u;
+    last_event_ = last_ = std::move(report);
+    return armed;
+}
+
+// --- what belongs to a stop that passes by or is reported -----------------------------------------------------------
+
+void Controller::refresh_modules() {
+    (void)kernel_.modules().refresh();
+    if (resolver_) breakpoints_.resolve(resolver_);
+}
+
+Result<void> Controller::take(target::Stop stop) {
+    if (stop.after_restart) note_restart();
+    breakpoints_.stopped_at(stop.ip);
+    StopReport seen; // until it is judged
+    seen.stop = stop;
+    last_ = std::move(seen);
+    untouched_ = true;
+    outcome_ = {};
+    if (auto owner = std::exchange(reselected_, std::nullopt); owner && same_stop(*owner, stop)) {
+        // The processor that had stopped the machine has its turn once more before the machine runs (reference 10.5).
+        return resume(false, true);
+    }
+    POOLKD_TRY(outcome_, classify(std::move(stop)));
+    if (!outcome_.report) return {};
+    last_event_ = last_ = outcome_.report;
+    untouched_ = false;
+    break_in_sent_ = false;
+    restarted_ = false;
+    if (last_->kind == StopKind::step_done) goal_ = {};
     return {};
+}
+
+Result<std::optional<StopReport>> Controller::settle() {
+    if (!outcome_.report) {
+        if (running()) return std::optional<StopReport>{}; // it went on, or a newer stop waits already
+        POOLKD_CHECK(skip_hard_breakpoint());
+        POOLKD_CHECK(set_going(outcome_.handled));
+        return std::optional<StopReport>{};
+    }
+    // While the user looks, the target's code is as it was built: `u` and searches see no int 3 of ours, and a
+    // debugger that dies here leaves none behind.
+    POOLKD_CHECK(breakpoints_.lift());
+    drop_temporaries();
+    if (modules_changed_) refresh_modules();
+    modules_changed_ = false;
+    return outcome_.report;
 }
 
 } // namespace poolkd::control

@@ -2,18 +2,21 @@
 
 #include "base/work.h"
 #include "control/breakpoints.h"
+#include "control/event_filters.h"
 #include "control/journal.h"
 #include "nt/kernel.h"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace poolkd::control {
 
 /// Why control came back to the user.
 enum class StopKind {
-    breakpoint,      ///< one of the user's
+    breakpoint,      ///< one of the user's, in code or in a debug register
     step_done,       ///< `p`, `t`, `gu` or a temporary breakpoint of `g` arrived
     hard_breakpoint, ///< an int 3 compiled into the target: PoolHitTag, DbgBreakPoint, a break-in
     exception,       ///< anything else the kernel reports
@@ -25,38 +28,62 @@ struct StopReport {
     StopKind kind = StopKind::exception;
     target::Stop stop;
     std::uint32_t breakpoint_id = 0; ///< of kind `breakpoint`
-    std::string breakpoint_command;  ///< what the user wants run there
+    std::string command = {};        ///< what the user wants run there: a breakpoint's or an event's
+    std::string note = {};           ///< what else there is to tell: a condition that cannot be evaluated
     bool target_restarted = false;   ///< since the last report
     bool requested = false;          ///< the debugger had asked the target to stop
+    bool planned = false;            ///< and not because of the user: the goal's time was over
+    bool handled = true;             ///< whether the target goes on from it as if it was handled, unless told otherwise
+    std::chrono::system_clock::time_point time = {};
 };
 
 enum class Step { into, over };
 
+/// How far the target is to run, unless another stop comes first. The default runs until a stop.
+struct Goal {
+    std::vector<VirtAddr> addresses; ///< temporary breakpoints
+    VirtAddr above_sp;               ///< those count only with a stack pointer above this one; 0: with any
+    VirtAddr thread;                 ///< and only in this thread; 0: in any
+    bool stepping = false;           ///< part of a step: pass counts stand still, as in kd
+    std::optional<std::chrono::steady_clock::time_point> until; ///< then the debugger breaks in
+};
+
 /// Makes the target go and stop. Everything that resumes goes through here, so that the rules of resuming hold for
-/// all: past an int 3 that is compiled into the target, over a breakpoint at the place we stand at, breakpoints
+/// all: past an int 3 that is compiled into the target, off a breakpoint at the place we stand at, breakpoints
 /// planted again that the target's stop removed.
+///
+/// Nothing waits but the one loop of `wait_for`: also the instruction that is traced to get off a breakpoint ends
+/// there, so that a Ctrl-C or another processor's stop in the middle of it is an event like any other.
 class Controller {
   public:
-    /// Told of load and unload events that do not stop.
-    using ModuleNotice = std::function<void(const target::ModuleChange&)>;
+    /// Told of events that are to be printed and do not stop (`sxn`).
+    using EventNotice = std::function<void(const target::Stop&)>;
+    /// Maps a breakpoint's expression to an address.
+    using Resolver = std::function<std::optional<VirtAddr>(const std::string&)>;
+    /// Whether a breakpoint's condition holds at the stop the target stands in.
+    using Condition = std::function<Result<bool>(const std::string&)>;
 
     Controller(nt::Kernel& kernel, Journal& journal);
 
     [[nodiscard]] Breakpoints& breakpoints() { return breakpoints_; }
+    [[nodiscard]] EventFilters& filters() { return filters_; }
     [[nodiscard]] Journal& journal() { return journal_; }
     [[nodiscard]] bool running() const;
     /// The report of the stop the target stands in; nothing while it runs or when it cannot run at all.
     [[nodiscard]] const std::optional<StopReport>& last() const { return last_; }
+    /// The last report of all, for `.lastevent`: also while the target runs.
+    [[nodiscard]] const std::optional<StopReport>& last_event() const { return last_event_; }
 
-    /// Lets the target go. `handled` false passes an exception on to the target's handlers.
-    Result<void> go(bool handled = true);
-    /// Waits for the next stop that concerns the user; module events pass by. When the user asks to stop
-    /// (`work`), breaks in; a second request, or a target that does not answer within `break_in_limit`, ends the wait
-    /// with kind `stopped` or `link`, and the target is left running.
+    /// Lets the target go. `handled` false passes an exception on to the target's handlers; nothing: as the stop's
+    /// report says.
+    Result<void> go(std::optional<bool> handled = std::nullopt);
+    /// Waits for the next stop that concerns the user; others pass by. When the user asks to stop (`work`), breaks in;
+    /// a second request, or a target that does not answer within `break_in_limit`, ends the wait with kind `stopped`
+    /// or `link`, and the target is left running.
     Result<StopReport> wait(Work& work);
     /// `limit` without a stop gives nothing and leaves the target running.
     Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit);
-    Result<StopReport> go_and_wait(Work& work, bool handled = true);
+    Result<StopReport> go_and_wait(Work& work, std::optional<bool> handled = std::nullopt);
     /// Stops the running target: breaks in and waits as `wait` does. The report is that of whatever stopped it first;
     /// `requested` tells whether it was the break-in. A request of the user ends the wait with kind `stopped`: the
     /// target has not answered then, and another `stop` asks again.
@@ -65,23 +92,31 @@ class Controller {
     /// running and the request still standing.
     Result<std::optional<StopReport>> let_run(Work& work, std::chrono::milliseconds limit);
 
+    /// Runs until the goal is reached or another stop comes.
+    Result<StopReport> run(const Goal& goal, Work& work, std::optional<bool> handled = std::nullopt);
     /// One instruction; `over` runs calls and repeated string instructions to their end.
     Result<StopReport> step(Step kind, Work& work);
-    /// Runs until `address` is reached with a stack pointer above `above_sp` (0: any), or until another stop.
-    Result<StopReport> run_to(VirtAddr address, VirtAddr above_sp, Work& work);
+    /// Goes on with the run or step that the stop interrupted (`gc`).
+    Result<StopReport> go_on(Work& work);
+
+    /// Lets another processor report: registers are then its own, and `step` steps it. Running on lets the one that
+    /// stopped the machine report first.
+    Result<void> switch_processor(std::uint32_t processor);
+
+    /// Restarts the machine; `wait` gives the first stop of the new boot.
+    Result<void> reboot();
 
     /// Ends debugging with the target running and nothing of ours in it that the user did not ask for.
     Result<void> detach();
-    /// Called once after connecting: takes over the stop that the target stands in.
-    Result<void> adopt_stop();
+    /// Ends debugging with the target as it is now, standing or running, and nothing of ours in it.
+    Result<void> leave_as_it_is();
+    /// Called once after connecting: takes over the stop that the target stands in. Gives how many debug registers an
+    /// earlier debugger left armed; the next resume disarms them.
+    Result<unsigned> adopt_stop();
 
-    void on_module_event(ModuleNotice notice) { module_notice_ = std::move(notice); }
-    /// Maps a breakpoint expression to an address after modules changed.
-    void set_resolver(std::function<std::optional<VirtAddr>(const std::string&)> resolver) {
-        resolver_ = std::move(resolver);
-    }
-    void stop_on_load(bool on) { stop_on_load_ = on; }
-    void stop_on_unload(bool on) { stop_on_unload_ = on; }
+    void on_event(EventNotice notice) { event_notice_ = std::move(notice); }
+    void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
+    void set_condition(Condition condition) { condition_ = std::move(condition); }
 
     static constexpr std::chrono::milliseconds break_in_limit{5000};
     /// A byte may be lost; the target takes a second one as pending, which the link absorbs.
@@ -89,14 +124,48 @@ class Controller {
 
   private:
     enum class OnRequest { break_in, leave };
+    /// A thread that was let go for one instruction and has not reported since.
+    struct Trace {
+        VirtAddr thread;
+        std::uint16_t processor;
+        VirtAddr from;
+        bool wanted; ///< a step of the user; else only to get off a breakpoint at `from`
+        [[nodiscard]] bool is_of(const target::Stop& stop) const {
+            return thread && stop.thread ? thread == stop.thread : processor == stop.processor;
+        }
+    };
+    /// What a stop came to.
+    struct Outcome {
+        std::optional<StopReport> report; ///< for the user
+        bool handled = true;              ///< else: how the target goes on
+    };
 
     Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit, OnRequest on_request);
     Result<void> ask_to_stop();
+    Result<void> begin(const Goal& goal, std::optional<bool> handled);
+    Result<void> add_temporaries();
+    void drop_temporaries();
+    bool reached_goal(const target::Stop& stop);
+    Result<VirtAddr> instruction_pointer();
     Result<void> skip_hard_breakpoint();
-    Result<void> trace_once(Work& work, std::optional<target::Stop>& stop);
-    Result<std::optional<StopReport>> classify(target::Stop stop);
-    Result<std::optional<StopReport>> take(target::Stop stop);
+    Result<void> set_going(bool handled);
+    Result<void> trace(VirtAddr from, bool wanted);
+    std::optional<Trace> take_trace(const target::Stop& stop);
     Result<void> resume(bool trace, bool handled);
+    Result<void> report_from_owner();
+    Result<void> clear_traces();
+    Result<void> empty();
+
+    Result<Outcome> classify(target::Stop stop);
+    Result<Outcome> classify_exception(const target::ExceptionStop& exception, StopReport report);
+    Result<Outcome> classify_module(const target::ModuleChange& change, StopReport report);
+    /// Whether a hit of a breakpoint is one to stop at; counts its passes.
+    Result<bool> counts(Breakpoint& hit, StopReport& report);
+    Result<bool> stops_here(const std::vector<Breakpoint*>& hits, StopReport& report);
+    void note_restart();
+    /// Judges a stop, and sees to what it takes; doing that again after a Ctrl-C cut it off does no harm.
+    Result<void> take(target::Stop stop);
+    Result<std::optional<StopReport>> settle();
     [[nodiscard]] bool at_hard_breakpoint(const target::Stop& stop) const;
     Result<target::RunControl*> run_control();
     void note_module_change(bool loaded);
@@ -105,16 +174,22 @@ class Controller {
     nt::Kernel& kernel_;
     Journal& journal_;
     Breakpoints breakpoints_;
-    std::optional<StopReport> last_;
-    ModuleNotice module_notice_;
-    std::function<std::optional<VirtAddr>(const std::string&)> resolver_;
-    std::optional<target::Stop> pending_; ///< a stop that came while stepping over a breakpoint
-    bool stop_on_load_ = false;
-    bool stop_on_unload_ = false;
-    bool modules_changed_ = false; ///< since the user saw a stop
-    bool traced_ = false;          ///< the last resume was for one instruction
+    EventFilters filters_;
+    std::optional<StopReport> last_, last_event_;
+    Outcome outcome_; ///< of the stop taken last
+    EventNotice event_notice_;
+    Resolver resolver_;
+    Condition condition_;
+    Goal goal_;                              ///< of the run under way, or of the one that the last stop interrupted
+    std::vector<std::uint32_t> temporaries_; ///< its breakpoints, while it runs
+    std::vector<Trace> traces_;              ///< one a thread; bounded
+    std::optional<StopReport> owner_;        ///< of the processor that stopped the machine, while another one reports
+    std::optional<target::Stop> reselected_; ///< the owner may report so once more before the machine runs
+    bool untouched_ = false;                 ///< nobody but us has seen the stop: registers are as it tells
+    bool modules_changed_ = false;           ///< since the user saw a stop
     bool restarted_ = false;
     bool break_in_sent_ = false;
+    bool time_is_over_ = false; ///< the break-in was sent because of the goal's time
     std::chrono::steady_clock::time_point break_in_time_{}, break_in_last_{};
 };
 

@@ -8,6 +8,17 @@
 
 namespace poolkd::control {
 
+namespace {
+
+/// Each byte is the old one or the written one: nobody else wrote there.
+bool is_ours(const JournalEntry& entry, Bytes now) {
+    for (std::size_t i = 0; i < now.size(); ++i)
+        if (now[i] != entry.before[i] && now[i] != entry.after[i]) return false;
+    return true;
+}
+
+} // namespace
+
 Journal::Journal(nt::Kernel& kernel, std::filesystem::path directory)
     : kernel_(kernel), directory_(std::move(directory)) {}
 
@@ -53,7 +64,7 @@ Result<std::size_t> Journal::attach() {
                 return !later.breakpoint_handle && later.address < it->address + it->after.size() &&
                        it->address < later.address + later.before.size();
             });
-            holds = covered || (now && std::ranges::equal(*now, it->after));
+            holds = covered || (now && *now != it->before && is_ours(*it, *now));
         }
         if (holds) standing.push_back(std::move(*it));
     }
@@ -102,12 +113,20 @@ Result<void> Journal::write(VirtAddr address, Bytes bytes, std::string note) {
     if (entry.before == entry.after) return {};
     POOLKD_CHECK(record(std::move(entry)));
     auto written = writable->write(address, bytes);
-    if (!written) {
-        // Part of the bytes may be there: try to put the old ones back, and say what happened either way.
-        JournalEntry& last = entries_.back();
-        if (writable->write(address, last.before)) POOLKD_CHECK(mark_undone(last));
-    }
+    // Part of the bytes may be there: the old ones are put back. Where that fails too, the entry stays to be undone.
+    if (!written && restore(address, entries_.back().before)) POOLKD_CHECK(mark_undone(entries_.back()));
     return written;
+}
+
+Result<void> Journal::restore(VirtAddr address, Bytes wanted) {
+    POOLKD_TRY(ByteVector now, memory::read_exact(kernel_.memory(), address, wanted.size()));
+    const auto [differs, unused] = std::ranges::mismatch(now, wanted);
+    if (differs == now.end()) return {};
+    const auto first = static_cast<std::size_t>(differs - now.begin());
+    std::size_t end = now.size();
+    while (now[end - 1] == wanted[end - 1])
+        --end;
+    return kernel_.target().writable()->write(address + first, wanted.subspan(first, end - first));
 }
 
 JournalEntry* Journal::find(std::uint32_t id) {
@@ -128,18 +147,21 @@ Result<void> Journal::undo(std::uint32_t id) {
     target::Writable* writable = kernel_.target().writable();
     if (!writable) return fail(ErrorKind::unsupported, "The target cannot be written");
     POOLKD_TRY(ByteVector now, memory::read_exact(kernel_.memory(), entry->address, entry->after.size()));
-    if (now == entry->before) return mark_undone(*entry);
-    if (now != entry->after)
+    if (!is_ours(*entry, now))
         return fail_at(
             entry->address, ErrorKind::refused,
             fmt::format("Write {} at {}: the bytes there are no longer the ones that were written; left alone "
                         "(undo later writes to the same place first)",
                         id, format_address(entry->address.value, kernel_.machine().pointer_size)));
-    POOLKD_CHECK(writable->write(entry->address, entry->before));
+    POOLKD_CHECK(restore(entry->address, entry->before));
     return mark_undone(*entry);
 }
 
 Result<void> Journal::note_breakpoint(VirtAddr address, std::uint32_t handle) {
+    const bool noted = std::ranges::any_of(entries_, [&](const JournalEntry& entry) {
+        return entry.breakpoint_handle == handle && entry.address == address;
+    });
+    if (noted) return {};
     JournalEntry entry;
     entry.address = address;
     entry.breakpoint_handle = handle;
@@ -147,12 +169,10 @@ Result<void> Journal::note_breakpoint(VirtAddr address, std::uint32_t handle) {
     return record(std::move(entry));
 }
 
-Result<void> Journal::forget_breakpoint(std::uint32_t handle) {
+Result<void> Journal::forget_breakpoints() {
     for (JournalEntry& entry : entries_)
-        if (entry.breakpoint_handle == handle && !entry.undone) {
-            POOLKD_CHECK(mark_undone(entry));
-        }
-    std::erase_if(entries_, [](const JournalEntry& entry) { return entry.breakpoint_handle && entry.undone; });
+        if (entry.breakpoint_handle) POOLKD_CHECK(mark_undone(entry));
+    std::erase_if(entries_, [](const JournalEntry& entry) { return entry.breakpoint_handle.has_value(); });
     return {};
 }
 

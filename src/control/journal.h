@@ -43,11 +43,16 @@ class Journal {
 
     /// Writes memory and journals it. Nothing is written when the old bytes cannot be read or the file not be kept.
     Result<void> write(VirtAddr address, Bytes bytes, std::string note);
-    /// Puts the old bytes back. Kind `refused` when the target's bytes are no longer the ones that were written.
+    /// Puts the old bytes back, also after a write or an undo that got only half way. Kind `refused` when a byte of the
+    /// target is neither the old one nor the one that was written.
     Result<void> undo(std::uint32_t id);
 
+    /// A breakpoint is about to be in the target's own table. What the file says already costs no write: a breakpoint
+    /// that is hit often goes out and comes back with the same handle.
     Result<void> note_breakpoint(VirtAddr address, std::uint32_t handle);
-    Result<void> forget_breakpoint(std::uint32_t handle);
+    /// None of the noted breakpoints is in the target any more. Should we die before, the next debugger clears handles
+    /// that are gone, which does no harm.
+    Result<void> forget_breakpoints();
 
     [[nodiscard]] std::span<const JournalEntry> entries() const { return entries_; }
     /// Memory writes that still stand, oldest first; breakpoints are not among them.
@@ -64,6 +69,8 @@ class Journal {
     void remove_inherited_breakpoints();
     Result<void> record(JournalEntry entry);
     Result<void> mark_undone(JournalEntry& entry);
+    /// Makes the bytes at `address` those of `wanted` by writing the stretch in which they differ.
+    Result<void> restore(VirtAddr address, Bytes wanted);
 
     nt::Kernel& kernel_;
     std::filesystem::path directory_;

@@ -105,8 +105,12 @@ class Client {
     void notice(std::string_view text);
     /// One request and its reply, whatever the status in it.
     Result<ByteVector> call(ByteVector payload, const Work* work = nullptr);
-    /// The same; a failure status becomes an error of kind `unsupported`.
-    Result<ByteVector> checked_call(ByteVector payload, std::string_view what);
+    /// The same for what changes the target: a stop request waits a while for the reply. Without it nobody would know
+    /// the handle of a breakpoint that is set, or whether bytes were written.
+    Result<ByteVector> changing_call(ByteVector payload);
+    Result<ByteVector> call_until(ByteVector payload, const Work* work, Clock::time_point deaf_until);
+    /// A failure status becomes an error of kind `unsupported`.
+    [[nodiscard]] static Result<ByteVector> checked(Result<ByteVector> reply, std::string_view what);
     Result<void> send_away(ByteVector payload);
     [[nodiscard]] bool wants_stop(const Work* work) const;
     memory::ReadResult read_pieces(Api api, std::uint64_t address, MutableBytes out, const Work* work);

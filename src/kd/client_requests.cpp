@@ -8,6 +8,7 @@ namespace poolkd::kd {
 namespace {
 
 constexpr milliseconds slice{20};
+constexpr milliseconds deaf_while_changing{2000}; // a living target answers in a fraction of that
 constexpr std::uint16_t machine_x86 = 0x014c;
 constexpr std::uint16_t machine_arm64 = 0xaa64;
 
@@ -28,13 +29,21 @@ Bytes data_of(Bytes reply, std::size_t count) {
 } // namespace
 
 Result<ByteVector> Client::call(ByteVector payload, const Work* work) {
+    return call_until(std::move(payload), work, Clock::time_point::min());
+}
+
+Result<ByteVector> Client::changing_call(ByteVector payload) {
+    return call_until(std::move(payload), nullptr, Clock::now() + deaf_while_changing);
+}
+
+Result<ByteVector> Client::call_until(ByteVector payload, const Work* work, Clock::time_point deaf_until) {
     if (broken_) return fail(ErrorKind::link, "The connection is closed.");
     if (!engine_.stopped()) return fail(ErrorKind::refused, "The target is running.");
     reply_.reset();
     failure_.reset();
     engine_.request(std::move(payload), Expect::reply, Clock::now());
     while (!reply_ && !failure_) {
-        if (wants_stop(work)) {
+        if (wants_stop(work) && Clock::now() >= deaf_until) {
             engine_.abandon();
             return fail(ErrorKind::stopped, "Stopped while waiting for the target's reply.");
         }
@@ -49,11 +58,9 @@ Result<ByteVector> Client::call(ByteVector payload, const Work* work) {
     return fail(ErrorKind::link, "The target does not answer.");
 }
 
-Result<ByteVector> Client::checked_call(ByteVector payload, std::string_view what) {
-    POOLKD_TRY(ByteVector reply, call(std::move(payload)));
-    if (const std::uint32_t status = status_of(reply); !succeeded(status))
-        return fail(ErrorKind::unsupported, "The target refused {} (status {:#010x}).", what, status);
-    return reply;
+Result<ByteVector> Client::checked(Result<ByteVector> reply, std::string_view what) {
+    if (!reply || succeeded(status_of(*reply))) return reply;
+    return fail(ErrorKind::unsupported, "The target refused {} (status {:#010x}).", what, status_of(*reply));
 }
 
 Result<void> Client::send_away(ByteVector payload) {
@@ -108,12 +115,15 @@ Result<void> Client::write_pieces(Api api, std::uint64_t address, Bytes bytes) {
     constexpr std::uint64_t page = 4096; // a write is cut at pages, so that a failure tells the exact place
     std::size_t done = 0;
     while (done < bytes.size()) {
+        if (done != 0 && wants_stop(nullptr))
+            return fail_at(VirtAddr(address + done), ErrorKind::stopped,
+                           fmt::format("Stopped after {} of {} bytes were written.", done, bytes.size()));
         const std::size_t to_page_end = static_cast<std::size_t>(page - (address + done) % page);
         const Bytes piece = bytes.subspan(done, std::min({bytes.size() - done, to_page_end, max_manipulate_data}));
         ByteVector request = manipulate_request(api, 0, piece);
         store(request, 16, address + done);
         store(request, 24, static_cast<std::uint32_t>(piece.size()));
-        POOLKD_TRY(const ByteVector reply, call(std::move(request)));
+        POOLKD_TRY(const ByteVector reply, changing_call(std::move(request)));
         const std::size_t written = std::min<std::size_t>(load_or<std::uint32_t>(reply, 28), piece.size());
         done += written;
         if (!succeeded(status_of(reply)) || written < piece.size()) {
@@ -136,7 +146,7 @@ Result<void> Client::write_physical(PhysAddr address, Bytes bytes) {
 }
 
 Result<Version> Client::version() {
-    POOLKD_TRY(const ByteVector reply, checked_call(manipulate_request(Api::get_version, 0), "to tell its version"));
+    POOLKD_TRY(const ByteVector reply, checked(call(manipulate_request(Api::get_version, 0)), "to tell its version"));
     if (auto version = decode_version(reply)) return *version;
     return fail(ErrorKind::malformed, "The target's version block is too short.");
 }
@@ -145,7 +155,7 @@ Result<ByteVector> Client::get_context_ex(std::uint16_t processor, std::uint32_t
     ByteVector request = manipulate_request(Api::get_context_ex, processor);
     store(request, 16, offset);
     store(request, 20, count);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), "to give a part of the registers"));
+    POOLKD_TRY(const ByteVector reply, checked(call(std::move(request)), "to give a part of the registers"));
     const Bytes got = data_of(reply, std::min(load_or<std::uint32_t>(reply, 24), count));
     if (got.size() < count)
         return fail(ErrorKind::malformed, "The target gave {} of {} bytes of the registers.", got.size(), count);
@@ -154,7 +164,7 @@ Result<ByteVector> Client::get_context_ex(std::uint16_t processor, std::uint32_t
 
 Result<ByteVector> Client::get_context(std::uint16_t processor) {
     POOLKD_TRY(const ByteVector reply,
-               checked_call(manipulate_request(Api::get_context, processor), "to give the registers"));
+               checked(call(manipulate_request(Api::get_context, processor)), "to give the registers"));
     const Bytes got = data_of(reply);
     return ByteVector(got.begin(), got.end());
 }
@@ -165,14 +175,14 @@ Result<void> Client::set_context_ex(std::uint16_t processor, std::uint32_t offse
     store(request, 16, offset);
     store(request, 20, static_cast<std::uint32_t>(bytes.size()));
     store(request, 24, total);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), "to set a part of the registers"));
+    POOLKD_TRY(const ByteVector reply, checked(changing_call(std::move(request)), "to set a part of the registers"));
     return {};
 }
 
 Result<void> Client::set_context(std::uint16_t processor, Bytes context) {
     if (context.size() > max_manipulate_data) return fail(ErrorKind::usage, "The register record is too long.");
     ByteVector request = manipulate_request(Api::set_context, processor, context);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), "to set the registers"));
+    POOLKD_TRY(const ByteVector reply, checked(changing_call(std::move(request)), "to set the registers"));
     return {};
 }
 
@@ -180,7 +190,7 @@ Result<ByteVector> Client::read_control_space(std::uint16_t processor, std::uint
     ByteVector request = manipulate_request(Api::read_control_space, processor);
     store(request, 16, selector);
     store(request, 24, count);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), "to give its control registers"));
+    POOLKD_TRY(const ByteVector reply, checked(call(std::move(request)), "to give its control registers"));
     // ReactOS tells the whole structure's size and sends stale bytes behind what was asked for.
     const Bytes got = data_of(reply, std::min(load_or<std::uint32_t>(reply, 28), count));
     return ByteVector(got.begin(), got.end());
@@ -192,14 +202,14 @@ Result<void> Client::write_control_space(std::uint16_t processor, std::uint64_t 
     ByteVector request = manipulate_request(Api::write_control_space, processor, bytes);
     store(request, 16, selector);
     store(request, 24, static_cast<std::uint32_t>(bytes.size()));
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), "to set its control registers"));
+    POOLKD_TRY(const ByteVector reply, checked(changing_call(std::move(request)), "to set its control registers"));
     return {};
 }
 
 Result<std::uint64_t> Client::read_msr(std::uint16_t processor, std::uint32_t msr) {
     ByteVector request = manipulate_request(Api::read_msr, processor);
     store(request, 16, msr);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), fmt::format("to read MSR {:#x}", msr)));
+    POOLKD_TRY(const ByteVector reply, checked(call(std::move(request)), fmt::format("to read MSR {:#x}", msr)));
     return load_or<std::uint32_t>(reply, 20) | std::uint64_t{load_or<std::uint32_t>(reply, 24)} << 32;
 }
 
@@ -207,14 +217,15 @@ Result<void> Client::write_msr(std::uint16_t processor, std::uint32_t msr, std::
     ByteVector request = manipulate_request(Api::write_msr, processor);
     store(request, 16, msr);
     store(request, 20, value);
-    POOLKD_TRY(const ByteVector reply, checked_call(std::move(request), fmt::format("to write MSR {:#x}", msr)));
+    POOLKD_TRY(const ByteVector reply,
+               checked(changing_call(std::move(request)), fmt::format("to write MSR {:#x}", msr)));
     return {};
 }
 
 Result<std::uint32_t> Client::set_breakpoint(VirtAddr address) {
     ByteVector request = manipulate_request(Api::write_breakpoint, 0);
     store(request, 16, address.value);
-    POOLKD_TRY(const ByteVector reply, call(std::move(request)));
+    POOLKD_TRY(const ByteVector reply, changing_call(std::move(request)));
     const auto handle = load_or<std::uint32_t>(reply, 24);
     if (!succeeded(status_of(reply)) || handle == 0)
         return fail_at(address, ErrorKind::refused,
@@ -225,7 +236,7 @@ Result<std::uint32_t> Client::set_breakpoint(VirtAddr address) {
 Result<void> Client::clear_breakpoint(std::uint32_t handle) {
     ByteVector request = manipulate_request(Api::restore_breakpoint, 0);
     store(request, 16, handle);
-    POOLKD_TRY(const ByteVector reply, call(std::move(request)));
+    POOLKD_TRY(const ByteVector reply, changing_call(std::move(request)));
     if (!succeeded(status_of(reply)))
         return fail(ErrorKind::not_found, "The target has no breakpoint with handle {}.", handle);
     return {};

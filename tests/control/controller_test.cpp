@@ -1,45 +1,7 @@
-#include "control/controller.h"
-#include "support/fake_pool.h"
-
-#include <gtest/gtest.h>
+#include "control_machine.h"
 
 namespace poolkd::control {
 namespace {
-
-using testing::FakePoolKernel;
-using testing::FakeTarget;
-
-constexpr std::uint32_t status_breakpoint = 0x80000003, status_single_step = 0x80000004;
-constexpr VirtAddr code(FakePoolKernel::base + 0x400);
-
-target::Stop stop_at(FakeTarget& fake, VirtAddr ip, std::uint32_t exception, std::byte first_byte) {
-    fake.edit_registers().set_ip(ip);
-    target::Stop stop;
-    stop.ip = ip;
-    stop.dr7 = 0x400;
-    stop.instruction_stream = ByteVector(16, std::byte{0x90});
-    stop.instruction_stream[0] = first_byte;
-    stop.reason = target::ExceptionStop{.code = exception, .flags = 0, .address = ip, .parameters = {}};
-    return stop;
-}
-
-struct Machine {
-    Machine() : journal(*fake.kernel, {}), controller(*fake.kernel, journal) {
-        fake.target.virtual_memory().put(code, Bytes(ByteVector(64, std::byte{0x90})));
-        fake.target.edit_stop() = stop_at(fake.target, code, status_breakpoint, std::byte{0xcc});
-        EXPECT_TRUE(controller.adopt_stop());
-    }
-    void add_breakpoint(VirtAddr address, std::uint32_t passes = 1) {
-        Breakpoint breakpoint;
-        breakpoint.address = address;
-        breakpoint.passes = breakpoint.passes_left = passes;
-        ASSERT_TRUE(controller.breakpoints().add(breakpoint, std::nullopt));
-    }
-    FakePoolKernel fake;
-    Journal journal;
-    Controller controller;
-    Work work;
-};
 
 TEST(Controller, GoStepsPastAnInt3CompiledIntoTheTarget) {
     Machine m;
@@ -125,7 +87,8 @@ TEST(Controller, PassCountsAreCountedInSilence) {
 TEST(Controller, ModuleEventsPassByAndAreNoticed) {
     Machine m;
     std::string seen;
-    m.controller.on_module_event([&](const target::ModuleChange& change) { seen = change.path; });
+    m.controller.filters().find("ld")->reaction = Reaction::tell;
+    m.controller.on_event([&](const target::Stop& stop) { seen = std::get<target::ModuleChange>(stop.reason).path; });
     m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
         // At a module event the byte under rip is CC, and rip must not be moved.
         target::Stop stop = stop_at(self, code + 0x10, 0, std::byte{0xcc});
@@ -242,7 +205,7 @@ TEST(Controller, AStepEndsAtAPlaceThatAPassCountOnlyCounts) {
     EXPECT_EQ(report->kind, StopKind::step_done);
     EXPECT_EQ(report->stop.ip, code + 0x25);
     ASSERT_EQ(m.controller.breakpoints().all().size(), 1u);
-    EXPECT_EQ(m.controller.breakpoints().all()[0].passes_left, 2u);
+    EXPECT_EQ(m.controller.breakpoints().all()[0].passes_left, 3u); // passes count under `g` alone
 }
 
 TEST(Controller, ARestartDuringAStepIsReported) {

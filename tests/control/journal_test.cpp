@@ -149,5 +149,52 @@ TEST(Journal, NothingIsWrittenThatCannotBeUndone) {
     EXPECT_TRUE(fake.target.writes().empty());
 }
 
+TEST(Journal, AWriteThatStopsHalfWayIsPutBack) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    constexpr VirtAddr edge(FakePoolKernel::base + 0x1ffc); // the next page is unmapped for the write alone
+    fake.target.virtual_memory().map(edge, 8);
+    fake.target.virtual_memory().put(edge, {1, 1, 1, 1, 2, 2, 2, 2});
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_TRUE(journal.attach());
+    fake.target.protect_from(edge + 4);
+    auto written = journal.write(edge, ByteVector(8, std::byte{9}), "eb");
+    ASSERT_FALSE(written);
+    EXPECT_EQ(value_at(fake, edge), 0x01010101u);
+    EXPECT_TRUE(journal.open_writes().empty());
+}
+
+TEST(Journal, AMixtureOfOldAndNewBytesCanBeUndone) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    fake.target.virtual_memory().put(place, {1, 1, 1, 1});
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach());
+        ASSERT_TRUE(journal.write(place, ByteVector(4, std::byte{9}), "eb"));
+        // An undo that was cut off: half of the bytes are old again.
+        fake.target.virtual_memory().put(place, {1, 1});
+    }
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_EQ(journal.attach().value_or(0), 1u);
+    ASSERT_TRUE(journal.undo(1));
+    EXPECT_EQ(value_at(fake, place), 0x01010101u);
+}
+
+TEST(Journal, ABreakpointThatComesBackWithItsHandleIsWrittenDownOnce) {
+    FakePoolKernel fake;
+    testing::TemporaryDirectory folder;
+    Journal journal(*fake.kernel, folder.path());
+    ASSERT_TRUE(journal.attach());
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(journal.note_breakpoint(place, 1));
+    EXPECT_EQ(journal.entries().size(), 1u);
+    ASSERT_TRUE(journal.forget_breakpoints());
+    EXPECT_TRUE(journal.entries().empty());
+    Journal next(*fake.kernel, folder.path());
+    ASSERT_TRUE(next.attach());
+    EXPECT_EQ(next.removed_breakpoints(), 0u);
+}
+
 } // namespace
 } // namespace poolkd::control

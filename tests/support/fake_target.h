@@ -146,6 +146,10 @@ class FakeTarget final : public target::Target,
         processor_blocks_.resize(count);
     }
     void set_running(bool running) { running_ = running; }
+    /// Writes stop at this address.
+    void protect_from(VirtAddr address) { protected_from_ = address; }
+    /// Writing the special registers of this processor fails.
+    void refuse_special_writes(std::uint32_t processor) { unwritable_special_ = processor; }
     void set_writable(bool on) { can_write_ = on; }
     void set_run_control(bool on) { can_run_ = on; }
     void set_breakpoint_slots(bool on) { has_slots_ = on; }
@@ -159,6 +163,10 @@ class FakeTarget final : public target::Target,
     [[nodiscard]] const std::vector<target::Resume>& resumes() const { return resumes_; }
     [[nodiscard]] const std::vector<std::pair<VirtAddr, ByteVector>>& writes() const { return writes_; }
     [[nodiscard]] const std::map<std::uint32_t, VirtAddr>& slots() const { return slots_; }
+    [[nodiscard]] unsigned slots_set() const { return last_slot_; } ///< how often one was taken
+    [[nodiscard]] unsigned register_reads() const { return register_reads_; }
+    [[nodiscard]] unsigned special_writes() const { return special_writes_; }
+    [[nodiscard]] const std::vector<std::uint32_t>& switches() const { return switches_; } ///< of the processor
 
     // Target.
     [[nodiscard]] const target::Identity& identity() const override { return identity_; }
@@ -166,6 +174,7 @@ class FakeTarget final : public target::Target,
     memory::AddressSpace& memory() override { return memory_; }
     memory::PhysicalMemory& physical() override { return physical_; }
     Result<RegisterFile> registers(std::uint32_t processor) override {
+        ++register_reads_;
         if (processor >= registers_.size())
             return fail(ErrorKind::not_found, "{} is not a valid processor number", processor);
         return registers_[processor];
@@ -188,7 +197,10 @@ class FakeTarget final : public target::Target,
     Result<void> write(VirtAddr address, Bytes bytes) override {
         ++epoch_;
         writes_.emplace_back(address, ByteVector(bytes.begin(), bytes.end()));
-        std::size_t done = memory_.write(address, bytes);
+        const std::uint64_t open = protected_from_ && *protected_from_ >= address
+                                       ? *protected_from_ - address
+                                       : (protected_from_ ? 0 : bytes.size());
+        std::size_t done = memory_.write(address, bytes.first(std::min<std::size_t>(open, bytes.size())));
         if (done == bytes.size()) return {};
         return fail_at(address + done, ErrorKind::unwritable,
                        fmt::format("{} of {} bytes were written", done, bytes.size()));
@@ -207,11 +219,22 @@ class FakeTarget final : public target::Target,
         return {};
     }
 
+    Result<void> set_special_registers(std::uint32_t processor, Bytes record) override {
+        if (processor >= special_.size())
+            return fail(ErrorKind::not_found, "{} is not a valid processor number", processor);
+        if (processor == unwritable_special_) return fail(ErrorKind::unsupported, "The target refused");
+        ++epoch_;
+        ++special_writes_;
+        special_[processor].assign(record.begin(), record.end());
+        return {};
+    }
+
     // RunControl.
     [[nodiscard]] bool running() const override { return running_; }
     [[nodiscard]] const target::Stop& last_stop() const override { return stop_; }
     Result<void> resume(const target::Resume& how) override {
         resumes_.push_back(how);
+        owner_stop_.reset();
         ++epoch_;
         running_ = true;
         return {};
@@ -235,6 +258,23 @@ class FakeTarget final : public target::Target,
             return stop;
         });
         return {};
+    }
+    Result<target::Stop> switch_processor(std::uint32_t processor) override {
+        if (processor >= registers_.size())
+            return fail(ErrorKind::not_found, "{} is not a valid processor number", processor);
+        switches_.push_back(processor);
+        if (stop_.processor == processor) return stop_;
+        if (!owner_stop_) owner_stop_ = stop_;
+        if (processor == owner_stop_->processor) {
+            stop_ = *owner_stop_;
+        } else {
+            stop_.processor = static_cast<std::uint16_t>(processor);
+            stop_.thread = VirtAddr(0xffff800000010000 + processor);
+            stop_.reason = target::ExceptionStop{.code = 0x80000007, .flags = 0, .address = {}, .parameters = {}};
+        }
+        stop_.ip = registers_[processor].ip();
+        ++epoch_;
+        return stop_;
     }
     Result<void> reboot() override {
         ++epoch_;
@@ -277,6 +317,11 @@ class FakeTarget final : public target::Target,
     std::vector<std::pair<VirtAddr, ByteVector>> writes_;
     std::map<std::uint32_t, VirtAddr> slots_;
     std::uint32_t last_slot_ = 0;
+    std::optional<target::Stop> owner_stop_; ///< of the processor that stopped the machine, while another one reports
+    std::vector<std::uint32_t> switches_;
+    std::optional<std::uint32_t> unwritable_special_;
+    std::optional<VirtAddr> protected_from_;
+    unsigned special_writes_ = 0, register_reads_ = 0;
 };
 
 } // namespace poolkd::testing

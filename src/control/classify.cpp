@@ -1,0 +1,147 @@
+#include "control/controller.h"
+#include "control/exceptions.h"
+
+#include <algorithm>
+
+/// The controller's judgement: what a stop of the target means, and whether it is one for the user.
+namespace poolkd::control {
+
+namespace {
+
+constexpr std::uint64_t dr6_single_step = 0x4000;
+
+} // namespace
+
+void Controller::note_restart() {
+    breakpoints_.target_restarted();
+    traces_.clear();
+    temporaries_.clear();
+    owner_.reset();
+    // A new boot has a journal of its own; what stood in the old memory is gone with it.
+    (void)kernel_.reload();
+    (void)journal_.attach();
+    restarted_ = true;
+    if (resolver_) breakpoints_.resolve(resolver_);
+}
+
+void Controller::note_module_change(bool loaded) {
+    modules_changed_ = true;
+    // A breakpoint on a name must be there before the new module runs. One that leaves is still in the kernel's list at
+    // its event: the list is read again at the next stop that the user sees.
+    if (loaded) refresh_modules();
+}
+
+bool Controller::reached_goal(const target::Stop& stop) {
+    if (goal_.thread && stop.thread && goal_.thread != stop.thread) return false;
+    if (!goal_.above_sp) return true;
+    // A deeper call of the same function passes the place with a lower stack pointer.
+    auto registers = kernel_.target().registers(stop.processor);
+    return !registers || registers->sp() > goal_.above_sp;
+}
+
+Result<bool> Controller::counts(Breakpoint& hit, StopReport& report) {
+    if (hit.thread && hit.thread != report.stop.thread) return false;
+    if (hit.process) {
+        auto process = kernel_.process_of_thread(report.stop.thread);
+        if (!process) {
+            report.note = fmt::format("The process is not known: {}", process.error().message);
+        } else if (*process != hit.process) {
+            return false;
+        }
+    }
+    if (!hit.condition.empty() && condition_) {
+        auto holds = condition_(hit.condition);
+        // A Ctrl-C in the middle of it asks for a stop, and here is one.
+        if (!holds) {
+            report.note =
+                fmt::format("The condition '{}' cannot be evaluated: {}", hit.condition, holds.error().message);
+        } else if (!*holds) {
+            return false;
+        }
+    }
+    if (hit.passes_left <= 1) return true;
+    if (!goal_.stepping) --hit.passes_left;
+    return false;
+}
+
+Result<bool> Controller::stops_here(const std::vector<Breakpoint*>& hits, StopReport& report) {
+    for (Breakpoint* hit : hits) {
+        if (hit->internal) continue;
+        POOLKD_TRY(bool stops, counts(*hit, report));
+        if (!stops) continue;
+        report.kind = StopKind::breakpoint;
+        report.breakpoint_id = hit->id;
+        report.command = hit->command;
+        if (hit->one_shot) POOLKD_CHECK(breakpoints_.remove(hit->id));
+        return true;
+    }
+    return false;
+}
+
+Result<Controller::Outcome> Controller::classify(target::Stop stop) {
+    StopReport report;
+    report.stop = std::move(stop);
+    report.target_restarted = restarted_;
+    report.time = std::chrono::system_clock::now();
+    if (const auto* change = std::get_if<target::ModuleChange>(&report.stop.reason))
+        return classify_module(*change, report);
+    if (const auto* exception = exception_of(report.stop)) return classify_exception(*exception, report);
+    return Outcome{}; // the target offers a command; it is not run unseen
+}
+
+Result<Controller::Outcome> Controller::classify_module(const target::ModuleChange& change, StopReport report) {
+    if (!report.stop.after_restart) note_module_change(change.loaded);
+    const EventFilter& filter = change.loaded ? filters_.load() : filters_.unload();
+    if (filter.reaction == Reaction::tell && event_notice_) event_notice_(report.stop);
+    const bool stops = filter.reaction == Reaction::stop || filter.reaction == Reaction::second_chance;
+    if (!stops || !filter.fits(change.path)) return Outcome{};
+    report.kind = change.loaded ? StopKind::module_load : StopKind::module_unload;
+    report.command = filter.command;
+    return Outcome{.report = std::move(report)};
+}
+
+Result<Controller::Outcome> Controller::classify_exception(const target::ExceptionStop& exception, StopReport report) {
+    const target::Stop& stop = report.stop;
+    const EventFilter& filter = filters_.for_exception(exception.code);
+    if (exception.code == status_single_step) {
+        const std::vector<Breakpoint*> hits = breakpoints_.watching(stop.dr6);
+        // One instruction can be both traced and watched; an interrupt's code can be watched before the traced one ran.
+        std::optional<Trace> traced;
+        if (hits.empty() || (stop.dr6 & dr6_single_step) != 0) traced = take_trace(stop);
+        POOLKD_TRY(bool stops, stops_here(hits, report));
+        if (!stops && traced && traced->wanted) {
+            report.kind = StopKind::step_done;
+            stops = true;
+        }
+        if (stops) return Outcome{.report = std::move(report)};
+        if (traced || !hits.empty()) return Outcome{};
+    } else if (exception.code == status_breakpoint) {
+        const std::vector<Breakpoint*> hits = breakpoints_.at(stop.ip);
+        // It was to get off this breakpoint, and another stop came first: no new hit.
+        const bool again = std::ranges::any_of(
+            traces_, [&](const Trace& trace) { return trace.is_of(stop) && trace.from == stop.ip; });
+        if (!hits.empty() && !again) {
+            POOLKD_TRY(bool stops, stops_here(hits, report));
+            // A step may end at a place where the user's breakpoint lets it pass.
+            const bool temporary = std::ranges::any_of(hits, &Breakpoint::internal);
+            if (!stops && temporary && reached_goal(stop)) {
+                report.kind = StopKind::step_done;
+                stops = true;
+            }
+            if (stops) return Outcome{.report = std::move(report)};
+        }
+        if (!hits.empty() || breakpoints_.doomed_at(stop.ip)) return Outcome{};
+        report.kind = StopKind::hard_breakpoint;
+        report.requested = break_in_sent_;
+        report.planned = report.requested && time_is_over_;
+    }
+    report.handled = filter.handled || !exception.first_chance;
+    report.command = exception.first_chance ? filter.command : filter.second_command;
+    const bool stops = report.requested || filter.reaction == Reaction::stop ||
+                       (filter.reaction == Reaction::second_chance && !exception.first_chance);
+    if (stops) return Outcome{.report = std::move(report)};
+    if (filter.reaction == Reaction::tell && event_notice_) event_notice_(stop);
+    return Outcome{.report = std::nullopt, .handled = filter.handled};
+}
+
+} // namespace poolkd::control
