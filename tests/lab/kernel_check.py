@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 
-from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, READ_CONTROL, STATE_CHANGE,
-                      check, layout_offsets, loader_entry, qemu_command)
+from kd_smoke import (Failure, Link, Target, BREAKPOINT, GET_CONTEXT, GET_VERSION, LOAD_SYMBOLS, MANIPULATE, REBOOT,
+                      SET_CONTEXT, STATE_CHANGE, check, layout_offsets, loader_entry, qemu_command)
 from processor import processor_of
 from unwind import StackX64, StackX86, pdb_dump
 
@@ -275,7 +275,7 @@ def check_running(m, leaky):
         check("|" in stack and stack[-1] in ("ntoskrnl!KiStartSystemThread", "ntoskrnl!KiSystemStartup"),
               "break-in: " + " ".join(stack))
         if attempt < 5:
-            target.go_over()
+            return_to_caller(target)
     # The report comes before the removal, and the removing thread has to wait for its turn.
     for attempt in range(50):
         m.modules = m.read_modules()
@@ -294,6 +294,19 @@ def check_running(m, leaky):
     spins = [m.value(m.symbol("ExpSpinCount") + 8 * i, 8) for i in range(2)]
     if any(spins):
         check(min(spins) * 2 > max(spins), f"threads of one priority share the processor: {spins}")
+
+
+def return_to_caller(target):
+    """Resumes from the compiled-in breakpoint of DbgBreakPointWithStatus as if that had returned."""
+    processor = target.processor
+    context = bytearray(target.request(GET_CONTEXT)[2])
+    sp = processor.unpack(context, processor.context_sp)
+    put = lambda at, value: context.__setitem__(slice(at, at + processor.pointer), value.to_bytes(processor.pointer, "little"))
+    put(processor.context_pc, target.pointer(sp))
+    put(processor.context_sp, sp + 8)  # the return address, and on x86 the argument
+    if target.request(SET_CONTEXT, b"", bytes(context))[0] != 0:
+        raise Failure("SetContext")
+    target.go()
 
 
 def check_paged_pool(m):
@@ -336,6 +349,29 @@ def check_faults(m):
     check(stack[-1] == "nowhere" and {"ntoskrnl!KeBugCheckEx", f"ntoskrnl!{page_fault}"} <= set(stack), "stack: " + " ".join(stack))
 
 
+def check_overflow(m):
+    """Code runs with the stack pointer at the end of a stack: the fault has no stack to be told on."""
+    target = m.target
+    target.link.send(MANIPULATE, struct.pack("<IHHII", REBOOT, 0, 0, 0x103, 0).ljust(56, b"\0"))
+    start(target)
+    m.modules = m.read_modules()
+    limit = max(m.value(thread + m.offset("_KTHREAD_StackLimit")) for process in processes(m).values()
+                for thread in m.links(process + m.offset("_KPROCESS_ThreadListHead"), m.offset("_KTHREAD_ThreadListEntry")))
+    processor = target.processor
+    context = bytearray(target.request(GET_CONTEXT)[2])
+    for at, value in ((processor.context_pc, m.symbol("KeDelayExecutionThread")), (processor.context_sp, limit + 12)):
+        context[at:at + processor.pointer] = value.to_bytes(processor.pointer, "little")
+    check(target.request(SET_CONTEXT, b"", bytes(context))[0] == 0, "a stack pointer at the end of a stack")
+    target.prints = []
+    target.go()
+    target.wait_stop(10)
+    check(any("Fatal System Error: 0x0000007f" in text for text in target.prints), "bug check 7F")
+    check(m.value(m.symbol("KiBugcheckData") + m.pointer) == 8, "double fault")
+    stack = m.walk(m.running())
+    entry = "KiDoubleFaultAbort" if m.pointer == 8 else "KiTrap08"
+    check(f"ntoskrnl!{entry}" in stack, "stack: " + " ".join(stack))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
@@ -363,6 +399,7 @@ def main():
                 if "trim=on" in options.append:
                     check(counts["transition"] and counts["page file"], "pages of paged pool are absent in both ways")
                 check_faults(m)
+                check_overflow(m)
                 return 0
             except (Failure, OSError) as error:
                 console.seek(0)
