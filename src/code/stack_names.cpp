@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <algorithm>
+
 namespace poolkd::code {
 
 namespace {
@@ -32,6 +34,8 @@ std::vector<FrameName> name_frames(nt::Kernel& kernel, const StackTrace& trace) 
         FrameName name;
         nt::SymbolAt at = kernel.modules().at(frame.ip);
         name.site = at.text();
+        name.name_length = name.site.size();
+        if (at.displacement != 0) name.name_length = std::min(name.name_length, name.site.rfind("+0x"));
         if (name.site.empty()) name.site = bare_address(*trace.machine, frame.ip);
         if (at.module) {
             name.module = at.module->name;
@@ -44,6 +48,11 @@ std::vector<FrameName> name_frames(nt::Kernel& kernel, const StackTrace& trace) 
         names.push_back(std::move(name));
     }
     return names;
+}
+
+void name_parameters(nt::Kernel& kernel, const StackTrace& trace, std::vector<FrameName>& names) {
+    for (std::size_t i = 0; i < names.size() && i < trace.frames.size(); ++i)
+        names[i].parameters = parameters_of(kernel, trace.frames[i]);
 }
 
 } // namespace poolkd::code

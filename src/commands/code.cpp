@@ -4,6 +4,7 @@
 #include "code/function.h"
 #include "code/listing.h"
 #include "code/namer.h"
+#include "commands/code_assemble.h"
 #include "debugger/session.h"
 #include "render/code.h"
 
@@ -156,6 +157,7 @@ void add_code_commands(debugger::CommandTable& table) {
         .json = true,
         .run = unassemble_function,
     });
+    add_assemble_command(table);
 }
 
 } // namespace poolkd::commands

@@ -20,7 +20,8 @@ constexpr std::uint64_t max_frames = 0xffff;
 
 struct StackRequest {
     render::StackView view;
-    bool raw = false; ///< kd: the words of the stack
+    bool raw = false;        ///< kd: the words of the stack
+    bool parameters = false; ///< kp, kP: those of each function, where the symbols are private
 };
 
 /// Takes the letters behind `k`, wherever the name of the command ended in them.
@@ -51,8 +52,8 @@ Result<StackRequest> take_letters(Session& session, Arguments& arguments) {
         case 'L': request.view.lines = false; break;
         case 'd':
         case 'D': request.raw = true; break;
-        case 'p': // Parameters are known to private symbols only, and those we read do not give them yet.
-        case 'P':
+        case 'P': request.view.parameter_lines = true; [[fallthrough]];
+        case 'p': request.parameters = true; break;
         case 'm': // Links for a graphical front end.
         case 'M': break;
         default: arguments.set_position(at); return session.caret_error(arguments, "Syntax error");
@@ -124,6 +125,7 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
     if (options.max_frames > max_frames) return session.caret_error(arguments, "Range error");
     Answer<code::StackTrace> trace = code::walk_stack(session.kernel(), registers, options, &session.work());
     std::vector<code::FrameName> names = code::name_frames(session.kernel(), trace.value);
+    if (request.parameters) code::name_parameters(session.kernel(), trace.value, names);
     if (arguments.json) {
         session.write_json(render::stack_json(trace, names));
         return {};

@@ -2,8 +2,11 @@
 
 #include "base/text.h"
 #include "render/coverage.h"
+#include "render/parameters.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace poolkd::render {
 
@@ -91,7 +94,9 @@ std::string row(const code::Frame& frame, const code::FrameName& name, const Sta
         if (wide && view.numbers) out += "    ";
         if (view.arguments) out += wide ? ": " + arguments_text(frame, machine) + ": " : arguments_text(frame, machine);
     }
-    out += name.site;
+    out += name.site.substr(0, name.name_length);
+    if (name.parameters) out += parameters_text(*name.parameters, view.parameter_lines, machine.pointer_size);
+    out += name.site.substr(std::min(name.name_length, name.site.size()));
     if (view.notes) out += note(frame, name, wide);
     if (view.lines && name.line) out += fmt::format(" [{} @ {}]", name.line->file, name.line->line);
     return out + "\n";
@@ -140,6 +145,7 @@ nlohmann::json stack_json(const Answer<code::StackTrace>& answer, std::span<cons
         }
         if (answer.value.machine->pointer_size == 4) one["child_ebp"] = json_address(frame.base);
         if (name.trap_frame) one["trap_frame"] = json_address(*name.trap_frame);
+        if (name.parameters) one["parameters"] = parameters_json(*name.parameters);
         if (name.line) one["source"] = {{"file", name.line->file}, {"line", name.line->line}};
         if (frame.warning != code::FrameWarning::none) one["warning"] = warning_word(frame.warning);
         json["frames"].push_back(std::move(one));

@@ -21,4 +21,8 @@ std::optional<FrameRecord> ModuleSymbols::frame(std::uint32_t) {
     return std::nullopt;
 }
 
+std::optional<std::vector<Variable>> ModuleSymbols::parameters(std::uint32_t) {
+    return std::nullopt;
+}
+
 } // namespace poolkd::symbols

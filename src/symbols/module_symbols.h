@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "symbols/frame_record.h"
 #include "symbols/type.h"
+#include "symbols/variable.h"
 
 #include <cstdint>
 #include <memory>
@@ -68,6 +69,9 @@ class ModuleSymbols {
     [[nodiscard]] virtual std::optional<SourceLine> line(std::uint32_t rva) = 0;
     /// How the code at `rva` uses its stack; x86 only.
     [[nodiscard]] virtual std::optional<FrameRecord> frame(std::uint32_t rva);
+    /// The parameters of the function that the code at `rva` belongs to, in their order, with their homes there.
+    /// Nothing when the symbols do not tell: public symbols have none.
+    [[nodiscard]] virtual std::optional<std::vector<Variable>> parameters(std::uint32_t rva);
 };
 
 } // namespace poolkd::symbols

@@ -1,6 +1,8 @@
 #include "code/code_machine.h"
 #include "support/session_fixture.h"
 
+#include <nlohmann/json.hpp>
+
 namespace poolkd {
 namespace {
 
@@ -52,6 +54,39 @@ TEST_F(StackCommands, KbWithACount) {
     EXPECT_EQ(run("kb 1"), expected);
     EXPECT_EQ(run("kb1"), expected);
     EXPECT_EQ(run("KB 1"), expected);
+}
+
+TEST_F(StackCommands, ParametersWhereTheSymbolsTellThem) {
+    using symbols::VariableHome;
+    auto pointer = std::make_shared<symbols::Type>();
+    pointer->kind = symbols::TypeKind::pointer;
+    pointer->size = 8;
+    auto record = std::make_shared<symbols::Type>();
+    record->kind = symbols::TypeKind::structure;
+    record->name = "_IRP";
+    pointer->element = record;
+    symbols->add_parameters(0x1000, {{"Tag", testing::number(4), VariableHome{false, "r8d", 0}},
+                                     {"Irp", pointer, VariableHome{true, "rsp", 0x30}},
+                                     {"Gone", testing::number(4), std::nullopt},
+                                     {"Far", testing::number(4), VariableHome{true, "rcx", 0}}});
+    symbols->add_parameters(0x2000, {{"Lost", testing::number(8), VariableHome{false, "rcx", 0}}});
+    target->edit_registers().set("r8", 0x112061745a);
+    target->edit_registers().set("rcx", 0x10);
+    EXPECT_EQ(run("kp"),
+              "Child-SP          RetAddr           Call Site\n"
+              "fffff880`00014000 fffff804`00002010 nt!Foo(unsigned long Tag = 0x2061745a, struct _IRP * Irp = "
+              "0x00000000`000000a0, unsigned long Gone = <Value unavailable error>, unsigned long Far = <Memory access "
+              "error>)+0xa\n"
+              "fffff880`00014030 00000000`00000000 nt!Bar(unsigned int64 Lost = <Value unavailable error>)+0x10\n");
+    EXPECT_EQ(run("kcP 1"), "Call Site\nnt!Foo(\n\t\t\tunsigned long Tag = 0x2061745a,\n"
+                            "\t\t\tstruct _IRP * Irp = 0x00000000`000000a0,\n"
+                            "\t\t\tunsigned long Gone = <Value unavailable error>,\n"
+                            "\t\t\tunsigned long Far = <Memory access error>)+0xa\n");
+    EXPECT_EQ(run("kc 1"), "Call Site\nnt!Foo+0xa\n");
+    symbols->add_parameters(0x1000, {});
+    EXPECT_EQ(run("kcp 1"), "Call Site\nnt!Foo(void)+0xa\n");
+    const auto json = nlohmann::json::parse(run("kp --json"));
+    EXPECT_EQ(json["frames"][1]["parameters"][0]["state"], "unavailable");
 }
 
 TEST_F(StackCommands, LettersCombine) {

@@ -32,6 +32,10 @@ class FakeSymbols final : public symbols::ModuleSymbols {
         std::ranges::sort(symbols_, {}, &symbols::Symbol::rva);
     }
     void add(symbols::FrameRecord record) { frames_.push_back(std::move(record)); }
+    /// The parameters of the function that begins at `rva`, the same everywhere in it.
+    void add_parameters(std::uint32_t rva, std::vector<symbols::Variable> parameters) {
+        parameters_[rva] = std::move(parameters);
+    }
     void add(symbols::StructLayout layout) { layouts_[layout.name] = std::move(layout); }
 
     [[nodiscard]] symbols::Provenance provenance() const override { return symbols::Provenance::pdb_public; }
@@ -75,6 +79,11 @@ class FakeSymbols final : public symbols::ModuleSymbols {
     std::optional<symbols::TypePtr> type_of_symbol(std::string_view) override { return std::nullopt; }
     std::vector<std::string> match_types(std::string_view, std::size_t) override { return {}; }
     std::optional<symbols::SourceLine> line(std::uint32_t) override { return std::nullopt; }
+    std::optional<std::vector<symbols::Variable>> parameters(std::uint32_t rva) override {
+        auto function = nearest(rva);
+        auto known = function ? parameters_.find(function->rva) : parameters_.end();
+        return known == parameters_.end() ? std::nullopt : std::optional(known->second);
+    }
     std::optional<symbols::FrameRecord> frame(std::uint32_t rva) override {
         for (const symbols::FrameRecord& record : frames_)
             if (rva - record.rva < record.size) return record;
@@ -84,6 +93,7 @@ class FakeSymbols final : public symbols::ModuleSymbols {
   private:
     std::vector<symbols::Symbol> symbols_;
     std::vector<symbols::FrameRecord> frames_;
+    std::map<std::uint32_t, std::vector<symbols::Variable>> parameters_; ///< by the function's rva
     std::map<std::string, symbols::StructLayout, std::less<>> layouts_;
 };
 

@@ -182,5 +182,47 @@ TEST(SampleReduced, NoTypes) {
     EXPECT_FALSE((*pdb)->type_of_symbol("SampleGlobal"));
 }
 
+/// Homes by what the compiler of the fixture did with them; checked with llvm-pdbutil.
+TEST(Parameters, HomesFollowTheCode) {
+    auto pdb = open_pdb(fixture("sample64.pdb"));
+    const std::uint32_t take = pdb->find("SampleTake")->rva, end = take + pdb->find("SampleTake")->size;
+    auto at_entry = pdb->parameters(take);
+    ASSERT_TRUE(at_entry);
+    ASSERT_EQ(at_entry->size(), 2u);
+    EXPECT_EQ((*at_entry)[0].name, "record");
+    EXPECT_EQ((*at_entry)[0].type->element->name, "_SAMPLE_RECORD");
+    ASSERT_TRUE((*at_entry)[0].home);
+    EXPECT_EQ((*at_entry)[0].home->reg, "rcx");
+    EXPECT_FALSE((*at_entry)[0].home->in_memory);
+    EXPECT_EQ((*at_entry)[1].name, "size");
+    EXPECT_EQ((*at_entry)[1].type->size, 4u);
+    EXPECT_EQ((*at_entry)[1].home->reg, "edx");
+    // Later the pointer is in a register that calls preserve, and the number is nowhere.
+    auto at_end = pdb->parameters(end - 1);
+    ASSERT_TRUE(at_end);
+    EXPECT_TRUE(!(*at_end)[0].home || (*at_end)[0].home->reg != "rcx");
+    EXPECT_FALSE((*at_end)[1].home);
+    auto entry = pdb->parameters(pdb->find("SampleEntry")->rva);
+    ASSERT_TRUE(entry);
+    EXPECT_THAT(*entry, IsEmpty());
+    EXPECT_FALSE(pdb->parameters(pdb->find("SampleLabel")->rva)) << "nobody described it";
+    EXPECT_FALSE(pdb->parameters(0xffffffff));
+}
+
+TEST(Parameters, OfX86) {
+    auto pdb = open_pdb(fixture("sample32.pdb"));
+    auto fast = pdb->parameters(pdb->find("SampleFast")->rva);
+    ASSERT_TRUE(fast && fast->size() == 1);
+    ASSERT_TRUE(fast->front().home);
+    EXPECT_EQ(fast->front().home->reg, "ecx");
+    auto take = pdb->parameters(pdb->find("SampleTake")->rva + 4); // behind its first push
+    ASSERT_TRUE(take && take->size() == 2);
+    EXPECT_EQ((*take)[1].name, "size");
+    ASSERT_TRUE((*take)[1].home);
+    EXPECT_TRUE((*take)[1].home->in_memory);
+    EXPECT_EQ((*take)[1].home->reg, VariableHome::virtual_frame);
+    EXPECT_EQ((*take)[1].home->offset, 8) << "above the return address and the first one";
+}
+
 } // namespace
 } // namespace poolkd::symbols

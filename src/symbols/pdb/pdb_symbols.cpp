@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "symbols/names.h"
+#include "symbols/pdb/parameters.h"
 
 #include <algorithm>
 #include <tuple>
@@ -185,6 +186,31 @@ std::vector<std::string> PdbSymbols::match_types(std::string_view pattern, std::
 std::optional<FrameRecord> PdbSymbols::frame(std::uint32_t rva) {
     std::scoped_lock lock(mutex_);
     return frames_.at(rva);
+}
+
+std::size_t PdbSymbols::parameter_count(std::uint32_t function_type) {
+    // LF_PROCEDURE: return type, calling convention, attributes, count. LF_MFUNCTION has the class and `this` between.
+    constexpr std::uint16_t procedure = 0x1008, member_function = 0x1009;
+    const Bytes record = types_->record(function_type);
+    const auto kind = load<std::uint16_t>(record, 2).value_or(0);
+    if (kind == procedure) return load<std::uint16_t>(record, 10).value_or(0);
+    if (kind != member_function) return 0;
+    return load<std::uint16_t>(record, 18).value_or(0) + (load<std::uint32_t>(record, 12).value_or(0) != 0 ? 1u : 0u);
+}
+
+std::optional<std::vector<Variable>> PdbSymbols::parameters(std::uint32_t rva) {
+    std::scoped_lock lock(mutex_);
+    auto place = dbi_.addresses().place(rva);
+    if (!place || !types_) return std::nullopt;
+    auto procedure = privates_.procedure_at(*place);
+    if (!procedure) return std::nullopt;
+    const Compiland& compiland = dbi_.compilands()[procedure->compiland];
+    std::vector<Variable> variables;
+    for (ParameterRecord& record :
+         read_parameters(file_->stream(compiland.stream), compiland.symbol_bytes, procedure->offset, *place,
+                         parameter_count(procedure->type), dbi_.machine()))
+        variables.push_back({std::move(record.name), builder_->type(record.type), record.home});
+    return variables;
 }
 
 std::optional<SourceLine> PdbSymbols::line(std::uint32_t rva) {

@@ -41,6 +41,7 @@ class PdbSymbols final : public ModuleSymbols {
     std::vector<std::string> match_types(std::string_view pattern, std::size_t limit) override;
     std::optional<SourceLine> line(std::uint32_t rva) override;
     std::optional<FrameRecord> frame(std::uint32_t rva) override;
+    std::optional<std::vector<Variable>> parameters(std::uint32_t rva) override;
 
   private:
     PdbSymbols(std::shared_ptr<PdbFile> file, Dbi dbi);
@@ -48,6 +49,8 @@ class PdbSymbols final : public ModuleSymbols {
     [[nodiscard]] std::optional<Symbol> to_symbol(const PdbSymbol& symbol) const;
     /// The number of a type of that name: a definition, else a typedef.
     Result<std::uint32_t> type_index(std::string_view type_name);
+    /// How many parameters a function type has, `this` included.
+    std::size_t parameter_count(std::uint32_t function_type);
 
     std::mutex mutex_;
     std::shared_ptr<PdbFile> file_;

@@ -127,6 +127,21 @@ std::optional<PdbSymbol> Privates::nearest(SegmentOffset place) {
     return best;
 }
 
+std::optional<Privates::ProcedureRecord> Privates::procedure_at(SegmentOffset place) {
+    const Contribution* contribution = dbi_.contribution_at(place);
+    if (!contribution) return std::nullopt;
+    const std::vector<Entry>& list = entries(contribution->compiland);
+    // Data in code sections may stand between, and functions that the linker folded share their place.
+    for (auto entry = std::ranges::upper_bound(list, place, {}, &Entry::place); entry != list.begin();) {
+        --entry;
+        if (!entry->is_code || entry->place.segment != place.segment) continue;
+        auto symbol = read(contribution->compiland, entry->record);
+        if (!symbol || place.offset - symbol->place.offset >= symbol->size) return std::nullopt;
+        return ProcedureRecord{contribution->compiland, entry->record, symbol->type};
+    }
+    return std::nullopt;
+}
+
 std::optional<PdbSymbol> Privates::next(SegmentOffset place) {
     auto all = dbi_.contributions();
     auto contribution = std::ranges::upper_bound(all, place, {}, &Contribution::place);

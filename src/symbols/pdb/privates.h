@@ -19,6 +19,13 @@ class Privates {
     std::vector<PdbSymbol> find(std::string_view name);
     std::optional<PdbSymbol> nearest(SegmentOffset place);
     std::optional<PdbSymbol> next(SegmentOffset place);
+    /// Where the record of the procedure that holds `place` lies.
+    struct ProcedureRecord {
+        std::uint16_t compiland;
+        std::uint32_t offset; ///< in the compiland's stream
+        std::uint32_t type;   ///< type index
+    };
+    std::optional<ProcedureRecord> procedure_at(SegmentOffset place);
     /// All whose stored names `wanted` accepts, in no order.
     void match(const std::function<bool(std::string_view)>& wanted, std::vector<PdbSymbol>& found);
     /// The type index of a typedef; 0 when there is none. Exact case first.
