@@ -217,10 +217,17 @@ bool LiveTarget::is_leftover_break(const Stop& stop) const {
            std::chrono::steady_clock::now() - resumed_ < leftover_window;
 }
 
+bool LiveTarget::stands_in_break_in(const RegisterFile& registers) {
+    if ((registers.get(identity_.machine->break_status).value_or(0) & 0xffffffff) != break_status_control_c)
+        return false;
+    if (identity_.machine != &x86_machine()) return true;
+    // The x86 routine loads eax from its argument on the stack; eax alone is 1 by chance often enough.
+    return memory::read_unsigned(cached_, registers.sp() + 4, 4) == break_status_control_c;
+}
+
 Result<bool> LiveTarget::step_past_leftover_break() {
     POOLKD_TRY(RegisterFile registers, contexts_.read(stop_.processor));
-    const std::uint64_t status = registers.get(identity_.machine->break_status).value_or(0) & 0xffffffff;
-    if (status != break_status_control_c) return false; // another int3 of the kernel's own
+    if (!stands_in_break_in(registers)) return false; // another int3 of the kernel's own
     --leftover_breaks_;
     // The break-in is an int3 compiled into the kernel: the processor must go on behind it.
     registers.set_ip(stop_.ip + 1);

@@ -96,6 +96,8 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     Result<void> check_processor(std::uint32_t processor) const;
     void accept(const kd::StopEvent& event);
     [[nodiscard]] bool is_leftover_break(const Stop& stop) const;
+    /// Whether the stop with these registers is the kernel's answer to a break-in byte.
+    [[nodiscard]] bool stands_in_break_in(const RegisterFile& registers);
     /// The machine whose control space is KPROCESSOR_STATE; the others have numbered records (reference 5.4).
     [[nodiscard]] bool x86_control_space() const;
     [[nodiscard]] std::uint64_t special_registers_place() const; ///< in the control space

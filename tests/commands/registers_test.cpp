@@ -45,6 +45,31 @@ TEST_F(RegisterCommands, AllOfThem) {
                         "fffff804`0000208d cc              int     3\n");
 }
 
+TEST_F(RegisterCommands, AllOfThemOnX86) {
+    target->edit_identity().machine = &x86_machine();
+    auto& r = target->edit_registers();
+    r = RegisterFile(x86_machine(), ByteVector(x86_machine().context_size));
+    for (auto [name, value] : std::initializer_list<std::pair<std::string_view, std::uint64_t>>{{"eax", 1},
+                                                                                                {"edx", 0x80415a2f},
+                                                                                                {"eip", 0x80406a14},
+                                                                                                {"esp", 0xf0008f94},
+                                                                                                {"ebp", 0xf0008fc0},
+                                                                                                {"cs", 8},
+                                                                                                {"ss", 0x10},
+                                                                                                {"ds", 0x23},
+                                                                                                {"es", 0x23},
+                                                                                                {"fs", 0x30},
+                                                                                                {"efl", 0x202}})
+        r.set(name, value);
+    memory().put(VirtAddr(0xffffffff80406a14), {0xcc});
+    EXPECT_EQ(run("r"), "eax=00000001 ebx=00000000 ecx=00000000 edx=80415a2f esi=00000000 edi=00000000\n"
+                        "eip=80406a14 esp=f0008f94 ebp=f0008fc0 iopl=0         nv up ei pl nz na po nc\n"
+                        "cs=0008  ss=0010  ds=0023  es=0023  fs=0030  gs=0000             efl=00000202\n"
+                        "80406a14 cc              int     3\n");
+    EXPECT_EQ(run("r ax, bp, $ip"), "ax=0001 bp=8fc0 $ip=80406a14\n");
+    EXPECT_EQ(run("? eip"), "Evaluate expression: -2143262188 = 80406a14\n");
+}
+
 TEST_F(RegisterCommands, SingleOnes) {
     EXPECT_EQ(run("r rax"), "rax=ffffa50e41b7c010\n");
     EXPECT_EQ(run("r rcx, rdx"), "rcx=0000000000000200 rdx=00000000000003b0\n");

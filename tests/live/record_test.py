@@ -16,8 +16,8 @@ class Record(LiveTest):
         """The summary of a series that ends well."""
         return json.loads(self.poolkd("record", str(self.home / file), "-k", target, "--json", *options).stdout)
 
-    def running_lab(self):
-        self.start_lab("page")
+    def running_lab(self, *options):
+        self.start_lab("page", *options)
         self.assertEqual(self.debug().quit("qd")[0], 0)
 
     def uptime(self):
@@ -95,7 +95,13 @@ class Record(LiveTest):
         self.assertLess(self.uptime() - before, 0.9)
 
     def test_a_breakpoint_of_the_target_ends_it_and_stays(self):
-        self.running_lab()
+        for arch in ("x64", "x86"):
+            with self.subTest(arch=arch):
+                self.breakpoint_of_the_target("--arch", arch)
+                self.poolkd("lab", "stop", "live")
+
+    def breakpoint_of_the_target(self, *options):
+        self.running_lab(*options)
         debugger = self.debug()
         debugger.type("ed nt!poolhittag 'xyzw'; ed nt!poolhittag ' cbA'")
         debugger.quit("qd")
