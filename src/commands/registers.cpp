@@ -27,10 +27,17 @@ std::string_view take_name(Arguments& arguments) {
     return text.substr(start, end - start);
 }
 
+/// As wide as a pointer; an address of a 32-bit target is held sign-extended and shown as it is there.
+std::string pseudo_text(const Session& session, std::uint64_t value) {
+    const unsigned size = session.pointer_size();
+    const bool address = size == 4 && x86_machine().canonical(value).value == value;
+    return fmt::format("{:0{}x}", address ? value & 0xffffffff : value, size * 2);
+}
+
 Result<std::string> shown(Session& session, const RegisterFile& registers, std::string_view name, const Arguments& at) {
     if (name.starts_with('$')) {
         POOLKD_TRY(auto value, session.expressions().pseudo_register(name));
-        if (value) return fmt::format("{}={:0{}x}", to_lower(name), *value, session.pointer_size() * 2);
+        if (value) return to_lower(name) + "=" + pseudo_text(session, *value);
     } else if (auto text = register_text(registers, name)) {
         return *text;
     }
