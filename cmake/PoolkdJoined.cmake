@@ -1,18 +1,15 @@
 # Full builds join a few sources of a folder before they compile them (CMake calls it a unity build): each header is read
 # and each template made once for all of them, which takes a third of the time. Off in the presets that one works with:
 # there a missing include and a shadowed name show, and one changed file is one compilation.
-# Names in unnamed namespaces of one folder must therefore differ.
+# Names in unnamed namespaces of one folder must therefore differ; folders where they do not yet are listed here.
 option(POOLKD_JOINED "Compile the sources of a folder a few at a time" OFF)
+set(POOLKD_APART poolkd_kd poolkd_pool poolkd_hunt poolkd_render poolkd_debugger poolkd_commands
+  test_pool test_code test_hunt test_app test_symbols test_kd test_control test_commands test_debugger test_render)
 
-# poolkd_joined(TARGET [APART source...]): APART: sources that cannot stand beside others.
 function(poolkd_joined target)
-  cmake_parse_arguments(arg "" "" "APART" ${ARGN})
-  if(NOT POOLKD_JOINED)
+  if(NOT POOLKD_JOINED OR target IN_LIST POOLKD_APART)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   target_compile_options(${target} PRIVATE -Wno-shadow)
-  if(arg_APART)
-    set_source_files_properties(${arg_APART} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  endif()
 endfunction()
