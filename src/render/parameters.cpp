@@ -96,8 +96,8 @@ std::string parameters_text(std::span<const code::Parameter> parameters, bool on
     for (const code::Parameter& parameter : parameters) {
         out += out.empty() ? "(" : one_per_line ? "," : ", ";
         if (one_per_line) out += "\n\t\t\t";
-        out += fmt::format("{} {} = {}", declared_type(*parameter.type), parameter.name,
-                           value_text(parameter, pointer_size));
+        out += fmt::format("{}{}{} = {}", declared_type(*parameter.type), parameter.name.empty() ? "" : " ",
+                           parameter.name, value_text(parameter, pointer_size));
     }
     return out + ")";
 }

@@ -20,7 +20,7 @@ struct VariableHome {
 
 /// A parameter of a function.
 struct Variable {
-    std::string name;
+    std::string name; ///< empty for one that the source does not name
     TypePtr type;
     std::optional<VariableHome> home; ///< nothing: it is in no place there, or in several
 };

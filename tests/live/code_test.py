@@ -77,6 +77,8 @@ class CodeTest(LiveTest):
         stack = debugger.type("kp")
         self.assertRegex(stack, r"leaky!LeakyBuildReport\([^()]*\)\+0x")
         frames = debugger.json("kp")["frames"]
+        # A parameter that the driver's source does not name is not left out.
+        self.assertNotIn("(void)", debugger.type("bp bgwork!BgServe; g; bc *; kp").split("bgwork!BgWorker")[1].split("\n")[0])
         report = next(frame for frame in frames if "LeakyBuildReport" in frame["site"])
         self.assertIn("parameters", report)
         # In the allocator's own first instructions its arguments are in the registers that the protocol tells.

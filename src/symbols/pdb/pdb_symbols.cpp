@@ -188,14 +188,22 @@ std::optional<FrameRecord> PdbSymbols::frame(std::uint32_t rva) {
     return frames_.at(rva);
 }
 
-std::size_t PdbSymbols::parameter_count(std::uint32_t function_type) {
-    // LF_PROCEDURE: return type, calling convention, attributes, count. LF_MFUNCTION has the class and `this` between.
-    constexpr std::uint16_t procedure = 0x1008, member_function = 0x1009;
-    const Bytes record = types_->record(function_type);
+std::vector<std::uint32_t> PdbSymbols::declared_parameters(std::uint32_t function_type) {
+    // LF_PROCEDURE: return type, calling convention, attributes, count, list. LF_MFUNCTION has the class and the type
+    // of `this` behind the return type.
+    constexpr std::uint16_t procedure = 0x1008, member_function = 0x1009, argument_list = 0x1201;
+    constexpr std::uint32_t max_parameters = 255;
+    std::vector<std::uint32_t> types;
+    const auto number = [](Bytes record, std::size_t at) { return load<std::uint32_t>(record, at).value_or(0); };
+    Bytes record = types_->record(function_type);
     const auto kind = load<std::uint16_t>(record, 2).value_or(0);
-    if (kind == procedure) return load<std::uint16_t>(record, 10).value_or(0);
-    if (kind != member_function) return 0;
-    return load<std::uint16_t>(record, 18).value_or(0) + (load<std::uint32_t>(record, 12).value_or(0) != 0 ? 1u : 0u);
+    if (kind != procedure && kind != member_function) return types;
+    if (const auto own = kind == member_function ? number(record, 12) : 0; own != 0) types.push_back(own);
+    record = types_->record(number(record, kind == procedure ? 12 : 20));
+    if (load<std::uint16_t>(record, 2).value_or(0) != argument_list) return types;
+    for (std::uint32_t i = 0; i < std::min(number(record, 4), max_parameters); ++i)
+        types.push_back(number(record, 8 + 4 * i));
+    return types;
 }
 
 std::optional<std::vector<Variable>> PdbSymbols::parameters(std::uint32_t rva) {
@@ -205,10 +213,15 @@ std::optional<std::vector<Variable>> PdbSymbols::parameters(std::uint32_t rva) {
     auto procedure = privates_.procedure_at(*place);
     if (!procedure) return std::nullopt;
     const Compiland& compiland = dbi_.compilands()[procedure->compiland];
+    const std::vector<std::uint32_t> declared = declared_parameters(procedure->type);
+    std::vector<ParameterRecord> records = read_parameters(file_->stream(compiland.stream), compiland.symbol_bytes,
+                                                           procedure->offset, *place, declared.size(), dbi_.machine());
+    // Compilers leave out parameters without a name: those are put back where the types show the gap.
+    for (std::size_t i = 0; i < declared.size() && records.size() < declared.size(); ++i)
+        if (i == records.size() || records[i].type != declared[i])
+            records.insert(records.begin() + static_cast<std::ptrdiff_t>(i), {{}, declared[i], std::nullopt});
     std::vector<Variable> variables;
-    for (ParameterRecord& record :
-         read_parameters(file_->stream(compiland.stream), compiland.symbol_bytes, procedure->offset, *place,
-                         parameter_count(procedure->type), dbi_.machine()))
+    for (ParameterRecord& record : records)
         variables.push_back({std::move(record.name), builder_->type(record.type), record.home});
     return variables;
 }

@@ -49,8 +49,8 @@ class PdbSymbols final : public ModuleSymbols {
     [[nodiscard]] std::optional<Symbol> to_symbol(const PdbSymbol& symbol) const;
     /// The number of a type of that name: a definition, else a typedef.
     Result<std::uint32_t> type_index(std::string_view type_name);
-    /// How many parameters a function type has, `this` included.
-    std::size_t parameter_count(std::uint32_t function_type);
+    /// Type indexes of the parameters that a function type has, `this` included.
+    std::vector<std::uint32_t> declared_parameters(std::uint32_t function_type);
 
     std::mutex mutex_;
     std::shared_ptr<PdbFile> file_;
