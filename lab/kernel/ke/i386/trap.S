@@ -1,7 +1,6 @@
-// Trap and interrupt entries. Each builds a _KTRAP_FRAME by pushes, on top of what the processor pushed (eflags, cs, eip and
-// for some vectors an error code; not esp and ss, for all traps here come from the kernel), and leaves its address in ebp
-// for whatever it calls.
-// Interrupts stay off from entry to exit unless said otherwise.
+// Trap and interrupt entries. Each builds a _KTRAP_FRAME by pushes, on top of what the processor pushed (eflags, cs,
+// eip and for some vectors an error code; not esp and ss, for all traps here come from the kernel), and leaves its
+// address in ebp for whatever it calls. Interrupts stay off from entry to exit unless said otherwise.
 #include "asm.inc"
 
 #define FRAME(member) [ebp + _KTRAP_FRAME_##member]
@@ -91,8 +90,8 @@
     .endm
 
     .text
-// Exception \eax at ebx with ecx parameters in edx, esi, edi; ebp from the trap entry. Makes the exception record, hands it
-// on, and resumes by the trap frame, which the debugger may have changed.
+// Exception eax at ebx with ecx parameters in edx, esi, edi; ebp from the trap entry. Makes the exception record,
+// hands it on, and resumes by the trap frame, which the debugger may have changed.
     FUNCTION CommonDispatchException, 0
     sub esp, _EXCEPTION_RECORD_SIZE
     .cv_fpo_stackalloc _EXCEPTION_RECORD_SIZE
@@ -241,8 +240,8 @@
     jmp _KiExceptionExit
     END_FPO_FUNCTION _KiUnexpectedInterrupt, FRAME_TRAP
 
-// Double fault, in a task of its own (KiDoubleFaultTss), for the stack may be what is broken. What was interrupted is in
-// the processor's other task state.
+// Double fault, in a task of its own (KiDoubleFaultTss), for the stack may be what is broken. What was interrupted is
+// in the processor's other task state.
     FUNCTION _KiTrap08, 0
     .cv_fpo_endprologue
     pushfd
