@@ -103,8 +103,8 @@ class Record(LiveTest):
     def breakpoint_of_the_target(self, *options):
         self.running_lab(*options)
         debugger = self.debug()
-        debugger.type("ed nt!poolhittag 'xyzw'; ed nt!poolhittag ' cbA'")
-        debugger.quit("qd")
+        debugger.type("ed nt!poolhittag ' cbA'")
+        debugger.quit("qd /k")
         result = self.poolkd("record", str(self.home / "s.poolkd"), "-k", "lab:live", "--every", "10s", check=False)
         self.assertEqual(result.returncode, 1)
         self.assertIn("The series ends here: the target reached a breakpoint of its own. The target stands.", result.stderr)
