@@ -199,7 +199,7 @@ Result<Connection> connect(Session& session, const Options& options) {
     connection.was_stopped = target->was_already_stopped();
     const target::Identity identity = target->identity();
     banner(fmt::format("Connected to Windows {} {} target at ({}), ptr64 {}\nKernel Debugger connection established.\n",
-                       identity.build, identity.machine->name, now_text(),
+                       identity.build, identity.machine->kd_name, now_text(),
                        identity.machine->pointer_size == 8 ? "TRUE" : "FALSE"));
     session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));

@@ -29,6 +29,7 @@ struct SubRegister {
 /// sign-extended. Source of the offsets: kd-protocol reference 7 (public headers, confirmed by captures).
 struct Machine {
     std::string_view name;       ///< "x64", "x86"
+    std::string_view kd_name;    ///< as kd's banners call it: "x64", "x86 compatible"
     std::uint16_t image_machine; ///< IMAGE_FILE_MACHINE_*: 0x8664, 0x14c
     std::uint8_t pointer_size;   ///< bytes
     std::uint32_t page_size;

@@ -44,6 +44,7 @@ constexpr RegisterSlot x64_special_registers[] = {
 
 constexpr Machine x64{
     .name = "x64",
+    .kd_name = "x64",
     .image_machine = 0x8664,
     .pointer_size = 8,
     .page_size = 4096,

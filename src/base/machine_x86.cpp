@@ -32,6 +32,7 @@ constexpr RegisterSlot x86_special_registers[] = {
 
 constexpr Machine x86{
     .name = "x86",
+    .kd_name = "x86 compatible",
     .image_machine = 0x14c,
     .pointer_size = 4,
     .page_size = 4096,

@@ -107,10 +107,10 @@ std::string target_text(Session& session) {
     auto shared = shared_data(session);
     bool server = shared && shared->product > 1;
     unsigned kind = identity.major & 0xff;
-    std::string text = fmt::format(
-        "{} Kernel Version {} {} {} {}\n", windows_name(identity.build, server), identity.build,
-        identity.processors > 1 ? fmt::format("MP ({} procs)", identity.processors) : std::string("UP"),
-        kind == 0xc ? "Checked" : "Free", identity.machine->name == "x86" ? "x86 compatible" : identity.machine->name);
+    std::string text =
+        fmt::format("{} Kernel Version {} {} {} {}\n", windows_name(identity.build, server), identity.build,
+                    identity.processors > 1 ? fmt::format("MP ({} procs)", identity.processors) : std::string("UP"),
+                    kind == 0xc ? "Checked" : "Free", identity.machine->kd_name);
     if (shared && shared->product != 0) text += product_line(*shared);
     if (auto lab = build_lab(session)) text += fmt::format("Built by: {}\n", *lab);
     if (shared) text += "Machine Name:\n";
