@@ -25,7 +25,7 @@ std::uint8_t& Machine::at(std::uint64_t address) {
 }
 
 KD_STOP Machine::stop() {
-    return {6, 0, 1, 0xFFFFF80000001000, context.data(), special.data()};
+    return {6, 0, processors, 0xFFFFF80000001000, context.data(), special.data()};
 }
 
 Bytes data_frame(std::uint16_t type, std::uint32_t id, std::span<const std::uint8_t> payload) {
@@ -289,8 +289,16 @@ std::uint32_t KdpQueryAddressSpace(std::uint64_t address) {
     return address >> 63 != 0 ? 2 : 0;
 }
 
-std::uint64_t KdpControlAddress(std::uint16_t, std::uint64_t selector) {
-    return selector > 3 ? 0 : 0xFFFFF80000010000 + selector * 0x180;
+std::uint64_t KdpControlAddress(std::uint16_t processor, std::uint64_t selector) {
+    return selector > 3 ? 0 : 0xFFFFF80000010000 + processor * 0x1000u + selector * 0x180;
+}
+
+std::uint8_t* KdpSavedContext(std::uint16_t processor) {
+    return processor == 0 ? machine->context.data() : machine->other_context.data();
+}
+
+std::uint8_t* KdpSavedSpecial(std::uint16_t processor) {
+    return processor == 0 ? machine->special.data() : machine->other_special.data();
 }
 
 bool KdpReadMsr(std::uint32_t msr, std::uint64_t* value) {

@@ -35,6 +35,9 @@ struct Machine {
     unsigned bug_checks = 0;
     Bytes context = Bytes(0x4D0);
     Bytes special = Bytes(0xF0);
+    std::uint32_t processors = 1; // the first one reports
+    Bytes other_context = Bytes(0x4D0);
+    Bytes other_special = Bytes(0xF0);
 
     void map(std::uint64_t page);
     std::uint8_t& at(std::uint64_t address);

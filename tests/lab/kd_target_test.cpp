@@ -484,6 +484,58 @@ TEST_F(KdTarget, RequestsWithoutAnAnswer) {
     EXPECT_EQ(at.host.receive().type, KdTypeStateChange64) << "the only processor reports again";
 }
 
+// The same request about another processor.
+Bytes about(std::uint16_t processor, Bytes request) {
+    KdPut16(&request[6], processor);
+    return request;
+}
+
+TEST_F(KdTarget, RegistersOfAnotherProcessor) {
+    machine_.processors = 2;
+    machine_.other_context[0xF8] = 0x77;
+    machine_.other_special[0x10] = 0x33;
+    Stopped at(stop_machine);
+    EXPECT_EQ(KdGet32(&at.state[8]), 2u);
+    Bytes answer = at.host.request(about(1, request(KdApiGetContext)));
+    EXPECT_EQ(Bytes(answer.begin() + 56, answer.end()), machine_.other_context);
+    answer = at.host.request(about(1, memory_request(KdApiReadControlSpace, 2, 0xF0)));
+    EXPECT_EQ(Bytes(answer.begin() + 56, answer.end()), machine_.other_special);
+    answer = at.host.request(about(1, memory_request(KdApiReadControlSpace, 1, 8)));
+    EXPECT_EQ(KdGet64(&answer[56]), 0xFFFFF80000011180u);
+
+    const Bytes before = machine_.context;
+    Bytes eight(8, 0x5A);
+    EXPECT_EQ(
+        status_of(at.host.request(about(1, request(KdApiSetContextEx, {{16, 0xF8}, {20, 8}, {24, 0x100}}, eight)))),
+        0u);
+    EXPECT_EQ(KdGet64(&machine_.other_context[0xF8]), 0x5A5A5A5A5A5A5A5Au);
+    EXPECT_EQ(KdGet64(&machine_.other_context[0xF0]), 0u) << "the rest stays that processor's own";
+    EXPECT_EQ(machine_.context, before);
+    EXPECT_EQ(status_of(at.host.request(about(2, request(KdApiGetContext)))), failed);
+    EXPECT_EQ(status_of(at.host.request(about(2, memory_request(KdApiReadControlSpace, 2, 0xF0)))), failed);
+}
+
+TEST_F(KdTarget, ContinueArmsEveryProcessor) {
+    machine_.processors = 2;
+    KdPut64(&machine_.other_special[0x40], 1);
+    Stopped at(stop_machine);
+    at.host.go_on(0x00010001, true, 0x401);
+    EXPECT_EQ(KdGet64(&machine_.special[0x48]), 0x401u);
+    EXPECT_EQ(KdGet64(&machine_.other_special[0x48]), 0x401u);
+    EXPECT_EQ(KdGet64(&machine_.other_special[0x40]), 0u);
+    EXPECT_EQ(KdGet32(&machine_.other_context[0x44]), 0u) << "the trace flag is for the one that reported";
+}
+
+TEST_F(KdTarget, SwitchToAnotherProcessorEndsTheReport) {
+    machine_.processors = 2;
+    Stopped at(stop_machine);
+    at.host.send(about(2, request(KdApiSwitchProcessor)));
+    EXPECT_EQ(at.host.receive().type, KdTypeStateChange64) << "there is none such: this one reports again";
+    at.host.send(about(1, request(KdApiSwitchProcessor)));
+    EXPECT_EQ(at.result, KdContinueSwitch);
+    EXPECT_EQ(KdpSelectedProcessor, 1);
+}
+
 TEST_F(KdTarget, UnknownRequestFailsAndEchoes) {
     Stopped at(stop_machine);
     Bytes answer = at.host.request(request(0x3151, {{16, 0x11223344}}));
