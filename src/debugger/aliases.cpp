@@ -13,6 +13,11 @@ bool delimits(char c) {
     return is_blank(c) || c == ';' || c == '"';
 }
 
+std::unexpected<Error> too_long() {
+    return fail(ErrorKind::refused, "With their aliases replaced the commands are longer than {} MB",
+                Aliases::expanded_limit >> 20);
+}
+
 bool is_alias_command(std::string_view line) {
     line = trim(line);
     return word_at(line, 0, "as") || word_at(line, 0, "ad") || word_at(line, 0, "al");
@@ -33,9 +38,10 @@ const std::string* Aliases::find(std::string_view name, const AliasMap& locals) 
     return found != aliases_.end() ? &found->second : nullptr;
 }
 
-std::string Aliases::expand_fixed(std::string_view text) const {
+Result<std::string> Aliases::expand_fixed(std::string_view text) const {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
+        if (out.size() > expanded_limit) return too_long();
         const bool named =
             text.substr(at).starts_with("$u") && at + 2 < text.size() && text[at + 2] >= '0' && text[at + 2] <= '9';
         const auto& value = named ? fixed_[static_cast<std::size_t>(text[at + 2] - '0')] : std::nullopt;
@@ -65,10 +71,11 @@ std::optional<std::string> Aliases::expand_token(std::string_view content, const
     }
 }
 
-std::string Aliases::expand_names(std::string_view text, const AliasMap& locals) const {
+Result<std::string> Aliases::expand_names(std::string_view text, const AliasMap& locals) const {
     std::string out;
     std::size_t at = 0;
     while (at < text.size()) {
+        if (out.size() > expanded_limit) return too_long();
         if (text.substr(at).starts_with("${")) {
             std::size_t close = text.find('}', at);
             if (close != std::string_view::npos) {
@@ -95,13 +102,15 @@ std::string Aliases::expand_names(std::string_view text, const AliasMap& locals)
     return out;
 }
 
-std::string Aliases::expand_block(std::string_view text, const AliasMap& locals) const {
-    return expand_names(expand_fixed(text), locals);
+Result<std::string> Aliases::expand_block(std::string_view text, const AliasMap& locals) const {
+    POOLKD_TRY(std::string fixed, expand_fixed(text));
+    return expand_names(fixed, locals);
 }
 
-std::string Aliases::expand_line(std::string_view line) const {
-    std::string text = expand_fixed(line);
-    return is_alias_command(line) ? text : expand_names(text, {});
+Result<std::string> Aliases::expand_line(std::string_view line) const {
+    POOLKD_TRY(std::string text, expand_fixed(line));
+    if (is_alias_command(line)) return text;
+    return expand_names(text, {});
 }
 
 std::string_view alias_name(std::string_view word) {

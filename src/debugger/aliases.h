@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/error.h"
+
 #include <array>
 #include <map>
 #include <optional>
@@ -29,13 +31,16 @@ class Aliases {
     /// alone between blanks, `;` or quotes, and as `${name}` anywhere; `${/d:name}` tells 1 or 0, `${/f:name}` is empty
     /// for a name that is none, `${/n:name}` is the name of one that is, `${/v:name}` stays. `locals` are looked at
     /// first: the variable of a `.foreach`, the arguments of a script.
-    [[nodiscard]] std::string expand_block(std::string_view text, const AliasMap& locals = {}) const;
+    /// Error kind `refused`: the result would be longer than `expanded_limit`, as names that hold themselves twice make
+    /// it after a few rounds of a loop.
+    [[nodiscard]] Result<std::string> expand_block(std::string_view text, const AliasMap& locals = {}) const;
     /// The same for a line as it is typed: names stay when it begins with `as`, `aS`, `ad` or `al`.
-    [[nodiscard]] std::string expand_line(std::string_view line) const;
+    [[nodiscard]] Result<std::string> expand_line(std::string_view line) const;
+    static constexpr std::size_t expanded_limit = 8u << 20; ///< bytes; twice the largest script
 
   private:
-    [[nodiscard]] std::string expand_fixed(std::string_view text) const;
-    [[nodiscard]] std::string expand_names(std::string_view text, const AliasMap& locals) const;
+    [[nodiscard]] Result<std::string> expand_fixed(std::string_view text) const;
+    [[nodiscard]] Result<std::string> expand_names(std::string_view text, const AliasMap& locals) const;
     /// What `${content}` becomes; nothing: it stays.
     [[nodiscard]] std::optional<std::string> expand_token(std::string_view content, const AliasMap& locals) const;
     [[nodiscard]] const std::string* find(std::string_view name, const AliasMap& locals) const;

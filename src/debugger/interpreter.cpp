@@ -52,8 +52,7 @@ class Restore {
 } // namespace
 
 bool Interpreter::run_line(std::string_view typed) {
-    std::string line =
-        session_.aliases().expand_line(trim(typed).empty() && depth_ == 0 ? std::string_view(repeat_) : typed);
+    auto line = session_.aliases().expand_line(trim(typed).empty() && depth_ == 0 ? std::string_view(repeat_) : typed);
     if (depth_ == 0) {
         session_.work().clear_stop();
         session_.work().restart();
@@ -62,7 +61,7 @@ bool Interpreter::run_line(std::string_view typed) {
     Restore loops(loops_, 0u);
     Restore catches(catches_, 0u);
     Restore at_stop(at_stop_, false);
-    run_commands(line);
+    run_expanded(std::move(line));
     const Unwind why = std::exchange(unwind_, Unwind::none);
     return why != Unwind::failed && why != Unwind::stopped;
 }
@@ -80,7 +79,7 @@ StopCommands Interpreter::run_at_stop(std::string_view commands) {
 }
 
 Unwind Interpreter::run_block(std::string_view text, const AliasMap& locals) {
-    run_commands(session_.aliases().expand_block(text, locals));
+    run_expanded(session_.aliases().expand_block(text, locals));
     return unwind_;
 }
 
@@ -105,7 +104,7 @@ void Interpreter::run_lines(std::string_view text, bool echo) {
         line = trim(line);
         if (line.empty()) continue; // layout, not a repetition
         if (echo) session_.print("{}{}\n", session_.prompt(), line);
-        run_commands(session_.aliases().expand_line(line));
+        run_expanded(session_.aliases().expand_line(line));
         if (unwind_ != Unwind::none) return;
     }
 }
@@ -125,6 +124,15 @@ void Interpreter::note_break_in() {
     if (depth_ <= 1) return;
     show_error({ErrorKind::stopped, "Stopped by the user; the commands behind are not run"}, running_command_);
     unwind_ = Unwind::stopped;
+}
+
+void Interpreter::run_expanded(Result<std::string> text) {
+    if (text) {
+        run_commands(*text);
+    } else {
+        show_error(text.error(), running_command_);
+        unwind_ = Unwind::failed;
+    }
 }
 
 void Interpreter::run_commands(std::string_view text) {

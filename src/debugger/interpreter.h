@@ -66,6 +66,7 @@ class Interpreter {
     [[nodiscard]] std::string_view running_command() const { return running_command_; }
 
   private:
+    void run_expanded(Result<std::string> text);
     void run_commands(std::string_view text);
     Result<void> run_command(std::string_view text);
     Result<void> call(const CommandTable::Found& found, std::string_view text);

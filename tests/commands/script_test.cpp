@@ -211,6 +211,11 @@ TEST_F(Scripts, DeepNestingIsRefused) {
     EXPECT_THAT(run(".if " + std::string(100'000, '(')), HasSubstr("yntax error"));
 }
 
+TEST_F(Scripts, AnAliasThatDoublesItselfEnds) {
+    EXPECT_THAT(run(".while (1) {aS ${/v:x} ${x}${x}}"), HasSubstr("longer than 8 MB"));
+    EXPECT_TRUE(failed);
+}
+
 TEST_F(Scripts, CtrlCEndsALoop) {
     add_command(".test_stop", [](debugger::Session& s, debugger::Arguments&) -> Result<void> {
         s.work().request_stop();

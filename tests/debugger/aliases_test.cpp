@@ -39,7 +39,7 @@ TEST(Aliases, ATypedLineThatIsAboutAliasesStays) {
     Aliases aliases;
     aliases.set("z", "5");
     for (const char* line : {"as z other", "aS z other", " ad z", "al z"})
-        EXPECT_EQ(aliases.expand_line(line), line);
+        EXPECT_EQ(*aliases.expand_line(line), line);
     EXPECT_EQ(aliases.expand_line(";as y z"), ";as y 5") << "a leading ; lifts it";
     EXPECT_EQ(aliases.expand_block("as y z"), "as y 5") << "and a block is no line";
     EXPECT_EQ(aliases.expand_line("assert z"), "assert 5");
@@ -57,6 +57,17 @@ TEST(Aliases, LocalNamesComeFirst) {
     Aliases aliases;
     aliases.set("v", "global");
     EXPECT_EQ(aliases.expand_block("v ${v} ${/d:$arg1}", {{"v", "local"}, {"$arg1", "x"}}), "local local 1");
+}
+
+TEST(Aliases, DoNotGrowWithoutBound) {
+    Aliases aliases;
+    aliases.set("x", std::string(1000, 'y'));
+    std::string text;
+    for (int i = 0; i < 10'000; ++i)
+        text += "${x}";
+    auto expanded = aliases.expand_block(text);
+    ASSERT_FALSE(expanded);
+    EXPECT_EQ(expanded.error().kind, ErrorKind::refused);
 }
 
 } // namespace
