@@ -269,18 +269,26 @@ SIZE_T MiFreePoolPages(PVOID base) {
     return pages;
 }
 
-KIRQL KeAcquireSpinLockRaiseToDpc(ULONG_PTR* lock) {
+void KxAcquireSpinLock(ULONG_PTR* lock) {
     if (*lock != 0) KeBugCheckEx(0xF, 0, 0, 0, 0); // taken twice: would hang on one processor
     *lock = 1;
     ++held;
+}
+
+void KxReleaseSpinLock(ULONG_PTR* lock) {
+    *lock = 0;
+    --held;
+}
+
+KIRQL KeAcquireSpinLockRaiseToDpc(ULONG_PTR* lock) {
+    KxAcquireSpinLock(lock);
     const KIRQL old = current_irql;
     current_irql = DISPATCH_LEVEL;
     return old;
 }
 
 void KeReleaseSpinLock(ULONG_PTR* lock, KIRQL irql) {
-    *lock = 0;
-    --held;
+    KxReleaseSpinLock(lock);
     current_irql = irql;
 }
 

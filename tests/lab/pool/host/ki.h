@@ -9,6 +9,8 @@ PVOID MiAllocatePoolPages(BOOLEAN paged, SIZE_T pages);
 SIZE_T MiFreePoolPages(PVOID base);
 KIRQL KeAcquireSpinLockRaiseToDpc(ULONG_PTR* lock);
 void KeReleaseSpinLock(ULONG_PTR* lock, KIRQL irql);
+void KxAcquireSpinLock(ULONG_PTR* lock);
+void KxReleaseSpinLock(ULONG_PTR* lock);
 KIRQL KfRaiseIrql(KIRQL irql);
 void KeLowerIrql(KIRQL irql);
 KIRQL KeGetCurrentIrql();
