@@ -245,8 +245,8 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
     if (text) {
         if (answer.coverage.stopped())
             session.print("\n...terminating - searched pool to {}\n", session.address_text(answer.value.reached));
-        session.write(totals_text(filter, totals, answer));
         run_for_each(session, request, found, text);
+        session.write(totals_text(filter, totals, answer));
         return {};
     }
     nlohmann::json json{{"coverage", render::to_json(answer.coverage)}};

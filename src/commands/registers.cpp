@@ -34,10 +34,16 @@ std::string pseudo_text(const Session& session, std::uint64_t value) {
     return fmt::format("{:0{}x}", address ? value & 0xffffffff : value, size * 2);
 }
 
+std::unexpected<Error> no_target() {
+    return fail(ErrorKind::unsupported, "r needs a target, and none is connected");
+}
+
 Result<std::string> shown(Session& session, const RegisterFile& registers, std::string_view name, const Arguments& at) {
     if (name.starts_with('$')) {
         POOLKD_TRY(auto value, session.expressions().pseudo_register(name));
         if (value) return to_lower(name) + "=" + pseudo_text(session, *value);
+    } else if (!session.has_target()) {
+        return no_target();
     } else if (auto text = register_text(registers, name)) {
         return *text;
     }
@@ -50,9 +56,11 @@ Result<void> set(Session& session, std::string_view name, std::uint64_t value, c
                     *at.processor);
     if (name.starts_with('$')) {
         if (session.expressions().set_user_register(name, value)) return {};
+        if (!session.has_target()) return no_target();
         if (!equals_ignore_case(name, "$ip")) return session.caret_error(at, "Bad register error");
         name = session.kernel().machine().instruction_pointer;
     }
+    if (!session.has_target()) return no_target();
     POOLKD_TRY(RegisterFile registers, session.registers());
     if (!registers.set(name, value)) return session.caret_error(at, "Bad register error");
     return session.set_registers(registers);
@@ -87,7 +95,7 @@ Result<void> run_r(Session& session, Arguments& arguments) {
     if (is_alias) return {};
     POOLKD_TRY(RegisterFile registers, registers_for(session, arguments));
     if (arguments.done()) {
-        if (!session.has_target()) return fail(ErrorKind::unsupported, "r needs a target, and none is connected");
+        if (!session.has_target()) return no_target();
         session.write(all_registers_text(registers));
         session.write(location_text(session, registers.ip()));
         return {};

@@ -127,5 +127,15 @@ TEST_F(RegisterCommands, ARunningTargetHasNone) {
     target->set_running(false);
 }
 
+TEST_F(RegisterCommands, WithoutATargetThereAreOnlyTheUsersOwn) {
+    debugger::Session alone{console, table};
+    EXPECT_TRUE(alone.execute_line("r $t0=5; r $t0"));
+    EXPECT_EQ(console.take(), "$t0=0000000000000005\n");
+    for (const char* line : {"r", "r rax", "r rax=1", "r $ip=1", "2r rax"}) {
+        EXPECT_FALSE(alone.execute_line(line)) << line;
+        EXPECT_EQ(console.take(), "r needs a target, and none is connected\n") << line;
+    }
+}
+
 } // namespace
 } // namespace poolkd
