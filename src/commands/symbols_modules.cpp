@@ -151,8 +151,11 @@ void list_unloaded(Session& session) {
 Result<void> list(Session& session, Arguments& arguments) {
     POOLKD_TRY(ListOptions options, parse(session, arguments));
     std::vector<const nt::Module*> modules;
-    for (const auto& module : session.kernel().modules().loaded())
-        if (selected(*module, options)) modules.push_back(module.get());
+    for (const auto& module : session.kernel().modules().loaded()) {
+        if (!selected(*module, options)) continue;
+        if (options.verbose || options.checksums || arguments.json) session.kernel().modules().identify(*module);
+        modules.push_back(module.get());
+    }
     if (options.by_name)
         std::ranges::sort(
             modules, [](const nt::Module* a, const nt::Module* b) { return to_lower(a->name) < to_lower(b->name); });

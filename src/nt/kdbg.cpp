@@ -1,5 +1,7 @@
 #include "nt/kdbg.h"
 
+#include <bit>
+
 namespace poolkd::nt {
 
 namespace {
@@ -27,6 +29,30 @@ Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, const 
         link = machine.canonical(load_unsigned(header, 0, machine.pointer_size).value_or(0));
     }
     return fail(ErrorKind::not_found, "No block in the list of debugger data bears the tag KDBG");
+}
+
+std::uint64_t Kdbg::Encoding::decode(std::uint64_t word) const {
+    word = std::rotl(word ^ wait_never, static_cast<int>(wait_never & 0x3f));
+    return std::byteswap(word ^ flag.value) ^ wait_always;
+}
+
+Result<Kdbg> Kdbg::decode(memory::AddressSpace& memory, VirtAddr address, const Encoding& encoding,
+                          const Machine& machine) {
+    auto words = [&](std::size_t size) -> Result<ByteVector> {
+        POOLKD_TRY(ByteVector bytes, memory::read_exact(memory, address, size));
+        for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t))
+            store(MutableBytes(bytes), at, encoding.decode(load_or<std::uint64_t>(bytes, at)));
+        return bytes;
+    };
+    POOLKD_TRY(ByteVector header, words(header_size));
+    const std::uint32_t size = load_or<std::uint32_t>(header, 0x14);
+    if (load_or<std::uint32_t>(header, 0x10) != tag || size < header_size || size > max_size || size % 8 != 0)
+        return fail_at(address, ErrorKind::malformed, "The encoded debugger data block does not decode");
+    Kdbg block;
+    block.machine_ = &machine;
+    block.address_ = address;
+    POOLKD_TRY(block.bytes_, words(size));
+    return block;
 }
 
 std::optional<VirtAddr> Kdbg::value(Field field) const {

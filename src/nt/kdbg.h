@@ -34,9 +34,19 @@ class Kdbg {
         peak_commitment = 0x258,       ///< variable, pages
     };
 
+    /// What a kernel that hides its block has it hidden with: three of its variables (kd-protocol reference 6.5).
+    struct Encoding {
+        std::uint64_t wait_never = 0, wait_always = 0; ///< values of KiWaitNever, KiWaitAlways
+        VirtAddr flag;                                 ///< address of KdpDataBlockEncoded
+        [[nodiscard]] std::uint64_t decode(std::uint64_t word) const;
+    };
+
     /// Walks the list of blocks at `list_head` (bounded) to the one tagged KDBG. Errors: unreadable; kind `not_found`
     /// when no block bears the tag (it is encoded, or the list is empty).
     static Result<Kdbg> find(memory::AddressSpace& memory, VirtAddr list_head, const Machine& machine);
+    /// The encoded block at `address`. Errors: unreadable; kind `malformed` when it does not decode to one.
+    static Result<Kdbg> decode(memory::AddressSpace& memory, VirtAddr address, const Encoding& encoding,
+                               const Machine& machine);
 
     [[nodiscard]] VirtAddr address() const { return address_; }
     [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(bytes_.size()); }

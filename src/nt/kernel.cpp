@@ -10,8 +10,21 @@ Answer<std::size_t> Kernel::reload() {
     layouts_.clear();
     Answer<std::size_t> answer = modules_.refresh();
     kdbg_.reset();
-    if (auto block = Kdbg::find(memory(), target_.identity().debugger_data_list, machine())) kdbg_ = std::move(*block);
+    auto block = Kdbg::find(memory(), target_.identity().debugger_data_list, machine());
+    if (!block) block = encoded_kdbg();
+    if (block) kdbg_ = std::move(*block);
     return answer;
+}
+
+Result<Kdbg> Kernel::encoded_kdbg() {
+    Kdbg::Encoding encoding;
+    POOLKD_TRY(encoding.flag, address_of("KdpDataBlockEncoded"));
+    POOLKD_TRY(std::uint64_t encoded, read_global("KdpDataBlockEncoded", 1));
+    if (encoded == 0) return fail(ErrorKind::not_found, "The debugger data block is not encoded, and not there");
+    POOLKD_TRY(encoding.wait_never, read_global("KiWaitNever", 8));
+    POOLKD_TRY(encoding.wait_always, read_global("KiWaitAlways", 8));
+    POOLKD_TRY(VirtAddr block, address_of("KdDebuggerDataBlock"));
+    return Kdbg::decode(memory(), block, encoding, machine());
 }
 
 Result<VirtAddr> Kernel::address_of(std::string_view name) {

@@ -51,6 +51,9 @@ class Kernel {
     Result<VirtAddr> process_of_thread(VirtAddr thread);
 
   private:
+    /// The block of a kernel that was not started for debugging; needs the kernel's symbols.
+    Result<Kdbg> encoded_kdbg();
+
     target::Target& target_;
     Modules modules_;
     std::optional<Kdbg> kdbg_;

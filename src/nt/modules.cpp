@@ -10,6 +10,7 @@ namespace poolkd::nt {
 
 namespace {
 
+constexpr std::string_view kernel_entry = "_KLDR_DATA_TABLE_ENTRY";
 constexpr std::size_t max_modules = 4096;            // a busy server has about 250
 constexpr std::uint32_t kernel_size_guess = 1 << 20; // until the header has been read
 
@@ -31,6 +32,22 @@ symbols::StructLayout known_loader_entry(unsigned pointer_size) {
                      {"FullDllName", wide ? 0x48u : 0x24u, 0, 0, number(wide ? 16 : 8)},
                      {"BaseDllName", wide ? 0x58u : 0x2cu, 0, 0, number(wide ? 16 : 8)}};
     return layout;
+}
+
+/// What the PE header of a loaded image says of it; the members lie at these offsets in PE32 and PE32+.
+struct Header {
+    bool valid = false;
+    std::uint32_t timestamp = 0, size = 0, checksum = 0;
+};
+
+Header read_header(memory::AddressSpace& memory, VirtAddr base) {
+    constexpr std::uint32_t signature = 0x4550; // "PE\0\0"
+    auto at = memory::read_unsigned(memory, base + 0x3c, 4);
+    if (!at || *at >= 0x1000) return {};
+    auto bytes = memory::read_exact(memory, base + *at, 0x5c);
+    if (!bytes || load_or<std::uint32_t>(*bytes, 0) != signature) return {};
+    auto number = [&](std::size_t offset) { return load_or<std::uint32_t>(*bytes, offset); };
+    return {true, number(0x08), number(0x50), number(0x58)};
 }
 
 std::string module_name_of(std::string_view image_name) {
@@ -59,23 +76,16 @@ std::unique_ptr<Module> Modules::kernel_at(VirtAddr base) {
     kernel->image_name = "ntoskrnl.exe";
     kernel->is_kernel = true;
     kernel->base = base;
-    // SizeOfImage and TimeDateStamp stand in the PE header, which is read here directly: the loader list, where they
-    // would come from otherwise, can only be read with the symbols that the header identifies.
-    auto& memory = target_.memory();
+    // They stand in the PE header, which is read here directly: the loader list, where they would come from otherwise,
+    // can only be read with the symbols that the header identifies.
     kernel->size = kernel_size_guess;
-    constexpr std::uint32_t pe_signature = 0x4550; // "PE\0\0"; the members lie at these offsets in PE32 and PE32+
-    auto header = memory::read_unsigned(memory, kernel->base + 0x3c, 4);
-    auto number = [&](std::uint64_t offset) {
-        return static_cast<std::uint32_t>(
-            memory::read_unsigned(memory, kernel->base + *header + offset, 4).value_or(0));
-    };
-    if (header && *header < 0x1000 && number(0) == pe_signature) {
-        kernel->timestamp = number(0x08);
-        if (std::uint32_t size = number(0x50)) kernel->size = size;
-        kernel->checksum = number(0x58);
+    if (const Header header = read_header(target_.memory(), base); header.valid) {
+        kernel->timestamp = header.timestamp;
+        if (header.size) kernel->size = header.size;
+        kernel->checksum = header.checksum;
     }
-    kernel->image =
-        std::make_shared<ModuleImage>(memory, kernel->base, kernel->size, target_.identity().machine->page_size);
+    kernel->image = std::make_shared<ModuleImage>(target_.memory(), kernel->base, kernel->size,
+                                                  target_.identity().machine->page_size);
     return kernel;
 }
 
@@ -84,7 +94,7 @@ Layout Modules::loader_entry_layout() {
     if (symbols::ModuleSymbols* nt = symbols(kernel())) {
         // _KLDR_DATA_TABLE_ENTRY is in the public symbols from 10240 on; older ones describe the same entry by its
         // user-mode twin.
-        for (std::string_view name : {"_KLDR_DATA_TABLE_ENTRY", "_LDR_DATA_TABLE_ENTRY"})
+        for (std::string_view name : {kernel_entry, std::string_view("_LDR_DATA_TABLE_ENTRY")})
             if (auto layout = nt->layout(name); layout && layout->find("DllBase")) return Layout(std::move(*layout));
     }
     used_known_layout_ = true;
@@ -104,7 +114,9 @@ Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
     Module module;
     module.base = machine.canonical(base.read(bytes));
     module.size = static_cast<std::uint32_t>(size.read(bytes));
-    if (auto field = layout.field("TimeDateStamp")) module.timestamp = static_cast<std::uint32_t>(field->read(bytes));
+    // Where the user-mode twin has its time stamp, the kernel's entry has a pointer: the image's header tells it then.
+    if (auto field = layout.field("TimeDateStamp"); field && layout.name() == kernel_entry)
+        module.timestamp = static_cast<std::uint32_t>(field->read(bytes));
     if (auto field = layout.field("CheckSum")) module.checksum = static_cast<std::uint32_t>(field->read(bytes));
     if (auto text = read_unicode_string(memory, entry + full_name, machine)) module.path = std::move(*text);
     if (auto text = read_unicode_string(memory, entry + base_name, machine); text && !text->empty()) {
@@ -149,7 +161,8 @@ Answer<std::size_t> Modules::refresh() {
         answer.coverage.add_read(layout.size());
         auto known = std::ranges::find_if(modules_, [&](const auto& old) {
             return old && old->base == entry->base &&
-                   (old->is_kernel || (old->size == entry->size && old->timestamp == entry->timestamp));
+                   (old->is_kernel ||
+                    (old->size == entry->size && (entry->timestamp == 0 || old->timestamp == entry->timestamp)));
         });
         if (known != modules_.end()) {
             Module& old = **known;
@@ -251,10 +264,17 @@ const UnloadedModule* Modules::unloaded_containing(VirtAddr address) const {
     return nullptr;
 }
 
+void Modules::identify(Module& module) {
+    if (module.timestamp == 0) module.timestamp = read_header(target_.memory(), module.base).timestamp;
+}
+
 symbols::ModuleSymbols* Modules::symbols(Module& module) {
     if (module.symbol_state == SymbolState::deferred) {
         module.symbol_state = SymbolState::none; // a loader that asks back must not come here again
-        if (loader_) loader_(module);
+        if (loader_) {
+            identify(module);
+            loader_(module);
+        }
     }
     return module.symbols.get();
 }

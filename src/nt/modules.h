@@ -40,6 +40,8 @@ class Modules {
     [[nodiscard]] Module* containing(VirtAddr address);
     [[nodiscard]] const UnloadedModule* unloaded_containing(VirtAddr address) const;
 
+    /// Fills in what the loader list of some kernels does not tell: the time stamp, from the image's header.
+    void identify(Module& module);
     /// The module's symbols, loading them now if nobody has; null when there are none (see `symbol_note`).
     symbols::ModuleSymbols* symbols(Module& module);
 

@@ -35,6 +35,7 @@ struct TrackerRow {
     }
 
     [[nodiscard]] bool narrow_counts() const { return nonpaged_allocs.size == 4; }
+    [[nodiscard]] bool narrow_bytes() const { return nonpaged_bytes.size == 4; }
 
     void add(PoolCounts& counts, Bytes record, const nt::FieldReader& allocs, const nt::FieldReader& frees,
              const nt::FieldReader& bytes) const {
@@ -50,8 +51,10 @@ class Collector {
   public:
     Collector(const TrackerRow& row, UsageTable& table) : row_(row), table_(table) {}
 
-    void add(Bytes record, bool overflow) {
-        PoolTag tag = PoolTag(static_cast<std::uint32_t>(row_.key.read(record))).bare();
+    /// `key_there` is the key at the same index of the global table: a processor's own row may not have it yet.
+    void add(Bytes record, bool overflow, std::uint32_t key_there) {
+        const auto key = static_cast<std::uint32_t>(row_.key.read(record));
+        PoolTag tag = PoolTag(key != 0 ? key : key_there).bare();
         if (tag.value == 0 && !overflow) return;
         TagUsage usage{tag, {}, {}, overflow};
         row_.add(usage.nonpaged, record, row_.nonpaged_allocs, row_.nonpaged_frees, row_.nonpaged_bytes);
@@ -73,9 +76,10 @@ class Collector {
 
     /// 32-bit counters wrap on busy machines; their difference is right modulo 2^32.
     void finish() {
-        if (!row_.narrow_counts()) return;
         for (TagUsage& usage : table_.tags)
             for (PoolCounts* counts : {&usage.nonpaged, &usage.paged}) {
+                if (row_.narrow_bytes()) counts->bytes = static_cast<std::int32_t>(counts->bytes);
+                if (!row_.narrow_counts()) continue;
                 auto live = static_cast<std::uint32_t>(counts->allocs - counts->frees);
                 counts->frees = static_cast<std::uint32_t>(counts->frees);
                 counts->allocs = counts->frees + live;
@@ -125,6 +129,7 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
     Answer<UsageTable> answer;
     answer.value.tables = tables.size();
     Collector collector(row, answer.value);
+    std::vector<std::uint32_t> keys(rows); // of the global table, which is read first
     auto read_rows = [&](VirtAddr table, std::uint64_t count, bool last_is_overflow, bool ends_at_zero) {
         auto bytes = memory::read_sparse(kernel.memory(), table, count * row.stride, kernel.machine().page_size, &work);
         answer.coverage.merge(bytes.coverage);
@@ -132,7 +137,8 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
         for (std::uint64_t i = 0; i < count; ++i) {
             Bytes record = Bytes(bytes.value).subspan(i * row.stride, row.stride);
             if (ends_at_zero && row.key.read(record) == 0) break;
-            collector.add(record, last_is_overflow && i + 1 == count);
+            if (table == global) keys[i] = static_cast<std::uint32_t>(row.key.read(record));
+            collector.add(record, last_is_overflow && i + 1 == count, ends_at_zero ? 0 : keys[i]);
         }
         work.progress("reading tracker tables", answer.value.table_bytes, tables.size() * rows * row.stride);
     };

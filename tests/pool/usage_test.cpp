@@ -116,5 +116,51 @@ TEST(Usage, NarrowCountersThatWrappedStillGiveTheDifference) {
     EXPECT_EQ(find(usage->value, "Wrap")->nonpaged.outstanding(), 21);
 }
 
+TEST(Usage, SharesOf32BitsAddUpAsTheyWrap) {
+    FakePoolKernel fake;
+    fake.symbols->add({"_POOL_TRACKER_TABLE",
+                       FakePoolKernel::stride,
+                       false,
+                       {{"PagedBytes", 0x00, 0, 0, testing::number(4)},
+                        {"NonPagedAllocs", 0x08, 0, 0, testing::number(8)},
+                        {"Key", 0x14, 0, 0, testing::number(4)},
+                        {"PagedAllocs", 0x18, 0, 0, testing::number(8)},
+                        {"NonPagedFrees", 0x20, 0, 0, testing::number(8)},
+                        {"PagedFrees", 0x28, 0, 0, testing::number(8)},
+                        {"NonPagedBytes", 0x30, 0, 0, testing::number(4)}}});
+    // 3 GB were allocated here and all but 4 KB of them freed there.
+    fake.put_row(FakePoolKernel::tracker, 0, {"Wide", 0, 0, 0, 7, 0, 0xc0000000});
+    fake.put_row(FakePoolKernel::processor_tracker, 0, {"Wide", 0, 0, 0, 0, 6, -0xbffff000ll});
+    Work work;
+    auto usage = read_usage(*fake.kernel, work);
+    ASSERT_TRUE(usage);
+    EXPECT_EQ(find(usage->value, "Wide")->paged.bytes, 4096);
+    EXPECT_EQ(find(usage->value, "Wide")->paged.outstanding(), 1);
+}
+
+TEST(Usage, ARowWithoutAKeyCountsForTheKeyOfTheGlobalTable) {
+    FakePoolKernel fake;
+    fake.put_row(FakePoolKernel::tracker, 5, {"Abc", 0, 0, 0, 3, 0, 300});
+    fake.put_row(FakePoolKernel::processor_tracker, 5, {"Abc", 0, 0, 0, 0, 1, -100});
+    fake.target.virtual_memory().put_value(
+        VirtAddr(FakePoolKernel::processor_tracker + 5 * FakePoolKernel::stride + 0x14), 0u);
+    Work work;
+    auto usage = read_usage(*fake.kernel, work);
+    ASSERT_TRUE(usage);
+    EXPECT_EQ(find(usage->value, "Abc ")->paged.bytes, 200);
+    EXPECT_EQ(find(usage->value, "Abc ")->paged.outstanding(), 2);
+}
+
+TEST(Usage, WithoutTablesOfProcessorsTheGlobalOneIsAll) {
+    FakePoolKernel fake;
+    fake.put_row(FakePoolKernel::tracker, 5, {"Abc", 0, 0, 0, 3, 0, 300});
+    fake.set(FakePoolKernel::var_tables, 0);
+    Work work;
+    auto usage = read_usage(*fake.kernel, work);
+    ASSERT_TRUE(usage);
+    EXPECT_EQ(usage->value.tables, 1u);
+    EXPECT_EQ(find(usage->value, "Abc ")->paged.bytes, 300);
+}
+
 } // namespace
 } // namespace poolkd::pool

@@ -269,7 +269,7 @@ class FakeTarget final : public target::Target,
             stop_ = *owner_stop_;
         } else {
             stop_.processor = static_cast<std::uint16_t>(processor);
-            stop_.thread = VirtAddr(0xffff800000010000 + processor);
+            stop_.thread = VirtAddr(0xffff880000001000 + 0x1000 * processor);
             stop_.reason = target::ExceptionStop{.code = 0x80000007, .flags = 0, .address = {}, .parameters = {}};
         }
         stop_.ip = registers_[processor].ip();

@@ -15,6 +15,10 @@ ULONG NtBuildNumber = 0xF0000000 | KI_BUILD;
 LIST_ENTRY KdpDebuggerDataListHead = {&KdpDebuggerDataListHead, &KdpDebuggerDataListHead};
 _DBGKD_GET_VERSION64 KdVersionBlock;
 _KDDEBUGGER_DATA64 KdDebuggerDataBlock;
+#if LAB_ERA >= 10
+BOOLEAN KdpDataBlockEncoded;
+ULONG64 KiWaitNever, KiWaitAlways;
+#endif
 
 // Variables of other parts, wanted here only for their addresses.
 extern struct _POOL_TRACKER_TABLE* PoolTrackTable;
@@ -114,6 +118,33 @@ static VOID KdpFillOffsets(_KDDEBUGGER_DATA64* Block) {
     Block->SizePcr = sizeof(KPCR);
 }
 
+#if LAB_ERA >= 10 && !defined(_M_IX86)
+
+// 64-bit Windows from 8 on keeps the block so when it was not started for debugging.
+static ULONG64 KdpEncode(ULONG64 Word) {
+    ULONG count = static_cast<ULONG>(KiWaitNever & 0x3F);
+    Word = __builtin_bswap64(Word ^ KiWaitAlways) ^ reinterpret_cast<ULONG64>(&KdpDataBlockEncoded);
+    Word = count == 0 ? Word : Word >> count | Word << (64 - count);
+    return Word ^ KiWaitNever;
+}
+
+static VOID KdpEncodeDataBlock(_KDDEBUGGER_DATA64* Block) {
+    ULONG64 time = KiReadTimeStamp();
+    KiWaitNever = time * 0x9E3779B97F4A7C15;
+    KiWaitAlways = (time ^ KiWaitNever) * 0xBF58476D1CE4E5B9;
+    ULONG64* words = reinterpret_cast<ULONG64*>(Block);
+    for (ULONG i = 0; i < KdpDataBlockSize / sizeof(ULONG64); i++) {
+        words[i] = KdpEncode(words[i]);
+    }
+    KdpDataBlockEncoded = TRUE;
+}
+
+#else
+
+static VOID KdpEncodeDataBlock(_KDDEBUGGER_DATA64*) {}
+
+#endif
+
 extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
     _KDDEBUGGER_DATA64* block = &KdDebuggerDataBlock;
     block->OwnerTag = KdpDataBlockTag;
@@ -133,4 +164,7 @@ extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
     version->PsLoadedModuleList = KdpAddress(PsLoadedModuleList);
     version->DebuggerDataList = KdpAddress(KdpDebuggerDataListHead);
     KdpFillProcessor(version, block);
+    if (KeBootOptionIs("kdbg", "encoded", FALSE)) {
+        KdpEncodeDataBlock(block);
+    }
 }

@@ -1,0 +1,79 @@
+#include "nt/modules.h"
+#include "support/fake_symbols.h"
+#include "support/fake_target.h"
+
+#include <gtest/gtest.h>
+
+namespace poolkd::nt {
+namespace {
+
+using poolkd::testing::FakeSymbols;
+using poolkd::testing::FakeTarget;
+using poolkd::testing::number;
+
+constexpr VirtAddr base{0xfffff80000000000}, driver{0xfffff80001000000}, list{0xfffff80000003000},
+    entry{0xffffe00000000000};
+constexpr std::uint32_t stamp = 0x5f000001;
+
+/// One driver on the list, by the record of the given name; its header tells the time stamp, the record something else.
+struct ModuleList {
+    explicit ModuleList(std::string record) {
+        target.edit_identity().kernel_base = base;
+        target.edit_identity().loaded_module_list = list;
+        symbols->add({std::move(record),
+                      0x40,
+                      false,
+                      {{"DllBase", 0x18, 0, 0, number(8)},
+                       {"TimeDateStamp", 0x38, 0, 0, number(4)},
+                       {"SizeOfImage", 0x3c, 0, 0, number(4)},
+                       {"InLoadOrderLinks", 0x00, 0, 0, number(8)},
+                       {"FullDllName", 0x20, 0, 0, number(8)},
+                       {"BaseDllName", 0x28, 0, 0, number(8)}}});
+        auto& memory = target.virtual_memory();
+        memory.map(base, 0x4000);
+        memory.map(entry, 0x1000);
+        memory.put_value(list, entry.value);
+        memory.put_value(entry, list.value);
+        memory.put_value(entry + 0x18, driver.value);
+        memory.put_value(entry + 0x38, 0xfffffffeu);
+        memory.put_value(entry + 0x3c, 0x8000u);
+        memory.map(driver, 0x1000);
+        memory.put_value(driver + 0x3c, 0x80u);
+        memory.put(driver + 0x80, "PE");
+        memory.put_value(driver + 0x88, stamp);
+        modules.refresh();
+    }
+    Module& the_driver() { return *modules.containing(driver); }
+
+    FakeTarget target;
+    std::shared_ptr<FakeSymbols> symbols = std::make_shared<FakeSymbols>();
+    Modules modules{target, [this](Module& module) {
+                        if (!module.is_kernel) return;
+                        module.symbols = symbols;
+                        module.symbol_state = SymbolState::loaded;
+                    }};
+};
+
+TEST(Modules, TheKernelsRecordTellsTheTimeStamp) {
+    ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
+    EXPECT_EQ(fake.the_driver().timestamp, 0xfffffffeu);
+}
+
+TEST(Modules, TheUserModeTwinHasSomethingElseThere) {
+    ModuleList fake("_LDR_DATA_TABLE_ENTRY");
+    EXPECT_EQ(fake.the_driver().timestamp, 0u);
+    fake.modules.identify(fake.the_driver());
+    EXPECT_EQ(fake.the_driver().timestamp, stamp);
+}
+
+TEST(Modules, ARefreshKeepsWhatTheHeaderTold) {
+    ModuleList fake("_LDR_DATA_TABLE_ENTRY");
+    fake.modules.symbols(fake.the_driver());
+    const Module* before = &fake.the_driver();
+    fake.modules.refresh();
+    EXPECT_EQ(&fake.the_driver(), before) << "the same module, with the symbols that it had";
+    EXPECT_EQ(fake.the_driver().timestamp, stamp);
+}
+
+} // namespace
+} // namespace poolkd::nt
