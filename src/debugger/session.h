@@ -29,7 +29,7 @@ namespace poolkd::debugger {
 /// How the user ended the session.
 enum class Quit {
     no,
-    frozen,  ///< `q`: the target stays as it is
+    frozen,          ///< `q`: the target stays as it is
     running,         ///< `qd`: the target goes on, and writes to it are undone
     running_patched, ///< `qd /k`: it goes on with them
 };

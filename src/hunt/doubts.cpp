@@ -11,7 +11,7 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr double modest_chance = 1e-6; ///< of the floor's rise, where a cache that wanders reaches as high
-constexpr double least_gain = 16; ///< blocks
+constexpr double least_gain = 16;      ///< blocks
 constexpr double steady_pace = 0.85, steady_pace_long = 0.6; ///< last third against first, short and long evidence
 constexpr double slowing = -3;                               ///< standard errors of the steps' slope
 constexpr std::size_t churning_samples = 20, short_samples = 20;

@@ -20,7 +20,8 @@ Result<void> read_exact(AddressSpace& space, VirtAddr address, MutableBytes out,
     GapReason reason = result.gap.value_or(GapReason::unmapped);
     VirtAddr where = address + result.bytes;
     return fail_at(where, kind_of(reason),
-                   fmt::format("Memory at {} cannot be read ({})", format_address(where.value, space.pointer_size()), to_words(reason)));
+                   fmt::format("Memory at {} cannot be read ({})", format_address(where.value, space.pointer_size()),
+                               to_words(reason)));
 }
 
 Result<ByteVector> read_exact(AddressSpace& space, VirtAddr address, std::size_t size, Work* work) {
@@ -68,8 +69,9 @@ Result<std::string> read_c_string(AddressSpace& space, VirtAddr address, std::si
         }
         if (result.bytes < want) {
             VirtAddr where = address + text.size();
-            return fail_at(where, ErrorKind::unreadable,
-                           fmt::format("Memory at {} cannot be read", format_address(where.value, space.pointer_size())));
+            return fail_at(
+                where, ErrorKind::unreadable,
+                fmt::format("Memory at {} cannot be read", format_address(where.value, space.pointer_size())));
         }
     }
     return text;

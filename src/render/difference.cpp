@@ -17,7 +17,6 @@ namespace {
 using hunt::TagDifference;
 using Presence = TagDifference::Presence;
 
-
 std::string_view presence_word(Presence presence) {
     switch (presence) {
     case Presence::both: return "both";
