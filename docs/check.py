@@ -118,7 +118,7 @@ class Runner:
         self.write(f".echo {MARK}")
         text = ""
         for line in self.process.stdout:
-            if line.strip() == MARK:
+            if line.strip() in (MARK, json.dumps({"command": ".echo", "text": MARK}, separators=(",", ":"))):
                 return text
             text += line
         self.code = self.process.wait()
