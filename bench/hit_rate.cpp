@@ -36,7 +36,7 @@ void must(Result<void> result) {
 /// A practice machine whose kernel stops at each event of the leaking tag.
 struct HitMachine {
     explicit HitMachine(const std::string& pipe)
-        : symbols(symbols::SymbolEnvironment{}), machine(must(app::start_session_lab({.pipe = pipe}))) {
+        : symbols(symbols::SymbolEnvironment{}, work), machine(must(app::start_session_lab({.pipe = pipe}))) {
         symbols.set_path(machine.images.string());
         auto spec = must(kd::parse_connection_string("unix:" + machine.kd_socket().string()));
         auto target = must(target::LiveTarget::connect(spec, {}, work));
