@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <link.h>
 
 #include <charconv>
 #include <map>
@@ -256,16 +257,30 @@ TEST(Assemble, AllOfACorpusOfListings) {
     }
 }
 
-extern "C" const char __executable_start, etext; // of the linker: where this program's code lies
+/// The code of the C++ library: what a compiler makes, and the same whatever this program was built with.
+Bytes compiled_code() {
+    Bytes code;
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* out) {
+            if (std::string_view(info->dlpi_name).find("libstdc++") == std::string_view::npos) return 0;
+            for (const auto& part : std::span(info->dlpi_phdr, info->dlpi_phnum))
+                if (part.p_type == PT_LOAD && (part.p_flags & PF_X) != 0)
+                    *static_cast<Bytes*>(out) = {reinterpret_cast<const std::byte*>(info->dlpi_addr + part.p_vaddr),
+                                                 part.p_memsz};
+            return 1;
+        },
+        &code);
+    return code;
+}
 
-/// Assembles what the bytes of this program say as instructions of a machine. Returns how many of them came back.
+/// Assembles what its bytes say as instructions of a machine. Returns how many of them came back.
 struct Sweep {
     std::size_t tried = 0, same = 0;
     std::map<std::string, std::string> refused; ///< one example for each mnemonic
 };
-Sweep assemble_own_code(const Machine& machine) {
+Sweep assemble_compiled_code(const Machine& machine) {
     constexpr std::size_t most = 4'000;
-    const Bytes code = std::as_bytes(std::span(&__executable_start, &etext));
+    const Bytes code = compiled_code();
     std::set<std::string> seen;
     Sweep sweep;
     VirtAddr address = machine.canonical(here.value);
@@ -299,7 +314,7 @@ Sweep assemble_own_code(const Machine& machine) {
 
 TEST(Assemble, RealCodeComesBack) {
     for (const Machine* machine : {&x64_machine(), &x86_machine()}) {
-        const Sweep sweep = assemble_own_code(*machine);
+        const Sweep sweep = assemble_compiled_code(*machine);
         EXPECT_EQ(sweep.tried, 4'000u);
         // What LLVM's and Zydis' notations do not share, such as pushes of segment registers.
         EXPECT_LE(sweep.refused.size(), 5u) << machine->name;
