@@ -30,6 +30,7 @@ class KdTarget : public testing::Test {
             entry = {};
         }
         KdpHideContextEx = false;
+        KdpLikeReactOs = false;
         start_link();
     }
 
@@ -542,6 +543,36 @@ TEST_F(KdTarget, UnknownRequestFailsAndEchoes) {
     EXPECT_EQ(status_of(answer), failed);
     EXPECT_EQ(answer.size(), 56u);
     EXPECT_EQ(KdGet32(&answer[16]), 0x11223344u);
+}
+
+TEST_F(KdTarget, LikeReactOsItSaysMoreThanWasAskedFor) {
+    KdpLikeReactOs = true;
+    Stopped at(stop_machine);
+    EXPECT_EQ(at.state.size(), 244u) << "trace data";
+    machine_.special[0] = machine_.special[0xEF] = 0x11;
+    Bytes answer = at.host.request(memory_request(KdApiReadControlSpace, 2, 0xD8));
+    EXPECT_EQ(KdGet32(&answer[28]), 0xF0u);
+    ASSERT_EQ(answer.size(), 56u + 0xF0);
+    EXPECT_EQ(answer[56], 0x11);
+    EXPECT_EQ(answer[56 + 0xEF], 0xDB) << "stale";
+}
+
+TEST_F(KdTarget, LikeReactOsSeveralBreakpointsAtOnceEndTheStop) {
+    KdpLikeReactOs = true;
+    Stopped at(stop_machine);
+    EXPECT_EQ(status_of(at.host.request(request(KdApiWriteBreakPointEx, {{16, 1}}, Bytes(16)))), failed);
+    EXPECT_EQ(at.result, KdContinueUnhandled);
+}
+
+TEST_F(KdTarget, LikeReactOsBusDataRestartTheMachine) {
+    KdpLikeReactOs = true;
+    Stopped at(stop_machine);
+    EXPECT_EQ(status_of(at.host.request(request(KdApiSearchMemory))), failed);
+    EXPECT_EQ(machine_.restarts, 0u);
+    for (std::uint32_t api : {KdApiGetBusData, KdApiSetBusData, KdApiCheckLowMemory}) {
+        at.host.send(request(api));
+    }
+    EXPECT_EQ(machine_.restarts, 3u);
 }
 
 } // namespace

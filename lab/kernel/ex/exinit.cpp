@@ -36,5 +36,6 @@ extern "C" VOID ExInitSystem(VOID) {
     geometry.BigPageEntries =
         ExPowerOfTwo(ExReadSizeOption("bigpages", ExDefaultBigPageEntries), ExDefaultBigPageEntries);
     geometry.ProcessorTables = KeBootOptionIs("tagtables", "on", TRUE);
+    geometry.BigPoolFlags = KeBootOptionIs("bigtypes", "flags", FALSE);
     ExpInitializePool(geometry, (NtGlobalFlag & FLG_POOL_ENABLE_TAGGING) != 0);
 }

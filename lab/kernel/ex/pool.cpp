@@ -33,7 +33,7 @@ VOID ExpInitializePool(const EXP_POOL_GEOMETRY& Geometry, BOOLEAN Tagging) {
     if (Tagging) {
         ExpInitializeTracker(Geometry);
     }
-    ExpInitializeBigPages(Geometry.BigPageEntries);
+    ExpInitializeBigPages(Geometry.BigPageEntries, Geometry.BigPoolFlags);
 }
 
 // Inline, so that the stop shows the allocator's own frame. The breakpoint is compiled in: the debugger steps over it.

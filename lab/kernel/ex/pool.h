@@ -67,12 +67,14 @@ extern ULONG_PTR ExpTaggedPoolLock;
 extern ULONG_PTR ExpLargePoolTableLock;
 }
 
-// The tables at start; boot options change each of these: `tracker`, `expansion`, `bigpages`, `tagtables`.
+// The tables at start; boot options change each of these: `tracker`, `expansion`, `bigpages`, `tagtables`,
+// `bigtypes`.
 struct EXP_POOL_GEOMETRY {
     SIZE_T TrackerEntries;      // a power of two; the table gets one more
     SIZE_T ExpansionLimitPages; // the expansion table never grows beyond
     SIZE_T BigPageEntries;      // a power of two
     BOOLEAN ProcessorTables;    // else all count in the global table, as on ReactOS
+    BOOLEAN BigPoolFlags;       // big pages are described by POOL_FLAGS, not by POOL_TYPE
 };
 
 // Sets up everything; tagging decides whether tag counters are kept until the next start.
@@ -101,7 +103,7 @@ VOID ExpInsertPoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged);
 VOID ExpRemovePoolTracker(ULONG Tag, SIZE_T Bytes, BOOLEAN Paged);
 
 // poolbig.cpp --------------------------------------------------------------------------------------------------------
-VOID ExpInitializeBigPages(SIZE_T Entries);
+VOID ExpInitializeBigPages(SIZE_T Entries, BOOLEAN PoolFlags);
 BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, ULONG PoolType);
 // Copies the entry of Va; with Remove it becomes history (bit 0 of its address set). FALSE when Va is not in use.
 BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES Entry);

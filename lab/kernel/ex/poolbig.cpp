@@ -10,6 +10,8 @@ ULONG_PTR ExpLargePoolTableLock;
 }
 
 constexpr ULONG_PTR ExpBigNeverUsed = 1;
+static BOOLEAN ExpBigPoolFlags; // PoolType holds POOL_FLAGS, as from build 26100 on
+
 static SIZE_T ExpBigHash(ULONG_PTR Va) {
     ULONGLONG product = static_cast<ULONGLONG>(static_cast<ULONG>(Va >> PAGE_SHIFT)) * 40543;
     return static_cast<SIZE_T>(static_cast<ULONG>(product) ^ static_cast<ULONG>(product >> 32)) &
@@ -65,7 +67,27 @@ static BOOLEAN ExpGrowBigTable(VOID) {
     return TRUE;
 }
 
-VOID ExpInitializeBigPages(SIZE_T Entries) {
+static ULONG ExpStoredBigType(ULONG PoolType) {
+    if (!ExpBigPoolFlags) {
+        return PoolType & 0xFFF;
+    }
+    if ((PoolType & ExpPoolPaged) != 0) {
+        return POOL_FLAG_PAGED;
+    }
+    return (PoolType & NonPagedPoolNx) != 0 ? POOL_FLAG_NON_PAGED : POOL_FLAG_NON_PAGED_EXECUTE;
+}
+
+static ULONG ExpBigTypeOf(ULONG Stored) {
+    if (!ExpBigPoolFlags) {
+        return Stored;
+    }
+    return (Stored & POOL_FLAG_PAGED) != 0       ? PagedPool
+           : (Stored & POOL_FLAG_NON_PAGED) != 0 ? NonPagedPoolNx
+                                                 : NonPagedPool;
+}
+
+VOID ExpInitializeBigPages(SIZE_T Entries, BOOLEAN PoolFlags) {
+    ExpBigPoolFlags = PoolFlags;
     PoolBigPageTable = ExpAllocateBigTable(Entries);
     PoolBigPageTableSize = Entries;
     ExpInsertPoolTracker(ExpTagPool, ExpRoundToPages(Entries * sizeof(POOL_TRACKER_BIG_PAGES)), FALSE);
@@ -113,7 +135,7 @@ BOOLEAN ExpAddTagForBigPages(PVOID Va, ULONG Tag, SIZE_T Bytes, SIZE_T Slush, UL
     if (entry != nullptr) {
         entry->Va = address;
         entry->Key = Tag;
-        entry->PoolType = PoolType & 0xFFF;
+        entry->PoolType = ExpStoredBigType(PoolType) & 0xFFF;
         entry->NumberOfBytes = Bytes;
         ExpDescribeSlush(entry, Slush);
         ExpPoolBigEntriesInUse++;
@@ -137,6 +159,7 @@ BOOLEAN ExpFindTagForBigPages(PVOID Va, BOOLEAN Remove, PPOOL_TRACKER_BIG_PAGES 
         if (entry->Va == address) {
             found = TRUE;
             *Entry = *entry;
+            Entry->PoolType = ExpBigTypeOf(entry->PoolType) & 0xFFF;
             if (Remove) {
                 entry->Va = address | 1;
                 ExpPoolBigEntriesInUse--;

@@ -3,6 +3,7 @@
 
 static uint8_t KdpControlBuffer[0x400]; // larger than any control space
 
+constexpr uint8_t KdpStaleByte = 0xDB;
 constexpr uint32_t KdInterfaceIsa = 1;
 constexpr uint32_t KdAddressSpacePorts = 1;
 
@@ -35,8 +36,12 @@ static void KdpServeReadControl(const KD_STOP* Stop, KD_MESSAGE* Message) {
     uint32_t wanted = KdGet32(fields + 8);
     uint32_t done = 0;
     if (Stop != nullptr) {
-        done = KdpReadControl(Stop, KdGet64(fields), KdpControlBuffer,
-                              wanted < sizeof KdpControlBuffer ? wanted : sizeof KdpControlBuffer);
+        // ReactOS tells and sends all of the structure: what was asked for, and stale bytes behind it.
+        bool whole = KdpLikeReactOs || wanted > sizeof KdpControlBuffer;
+        done = KdpReadControl(Stop, KdGet64(fields), KdpControlBuffer, whole ? sizeof KdpControlBuffer : wanted);
+    }
+    for (uint32_t i = wanted; i < done; i++) {
+        KdpControlBuffer[i] = KdpStaleByte;
     }
     KdPut32(fields + 12, done);
     KdpReply(Message, done != 0 ? KdStatusSuccess : KdStatusUnsuccessful, KdpControlBuffer, done);
@@ -156,6 +161,10 @@ static bool KdpServeSimple(const KD_STOP* Reporter, KD_MESSAGE* Message) {
 }
 
 KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message) {
+    KD_CONTINUE next;
+    if (KdpLikeReactOs && KdpServeLikeReactOs(Message, &next)) {
+        return next;
+    }
     switch (KdGet32(Message->Header)) {
     case KdApiContinue: return KdpServeContinue(Stop, Message, false);
     case KdApiContinue2: return KdpServeContinue(Stop, Message, true);

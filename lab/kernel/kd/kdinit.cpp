@@ -28,6 +28,7 @@ VOID KdInitSystem(VOID) {
         return;
     }
     KdpHideContextEx = KeBootOptionIs("kdnoex", "on", !KdpHasContextEx) != 0;
+    KdpLikeReactOs = KeBootOptionIs("kdlike", "reactos", FALSE) != 0;
     KdpStartLink(pipe);
     if (KeBootOptionIs("noise", "on", FALSE)) {
         pipe->Put(reinterpret_cast<const uint8_t*>(KdpNoise), sizeof KdpNoise);

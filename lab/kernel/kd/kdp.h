@@ -61,11 +61,11 @@ uint32_t KdpWritePhysical(uint64_t Address, const void* Bytes, uint32_t Size);
 // 1 read, 2 write, 4 execute; 0 when nothing is mapped.
 uint32_t KdpQueryProtection(uint64_t Address);
 uint32_t KdpQueryAddressSpace(uint64_t Address); // 0 process, 1 session, 2 kernel
-// Where the x64 control space Selector lies that is an address: 0 control region, 1 its block, 3 current thread; 0 for
-// any other.
 // CONTEXT and KSPECIAL_REGISTERS of a processor that stands while another one reports.
 uint8_t* KdpSavedContext(uint16_t Processor);
 uint8_t* KdpSavedSpecial(uint16_t Processor);
+// Where the x64 control space Selector lies that is an address: 0 control region, 1 its block, 3 current thread; 0 for
+// any other.
 uint64_t KdpControlAddress(uint16_t Processor, uint64_t Selector);
 bool KdpReadMsr(uint32_t Msr, uint64_t* Value);
 bool KdpWriteMsr(uint32_t Msr, uint64_t Value);
@@ -80,6 +80,7 @@ void KdpStartBugCheck();
 
 extern "C" {
 extern bool KdpHideContextEx; // boot word kdnoex: GetContextEx and SetContextEx are unknown requests
+extern bool KdpLikeReactOs;   // boot word kdlike=reactos: what kdreactos.cpp says goes first
 extern KD_BREAKPOINT KdpBreakpointTable[KdBreakpointTableSize];
 extern bool KdpContextSent; // the debugger has read the context of this stop
 extern uint16_t KdpSelectedProcessor;
@@ -95,6 +96,12 @@ KD_CONTINUE KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE
 KD_CONTINUE KdpServeRequest(const KD_STOP* Stop, KD_MESSAGE* Message);
 // Sends the answer: the request's own fixed part as the handlers left it, with a status and data.
 void KdpReply(KD_MESSAGE* Message, uint32_t Status, const void* Data, uint32_t DataSize);
+
+// kdreactos.cpp
+// ---------------------------------------------------------------------------------------------------------------
+
+// Whether the request is one that ReactOS serves in its own way; Next tells how it went on.
+bool KdpServeLikeReactOs(KD_MESSAGE* Message, KD_CONTINUE* Next);
 
 // kdmemory.cpp, kdcontext.cpp, kdbreak.cpp
 // ------------------------------------------------------------------------------------

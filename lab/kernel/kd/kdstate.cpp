@@ -3,6 +3,7 @@
 
 extern "C" {
 bool KdpHideContextEx;
+bool KdpLikeReactOs;
 bool KdpContextSent;
 uint16_t KdpSelectedProcessor;
 }
@@ -64,7 +65,8 @@ KD_CONTINUE KdpReportException(const KD_STOP* Stop, const KD_EXCEPTION* Exceptio
         KdPut64(record + 32 + 8 * i, Exception->Information[i]);
     }
     KdPut32(record + 152, FirstChance ? 1 : 0);
-    return KdpSendWaitContinue(Stop, state, nullptr, 0);
+    static const uint8_t trace[4] = {}; // ReactOS tells here how much of it there is
+    return KdpSendWaitContinue(Stop, state, trace, KdpLikeReactOs ? sizeof trace : 0);
 }
 
 KD_CONTINUE KdpReportImage(const KD_STOP* Stop, const char* Path, const KD_IMAGE* Image, bool Unload) {

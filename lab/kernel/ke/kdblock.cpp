@@ -2,7 +2,9 @@
 // the data block (tag KDBG) with the addresses of variables and the offsets of members.
 #include "kdblock.h"
 
-constexpr ULONG KdpDataBlockTag = 0x4742444B; // "KDBG"
+constexpr ULONG KdpDataBlockTag = 0x4742444B;  // "KDBG"
+constexpr ULONG KdpShortDataBlockSize = 0x290; // of Windows XP
+constexpr UCHAR KdpNoField = 0xDB;             // behind a block that is shorter than this kernel's
 constexpr USHORT KdpVersionFree = 0x000F;
 constexpr UCHAR KdpProtocolVersion = 6;
 constexpr UCHAR KdpPacketTypes = 0x0C;
@@ -145,6 +147,30 @@ static VOID KdpEncodeDataBlock(_KDDEBUGGER_DATA64*) {}
 
 #endif
 
+// The upper halves of 32-bit addresses as GCC leaves them in ReactOS's block: zero, though those of the version block
+// are extended.
+static VOID KdpDropSignExtension(_KDDEBUGGER_DATA64* Block) {
+    constexpr ULONG64 extension = 0xFFFFFFFF00000000;
+    ULONG64* words = reinterpret_cast<ULONG64*>(Block);
+    for (ULONG i = sizeof(Block->ListRoom) / sizeof(ULONG64); i < KdpDataBlockSize / sizeof(ULONG64); i++) {
+        if ((words[i] & extension) == extension) {
+            words[i] &= ~extension;
+        }
+    }
+}
+
+// What the boot word `kdbg` makes of the block.
+static VOID KdpShapeDataBlock(_KDDEBUGGER_DATA64* Block, _DBGKD_GET_VERSION64* Version) {
+    if (KeBootOptionIs("kdbg", "encoded", FALSE)) {
+        KdpEncodeDataBlock(Block);
+    } else if (KeBootOptionIs("kdbg", "short", FALSE)) {
+        Block->Size = KdpShortDataBlockSize;
+        memset(reinterpret_cast<PUCHAR>(Block) + Block->Size, KdpNoField, sizeof *Block - Block->Size);
+    } else if (KeBootOptionIs("kdbg", "absent", FALSE)) {
+        Version->DebuggerDataList = 0;
+    }
+}
+
 extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
     _KDDEBUGGER_DATA64* block = &KdDebuggerDataBlock;
     block->OwnerTag = KdpDataBlockTag;
@@ -164,7 +190,8 @@ extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
     version->PsLoadedModuleList = KdpAddress(PsLoadedModuleList);
     version->DebuggerDataList = KdpAddress(KdpDebuggerDataListHead);
     KdpFillProcessor(version, block);
-    if (KeBootOptionIs("kdbg", "encoded", FALSE)) {
-        KdpEncodeDataBlock(block);
+    if (sizeof(PVOID) == sizeof(ULONG) && KeBootOptionIs("kdlike", "reactos", FALSE)) {
+        KdpDropSignExtension(block);
     }
+    KdpShapeDataBlock(block, version);
 }

@@ -165,7 +165,7 @@ static void reset_machine() {
 
 void start_pool(bool tagging, SIZE_T tracker_entries, SIZE_T expansion_pages, SIZE_T big_entries) {
     reset_machine();
-    ExpInitializePool({tracker_entries, expansion_pages, big_entries, TRUE}, tagging);
+    ExpInitializePool({tracker_entries, expansion_pages, big_entries, TRUE, FALSE}, tagging);
 }
 
 void boot_pool(ULONG global_flag, std::map<std::string, std::string> options) {

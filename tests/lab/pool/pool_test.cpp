@@ -190,6 +190,27 @@ TEST(LabPoolBig, EntryNamesPagesAndSlush) {
     EXPECT_TRUE(history);
 }
 
+TEST(LabPoolBig, EntriesMayHoldPoolFlags) {
+    boot_pool(0x400, {{"bigtypes", "flags"}});
+    void* paged = ExAllocatePoolWithTag(PagedPool, 5000, tag_big);
+    void* nonpaged = ExAllocatePoolWithTag(NonPagedPoolNx, 5000, tag_big);
+    void* executable = ExAllocatePoolWithTag(NonPagedPool, 5000, tag_big);
+    std::map<std::uintptr_t, ULONG> stored;
+    for (SIZE_T i = 0; i < PoolBigPageTableSize; ++i) {
+        stored[PoolBigPageTable[i].Va] = PoolBigPageTable[i].PoolType;
+    }
+    EXPECT_EQ(stored[reinterpret_cast<std::uintptr_t>(paged)], 0x100U);
+    EXPECT_EQ(stored[reinterpret_cast<std::uintptr_t>(nonpaged)], 0x40U);
+    EXPECT_EQ(stored[reinterpret_cast<std::uintptr_t>(executable)], 0x80U);
+    for (void* block : {paged, nonpaged, executable}) {
+        ExFreePoolWithTag(block, tag_big);
+    }
+    EXPECT_EQ(ExpPoolBigEntriesInUse, 0U);
+    EXPECT_EQ(pages_in_use(true), 0U) << "each went back to its own pool";
+    EXPECT_EQ(tag_usage()[tag_big].paged.frees, 1);
+    EXPECT_EQ(tag_usage()[tag_big].nonpaged.frees, 2);
+}
+
 TEST(LabPoolBig, TableGrowsWhenFullAndStaysCharged) {
     start_pool(true, 1024, 4, 8);
     std::vector<void*> blocks;

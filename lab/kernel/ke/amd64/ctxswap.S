@@ -8,31 +8,12 @@
     FUNCTION KiSwapContext
     sub rsp, _KEXCEPTION_FRAME_Return
     .seh_stackalloc _KEXCEPTION_FRAME_Return
-    mov [rsp + _KEXCEPTION_FRAME_Rbx], rbx
-    .seh_savereg rbx, _KEXCEPTION_FRAME_Rbx
-    mov [rsp + _KEXCEPTION_FRAME_Rdi], rdi
-    .seh_savereg rdi, _KEXCEPTION_FRAME_Rdi
-    mov [rsp + _KEXCEPTION_FRAME_Rsi], rsi
-    .seh_savereg rsi, _KEXCEPTION_FRAME_Rsi
-    mov [rsp + _KEXCEPTION_FRAME_R12], r12
-    .seh_savereg r12, _KEXCEPTION_FRAME_R12
-    mov [rsp + _KEXCEPTION_FRAME_R13], r13
-    .seh_savereg r13, _KEXCEPTION_FRAME_R13
-    mov [rsp + _KEXCEPTION_FRAME_R14], r14
-    .seh_savereg r14, _KEXCEPTION_FRAME_R14
-    mov [rsp + _KEXCEPTION_FRAME_R15], r15
-    .seh_savereg r15, _KEXCEPTION_FRAME_R15
+    SAVE_NONVOLATILE
     .seh_endprologue
     mov rdi, rcx
     mov rsi, rdx
     call SwapContext
-    mov r15, [rsp + _KEXCEPTION_FRAME_R15]
-    mov r14, [rsp + _KEXCEPTION_FRAME_R14]
-    mov r13, [rsp + _KEXCEPTION_FRAME_R13]
-    mov r12, [rsp + _KEXCEPTION_FRAME_R12]
-    mov rsi, [rsp + _KEXCEPTION_FRAME_Rsi]
-    mov rdi, [rsp + _KEXCEPTION_FRAME_Rdi]
-    mov rbx, [rsp + _KEXCEPTION_FRAME_Rbx]
+    RESTORE_NONVOLATILE
     add rsp, _KEXCEPTION_FRAME_Return
     ret
     END_FUNCTION

@@ -50,34 +50,6 @@
     iretq
     .endm
 
-    // The nonvolatile registers to and from a _KEXCEPTION_FRAME at the stack pointer.
-    .macro SAVE_NONVOLATILE
-    mov [rsp + _KEXCEPTION_FRAME_Rbx], rbx
-    .seh_savereg rbx, _KEXCEPTION_FRAME_Rbx
-    mov [rsp + _KEXCEPTION_FRAME_Rdi], rdi
-    .seh_savereg rdi, _KEXCEPTION_FRAME_Rdi
-    mov [rsp + _KEXCEPTION_FRAME_Rsi], rsi
-    .seh_savereg rsi, _KEXCEPTION_FRAME_Rsi
-    mov [rsp + _KEXCEPTION_FRAME_R12], r12
-    .seh_savereg r12, _KEXCEPTION_FRAME_R12
-    mov [rsp + _KEXCEPTION_FRAME_R13], r13
-    .seh_savereg r13, _KEXCEPTION_FRAME_R13
-    mov [rsp + _KEXCEPTION_FRAME_R14], r14
-    .seh_savereg r14, _KEXCEPTION_FRAME_R14
-    mov [rsp + _KEXCEPTION_FRAME_R15], r15
-    .seh_savereg r15, _KEXCEPTION_FRAME_R15
-    .endm
-
-    .macro RESTORE_NONVOLATILE
-    mov rbx, [rsp + _KEXCEPTION_FRAME_Rbx]
-    mov rdi, [rsp + _KEXCEPTION_FRAME_Rdi]
-    mov rsi, [rsp + _KEXCEPTION_FRAME_Rsi]
-    mov r12, [rsp + _KEXCEPTION_FRAME_R12]
-    mov r13, [rsp + _KEXCEPTION_FRAME_R13]
-    mov r14, [rsp + _KEXCEPTION_FRAME_R14]
-    mov r15, [rsp + _KEXCEPTION_FRAME_R15]
-    .endm
-
     // A fault that becomes an exception with status \status and no parameters.
     .macro FAULT_FUNCTION name, code, status
     TRAP_FUNCTION \name, \code

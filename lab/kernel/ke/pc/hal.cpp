@@ -3,6 +3,7 @@
 // The clock comes through the I/O APIC to vector D1h and software interrupts are sent by the local APIC to itself, at
 // KiSoftwareVector, so that the task priority holds back what NT holds back.
 #include "../ke.h"
+#include "localapic.h"
 
 namespace {
 
@@ -11,8 +12,6 @@ constexpr ULONG64 IoApicPhysical = 0xFEC00000;
 constexpr ULONG LocalApicTaskPriority = 0x80;
 constexpr ULONG LocalApicEoi = 0xB0;
 constexpr ULONG LocalApicSpurious = 0xF0;
-constexpr ULONG LocalApicCommand = 0x300;
-constexpr ULONG LocalApicCommandHigh = 0x310;
 constexpr ULONG LocalApicLint0 = 0x350;
 constexpr ULONG LocalApicMasked = 0x10000;
 constexpr ULONG LocalApicToSelf = 0x40000;

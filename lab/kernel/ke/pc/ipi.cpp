@@ -1,11 +1,10 @@
 // Interrupts from one processor to another, and what they are for: to make it look at its ready threads, to make it
 // forget translations, to make it stand still, to start it. Local APICs are numbered as the processors are.
 #include "../ke.h"
+#include "localapic.h"
 
 namespace {
 
-constexpr ULONG LocalApicCommand = 0x300;
-constexpr ULONG LocalApicCommandHigh = 0x310;
 constexpr ULONG LocalApicBusy = 0x1000;
 constexpr ULONG LocalApicIdShift = 24;
 constexpr ULONG DeliverNmi = 0x400;
