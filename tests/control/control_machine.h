@@ -10,10 +10,10 @@ namespace poolkd::control {
 
 using testing::FakePoolKernel;
 using testing::FakeTarget;
+using testing::thread_on;
 
 constexpr VirtAddr code(FakePoolKernel::base + 0x400);
 constexpr std::uint64_t traced = 0x4000; ///< DR6 after one traced instruction
-constexpr VirtAddr thread_of_0(0xffff880000001000), thread_of_1(0xffff880000002000);
 
 inline target::Stop stop_at(FakeTarget& fake, VirtAddr ip, std::uint32_t exception, std::byte first_byte,
                             std::uint64_t dr6 = 0, std::uint16_t processor = 0) {
@@ -21,7 +21,7 @@ inline target::Stop stop_at(FakeTarget& fake, VirtAddr ip, std::uint32_t excepti
     target::Stop stop;
     stop.processor = processor;
     stop.processors = fake.identity().processors;
-    stop.thread = processor == 0 ? thread_of_0 : thread_of_1;
+    stop.thread = thread_on(processor);
     stop.ip = ip;
     stop.dr7 = 0x400;
     stop.dr6 = dr6;

@@ -123,7 +123,7 @@ TEST(Breakpoints, ThreadsProcessesAndConditionsLetOthersPass) {
     Machine m(2);
     Breakpoint breakpoint;
     breakpoint.address = code + 0x20;
-    breakpoint.thread = thread_of_1;
+    breakpoint.thread = thread_on(1);
     breakpoint.condition = "x";
     ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
     int asked = 0;

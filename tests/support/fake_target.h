@@ -110,6 +110,11 @@ class FakePhysicalMemory final : public memory::PhysicalMemory, public SparseByt
     memory::ReadResult read(PhysAddr address, MutableBytes out) override { return SparseBytes::read(address, out); }
 };
 
+/// The thread that a processor of a FakeTarget runs.
+constexpr VirtAddr thread_on(std::uint32_t processor) {
+    return VirtAddr(0xffff880000001000 + std::uint64_t{0x1000} * processor);
+}
+
 /// A target in memory: sparse virtual and physical bytes, registers, and stops that are prepared beforehand. It has
 /// every ability unless the test switches one off.
 class FakeTarget final : public target::Target,
@@ -269,7 +274,7 @@ class FakeTarget final : public target::Target,
             stop_ = *owner_stop_;
         } else {
             stop_.processor = static_cast<std::uint16_t>(processor);
-            stop_.thread = VirtAddr(0xffff880000001000 + 0x1000 * processor);
+            stop_.thread = thread_on(processor);
             stop_.reason = target::ExceptionStop{.code = 0x80000007, .flags = 0, .address = {}, .parameters = {}};
         }
         stop_.ip = registers_[processor].ip();
