@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace poolkd::app {
 
@@ -13,22 +14,43 @@ std::vector<std::filesystem::path> candidate_roots() {
     std::error_code error;
     auto program = std::filesystem::read_symlink("/proc/self/exe", error);
     if (!error) {
-        roots.push_back(program.parent_path() / "../lab");              // build/<preset>/src/poolkd
-        roots.push_back(program.parent_path() / "../share/poolkd/lab"); // <prefix>/bin/poolkd
+        for (const char* place : {"../lab",               // build/<preset>/src/poolkd
+                                  "../share/poolkd/lab"}) // <prefix>/bin/poolkd
+            roots.push_back((program.parent_path() / place).lexically_normal());
     }
     return roots;
+}
+
+bool is_build(const std::filesystem::path& directory) {
+    std::error_code error;
+    return std::filesystem::exists(directory / "loader.elf", error) &&
+           std::filesystem::exists(directory / "ntoskrnl.exe", error);
+}
+
+/// Adds "x64/era10/seed0" and so on: what one root has.
+void add_builds(std::set<std::string>& builds, const std::filesystem::path& root) {
+    std::error_code error;
+    for (auto entry = std::filesystem::recursive_directory_iterator(root, error);
+         !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
+        if (entry.depth() != 2) continue;
+        entry.disable_recursion_pending();
+        if (is_build(entry->path())) builds.insert(entry->path().lexically_relative(root).string());
+    }
 }
 
 } // namespace
 
 Result<LabImages> find_lab_images(const LabOptions& options) {
     const std::string build = fmt::format("{}/era{}/seed{}", options.arch, options.era, options.seed);
-    std::string looked;
+    std::vector<std::string> looked;
+    std::set<std::string> there;
     for (const auto& root : candidate_roots()) {
-        auto directory = (root / build).lexically_normal();
-        looked += (looked.empty() ? "" : ", ") + directory.string();
-        if (!std::filesystem::exists(directory / "loader.elf") || !std::filesystem::exists(directory / "ntoskrnl.exe"))
+        const auto directory = root / build;
+        looked.push_back(directory.string());
+        if (!is_build(directory)) {
+            add_builds(there, root);
             continue;
+        }
         LabImages images{directory, directory / "loader.elf", {}};
         std::error_code error;
         for (const auto& entry : std::filesystem::directory_iterator(directory, error))
@@ -37,8 +59,11 @@ Result<LabImages> find_lab_images(const LabOptions& options) {
         images.modules.insert(images.modules.begin(), directory / "ntoskrnl.exe");
         return images;
     }
+    if (!there.empty())
+        return fail(ErrorKind::not_found, "The practice kernel {} is not installed, only {}", build,
+                    fmt::join(there, ", "));
     return fail(ErrorKind::not_found, "The images of the practice kernel {} were not found; looked in {}", build,
-                looked);
+                fmt::join(looked, ", "));
 }
 
 } // namespace poolkd::app

@@ -17,7 +17,8 @@ struct LabImages {
 };
 
 /// Finds the images of one kernel as <arch>/era<E>/seed<N>: below $POOLKD_LAB_IMAGES, next to the program's build tree,
-/// or where an installed program has them. Kind `not_found` says where it looked.
+/// or where an installed program has them. Kind `not_found` names those that are there, or else
+/// where it looked.
 Result<LabImages> find_lab_images(const LabOptions& options);
 
 } // namespace poolkd::app

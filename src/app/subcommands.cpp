@@ -1,6 +1,7 @@
 #include "app/subcommands.h"
 
 #include "app/diff_command.h"
+#include "app/help_command.h"
 #include "app/lab_command.h"
 #include "app/options.h"
 #include "app/poolmon_command.h"
@@ -28,7 +29,7 @@ struct Subcommand {
 constexpr Subcommand subcommands[] = {
     {"verdict", add_verdict_command}, {"diff", add_diff_command},        {"trend", add_trend_command},
     {"record", add_record_command},   {"poolmon", nullptr, run_poolmon}, {"lab", add_lab_command},
-    {"gflags", add_gflags_command},
+    {"gflags", add_gflags_command},   {"help", add_help_command},
 };
 
 /// An answer that did not reach its file or pipe is no answer.

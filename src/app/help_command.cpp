@@ -1,0 +1,37 @@
+#include "app/help_command.h"
+
+#include "app/options.h"
+#include "commands/commands.h"
+#include "debugger/session.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace poolkd::app {
+
+namespace {
+
+int answer(const std::string& command, bool json) {
+    debugger::StreamOutput console(stdout);
+    debugger::CommandTable table = commands::all_commands();
+    debugger::Session session(console, table);
+    session.set_json(json);
+    return session.execute_line(command.empty() ? ".help" : ".help " + command) ? exit_good : exit_command_failed;
+}
+
+} // namespace
+
+void add_help_command(CLI::App& program, int& exit_code) {
+    struct Words {
+        std::string command;
+        bool json = false;
+    };
+    auto words = std::make_shared<Words>();
+    CLI::App* help = program.add_subcommand("help", "the debugger's commands, or one of them");
+    help->add_option("command", words->command, "as it is typed at the prompt: k, .reload, !poolused");
+    help->add_flag("--json", words->json, "answer in JSON");
+    help->callback([words, &exit_code] { exit_code = answer(words->command, words->json); });
+}
+
+} // namespace poolkd::app
