@@ -3,6 +3,8 @@
 // What the pool holds of this driver when work begins.
 constexpr ULONG LEAKY_BLOCKS = 36405;
 constexpr ULONG LEAKY_BYTES = 33930272;
+constexpr ULONG LEAKY_YOUNG_BLOCKS = 200; // of a young driver: little enough for a slow line
+constexpr ULONG LEAKY_YOUNG_BYTES = 150016;
 constexpr ULONG LEAKY_TEMPORARY_EVERY = 4;
 constexpr ULONG LEAKY_TEMPORARY_SMALLEST = 32;
 constexpr ULONG LEAKY_TEMPORARY_SPREAD = 400;
@@ -10,13 +12,15 @@ constexpr ULONG LEAKY_WARM_UP = 500;
 
 // The history of a driver that has run for a while: the rings are full, many events and streams have come and gone, and
 // reports lie between the holes of other memory that was freed since.
-extern "C" __attribute__((noinline)) VOID LeakyFillPool(VOID) {
+extern "C" __attribute__((noinline)) VOID LeakyFillPool(BOOLEAN Young) {
+    const ULONG blocks = Young ? LEAKY_YOUNG_BLOCKS : LEAKY_BLOCKS;
+    const ULONG bytes = Young ? LEAKY_YOUNG_BYTES : LEAKY_BYTES;
     for (ULONG i = 0; i < LEAKY_WARM_UP; i++) {
         LeakyQueueEvent();
         LeakyOpenStream();
     }
-    SIZE_PLAN plan = {LEAKY_BLOCKS - static_cast<ULONG>(LeakyLiveBlocks),
-                      (LEAKY_BYTES - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT),
+    SIZE_PLAN plan = {blocks - static_cast<ULONG>(LeakyLiveBlocks),
+                      (bytes - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT),
                       2,
                       50,
                       {0x41626320}};

@@ -30,7 +30,7 @@ PVOID LeakyAllocateBuffer(SIZE_T Bytes);
 VOID LeakyFreeBuffer(PVOID Buffer);
 VOID LeakyOpenStream(VOID);
 VOID LeakyCloseStream(PVOID Stream);
-VOID LeakyFillPool(VOID);
+VOID LeakyFillPool(BOOLEAN Young);
 VOID LeakyServeRequests(PVOID Context);
 }
 

@@ -3,6 +3,7 @@
 
 static const PCSTR CmPageDrivers[] = {"bgwork.sys",  "leaky.sys", "tronfs.sys", "ionet.sys",
                                       "glacier.sys", "ggbus.sys", nullptr};
+static const PCSTR CmLeakDrivers[] = {"leaky.sys", nullptr}; // which begins young then
 static const PCSTR CmIdleDrivers[] = {nullptr};
 
 struct CM_SCENARIO {
@@ -10,7 +11,7 @@ struct CM_SCENARIO {
     const PCSTR* Drivers;
 };
 
-static const CM_SCENARIO CmScenarios[] = {{"page", CmPageDrivers}, {"idle", CmIdleDrivers}};
+static const CM_SCENARIO CmScenarios[] = {{"page", CmPageDrivers}, {"leak", CmLeakDrivers}, {"idle", CmIdleDrivers}};
 
 static BOOLEAN CmSameText(PCSTR First, PCSTR Second) {
     while (*First != '\0' && *First == *Second) {

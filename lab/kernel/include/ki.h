@@ -108,8 +108,6 @@ VOID KeFlushOtherTbs(VOID);
 
 // The value of `Name=` on the boot command line, copied and terminated; FALSE when the word is absent.
 BOOLEAN KeGetBootOption(PCSTR Name, PCHAR Value, SIZE_T ValueSize);
-// TRUE when `Name=Value` was given; Default when `Name=` was not given at all.
-BOOLEAN KeBootOptionIs(PCSTR Name, PCSTR Value, BOOLEAN Default);
 
 // Registers that a CONTEXT does not hold. A stop saves them in the processor block's ProcessorState before the debugger
 // is asked, and loads them from there when it lets the machine go.

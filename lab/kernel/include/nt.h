@@ -137,6 +137,10 @@ VOID* CDECL memset(VOID* Destination, int Fill, SIZE_T Length);
 SIZE_T CDECL strlen(PCSTR Text);
 int CDECL memcmp(const VOID* First, const VOID* Second, SIZE_T Length);
 
+// Boot options, which only this kernel shows to drivers ---------------------------------------------------------------
+// TRUE when `Name=Value` was given; Default when `Name=` was not given at all.
+NTKERNELAPI BOOLEAN KeBootOptionIs(PCSTR Name, PCSTR Value, BOOLEAN Default);
+
 // Debugging ----------------------------------------------------------------------------------------------------------
 NTKERNELAPI ULONG CDECL DbgPrint(PCSTR Format, ...) __attribute__((format(printf, 1, 2)));
 NTKERNELAPI VOID DbgBreakPoint(VOID);

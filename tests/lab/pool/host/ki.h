@@ -19,7 +19,6 @@ ULONG KeGetCurrentProcessorNumber();
 void DbgBreakPoint();
 
 BOOLEAN KeGetBootOption(const char* name, char* value, SIZE_T value_size);
-BOOLEAN KeBootOptionIs(const char* name, const char* value, BOOLEAN otherwise);
 void ExInitSystem();
 void ExCreatePoolTagTable(ULONG processor);
 

@@ -91,5 +91,6 @@ void ExFreePool(PVOID block);
 void ExFreePoolWithTag(PVOID block, ULONG tag);
 NTSTATUS PsCreateSystemThread(PHANDLE thread, ULONG access, PVOID attributes, HANDLE process, PVOID client,
                               PKSTART_ROUTINE start, PVOID context);
+BOOLEAN KeBootOptionIs(const char* name, const char* value, BOOLEAN otherwise);
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE mode, BOOLEAN alertable, PLARGE_INTEGER interval);
 }
