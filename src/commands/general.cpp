@@ -9,6 +9,7 @@ void add_general_commands(debugger::CommandTable& table) {
     add_version_commands(table);
     add_journal_commands(table);
     add_global_flag_commands(table);
+    add_switch_commands(table);
     add_tag_commands(table);
 }
 

@@ -16,6 +16,7 @@ void add_log_commands(debugger::CommandTable& table);         ///< `.logopen`, `
 void add_version_commands(debugger::CommandTable& table);     ///< `version`, `vertarget`, `.time`
 void add_journal_commands(debugger::CommandTable& table);     ///< `.writes`, `.undo`
 void add_global_flag_commands(debugger::CommandTable& table); ///< `!gflag`
+void add_switch_commands(debugger::CommandTable& table);      ///< `.asm`, `.symopt`, … which change nothing; `.cache`
 void add_tag_commands(debugger::CommandTable& table);         ///< `.tag`
 
 /// What `.formats` prints of a value.

@@ -4,7 +4,7 @@
 
 namespace poolkd::commands {
 
-/// `d*`, `e*`, `s`.
+/// `d*`, `e*`, `s`, `f`, `m`, `c`, `!pte`, `!vtop`.
 void add_memory_commands(debugger::CommandTable& table);
 
 } // namespace poolkd::commands

@@ -80,24 +80,53 @@ const PageWalk::Table* PageWalk::table(std::uint64_t frame, unsigned level) {
     return &tables_.emplace(frame, std::move(fresh)).first->second;
 }
 
-Result<PhysAddr> PageWalk::translate(VirtAddr address) {
-    auto bad = [&](std::string_view why) {
-        const unsigned pointer_size = mode_.address_bits > 32 ? 8 : 4;
-        return fail_at(address, ErrorKind::unreadable,
-                       fmt::format("{} is not mapped ({})", format_address(address.value, pointer_size), why));
-    };
+std::vector<WalkStep> PageWalk::steps(VirtAddr address) {
+    std::vector<WalkStep> steps;
     std::uint64_t frame = root_;
     for (unsigned level = mode_.levels; level >= 1; --level) {
         const Table* here = table(frame, level);
-        if (!here) return bad("a page table cannot be read");
-        const std::uint64_t entry = (*here)[(address.value >> mode_.shift(level)) & (here->size() - 1)];
-        if (!(entry & present)) return bad("not present");
-        const std::uint64_t offset_mask = (std::uint64_t{1} << mode_.shift(level)) - 1;
-        if (level == 1 || (level <= mode_.large_level && (entry & large)))
-            return mode_.page(entry, level) + (address.value & offset_mask);
+        if (!here) break;
+        const std::size_t index = (address.value >> mode_.shift(level)) & (here->size() - 1);
+        const std::uint64_t entry = (*here)[index];
+        const bool valid = (entry & present) != 0;
+        const bool leaf = valid && (level == 1 || (level <= mode_.large_level && (entry & large) != 0));
+        steps.push_back({level, PhysAddr(frame + index * mode_.entry_bytes), entry, valid, leaf});
+        if (!valid || leaf) break;
         frame = entry & mode_.frame_mask;
     }
-    return bad("no such level");
+    return steps;
+}
+
+Result<PhysAddr> PageWalk::translate(VirtAddr address) {
+    const std::vector<WalkStep> walked = steps(address);
+    if (!walked.empty() && walked.back().leaf) {
+        const WalkStep& last = walked.back();
+        const std::uint64_t offset_mask = (std::uint64_t{1} << mode_.shift(last.level)) - 1;
+        return mode_.page(last.entry, last.level) + (address.value & offset_mask);
+    }
+    const bool absent = !walked.empty() && !walked.back().valid;
+    return fail_at(address, ErrorKind::unreadable,
+                   fmt::format("{} is not mapped ({})", format_address(address.value, mode_.address_bits > 32 ? 8 : 4),
+                               absent ? "not present" : "a page table cannot be read"));
+}
+
+std::optional<VirtAddr> PageWalk::self_map() {
+    const Table* root = table(root_, mode_.levels);
+    if (!root) return std::nullopt;
+    const unsigned shift = mode_.shift(mode_.levels);
+    for (std::size_t i = 0; i < root->size(); ++i) {
+        const std::uint64_t entry = (*root)[i];
+        if (!(entry & present)) continue;
+        if ((entry & mode_.frame_mask) == (root_ & mode_.frame_mask))
+            return VirtAddr(sign_extend(i << shift, mode_.address_bits));
+        if (mode_.levels != 3) continue;
+        // The root of PAE is too short to be a page: the directories stand in one of them, one behind the other.
+        const Table* directory = table(entry & mode_.frame_mask, 2);
+        if (directory && ((*directory)[i] & present) &&
+            ((*directory)[i] & mode_.frame_mask) == (entry & mode_.frame_mask))
+            return VirtAddr(sign_extend(i << shift, mode_.address_bits));
+    }
+    return std::nullopt;
 }
 
 Coverage PageWalk::for_each(VirtAddr start, VirtAddr last, Work& work,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -41,6 +42,15 @@ struct Mapping {
     bool valid = false;      ///< the processor would use it; else a software entry, or zero
 };
 
+/// One entry on the way to a page.
+struct WalkStep {
+    unsigned level = 0;
+    PhysAddr at;             ///< where the entry stands
+    std::uint64_t entry = 0; ///< as it stands in memory
+    bool valid = false;
+    bool leaf = false; ///< it maps a (large) page; else, when valid, the next table
+};
+
 /// Reads page tables from physical memory, as the processor does. Tables are kept for the life of the object: make one
 /// for each epoch.
 class PageWalk {
@@ -53,6 +63,14 @@ class PageWalk {
     /// Physical address of one byte. Errors: `unreadable` for an entry that is not present or a table that cannot be
     /// read.
     Result<PhysAddr> translate(VirtAddr address);
+
+    /// The entries that the processor reads for an address, from the root on. They end at a page, at an entry that is
+    /// not present, or before a table that cannot be read.
+    std::vector<WalkStep> steps(VirtAddr address);
+
+    /// Where NT's page tables show themselves: the address of the entry for address 0, from which those of all others
+    /// follow. Nothing when the root does not map itself.
+    std::optional<VirtAddr> self_map();
 
     /// Calls `visit` for each leaf entry of [start, end] that is not zero, in address order; whole empty tables are
     /// skipped without reading further. Stops early when `visit` returns false or `work` asks to. Tables that cannot

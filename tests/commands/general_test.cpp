@@ -80,6 +80,22 @@ TEST_F(GeneralCommands, Echo) {
     EXPECT_EQ(run(".echo"), "\n");
 }
 
+TEST_F(GeneralCommands, SwitchesOfKdAreAccepted) {
+    for (const char* line : {".asm no_code_bytes", ".cls", ".echocpunum 1", ".echotimestamps 1", ".enable_unicode 1",
+                             ".enable_long_status 0", ".force_radix_output 1", ".prompt_allow -reg +dis",
+                             ".srcpath+ /src", ".srcpath", ".symopt+ 0x40", "so NOEXTWARNING", "sq d"}) {
+        EXPECT_EQ(run(line), "") << line;
+        EXPECT_FALSE(failed) << line;
+    }
+    EXPECT_EQ(run(".cache 2800"), run(".cache flushall"));
+}
+
+TEST_F(GeneralCommands, Pauses) {
+    EXPECT_EQ(run(".sleep 1; .echo done"), "done\n");
+    EXPECT_EQ(run(".sleep 0n100000000"), ".sleep takes at most a day\n");
+    EXPECT_THAT(run(".echotime"), ::testing::StartsWith("Debugger (not debuggee) time: "));
+}
+
 TEST_F(GeneralCommands, Quit) {
     EXPECT_EQ(run("q; .echo not reached"), "");
     EXPECT_EQ(session.quit(), debugger::Quit::frozen);

@@ -91,6 +91,52 @@ TEST_F(PageWalkTest, X64WithFourAndFiveLevels) {
               (std::vector<Seen>{{VirtAddr(0xfffff80000005000), 0x1000, PhysAddr(0x9000), true}}));
 }
 
+TEST_F(PageWalkTest, StepsEndAtAPageOrWhereNothingIsPresent) {
+    entry64(0x1000, 0x1f0, 0x2063); // fffff800`00000000
+    entry64(0x2000, 0, 0x3063);
+    entry64(0x3000, 0, 0x4063);
+    entry64(0x3000, 1, 0x4000e3);
+    entry64(0x3000, 2, 0x80000063); // no memory there
+    PageWalk walk(physical, paging_mode(x64_machine(), cr4_pae), 0x1000);
+    auto absent = walk.steps(VirtAddr(0xfffff80000005010));
+    ASSERT_EQ(absent.size(), 4u);
+    EXPECT_EQ(absent[0].at, PhysAddr(0x1f80));
+    EXPECT_EQ(absent[3].at, PhysAddr(0x4028));
+    EXPECT_EQ(absent[3].level, 1u);
+    EXPECT_FALSE(absent[3].valid);
+    auto large = walk.steps(VirtAddr(0xfffff80000234567));
+    ASSERT_EQ(large.size(), 3u);
+    EXPECT_TRUE(large[2].leaf);
+    EXPECT_EQ(large[2].entry, 0x4000e3u);
+    auto unreadable = walk.steps(VirtAddr(0xfffff80000400000));
+    ASSERT_EQ(unreadable.size(), 3u);
+    EXPECT_TRUE(unreadable[2].valid);
+    EXPECT_FALSE(unreadable[2].leaf);
+    EXPECT_EQ(walk.translate(VirtAddr(0xfffff80000400000)).error().message,
+              "fffff800`00400000 is not mapped (a page table cannot be read)");
+}
+
+TEST_F(PageWalkTest, TheSelfMapIsFoundInTheRoot) {
+    entry64(0x1000, 0x1f0, 0x2063);
+    PageWalk without(physical, paging_mode(x64_machine(), cr4_pae), 0x1000);
+    EXPECT_EQ(without.self_map(), std::nullopt);
+    entry64(0x1000, 0x1ed, 0x8000000000001063);
+    PageWalk x64(physical, paging_mode(x64_machine(), cr4_pae), 0x1000);
+    EXPECT_EQ(x64.self_map(), VirtAddr(0xfffff68000000000));
+
+    entry32(0x9000, 0x300, 0x00009063);
+    PageWalk x86(physical, paging_mode(x86_machine(), 0), 0x9000);
+    EXPECT_EQ(x86.self_map(), VirtAddr(0xffffffffc0000000));
+
+    entry64(0xa020, 2, 0xb001); // PAE: four directories, of which the last shows all
+    entry64(0xa020, 3, 0xc001);
+    entry64(0xc000, 2, 0xb063);
+    entry64(0xc000, 3, 0xc063);
+    entry64(0xb000, 0, 0x63);
+    PageWalk pae(physical, paging_mode(x86_machine(), cr4_pae), 0xa020);
+    EXPECT_EQ(pae.self_map(), VirtAddr(0xffffffffc0000000));
+}
+
 TEST_F(PageWalkTest, TablesThatCannotBeReadAreGaps) {
     entry32(0x1000, 0x201, 0x00100063); // no memory there
     PageWalk walk(physical, paging_mode(x86_machine(), 0), 0x1000);
