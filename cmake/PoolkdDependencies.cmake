@@ -6,8 +6,13 @@ find_package(Threads REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
-pkg_check_modules(LIBCURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(LIBCURL REQUIRED libcurl)
 pkg_check_modules(LIBMSPACK REQUIRED IMPORTED_TARGET libmspack)
+
+# Not linked: see symbols/curl.h.
+add_library(poolkd_curl INTERFACE)
+target_include_directories(poolkd_curl SYSTEM INTERFACE ${LIBCURL_INCLUDE_DIRS})
+target_link_libraries(poolkd_curl INTERFACE ${CMAKE_DL_LIBS})
 
 find_path(ASIO_INCLUDE asio.hpp REQUIRED)
 add_library(poolkd_asio INTERFACE)

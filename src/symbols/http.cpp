@@ -1,10 +1,10 @@
 #include "symbols/http.h"
 
-#include <curl/curl.h>
+#include "symbols/curl.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 #include <span>
 #include <utility>
 
@@ -19,6 +19,7 @@ constexpr long max_redirects = 5;
 
 /// One transfer, as libcurl's callbacks see it.
 struct Transfer {
+    const Curl& curl;
     const HttpClient::Sink& sink;
     CURL* easy;
     std::uint64_t limit; ///< bytes
@@ -32,7 +33,7 @@ std::size_t take_bytes(char* data, std::size_t, std::size_t size, void* user) {
     auto& transfer = *static_cast<Transfer*>(user);
     transfer.last_byte = std::chrono::steady_clock::now();
     long status = 0;
-    curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    transfer.curl.easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200) return size; // the page that comes with an error or a redirect
     transfer.bytes += size;
     transfer.too_large = transfer.bytes > transfer.limit;
@@ -54,7 +55,7 @@ std::pair<HttpOutcome, std::string> judge(CURLcode code, long status, const Tran
     if (transfer.sink_refused) return {HttpOutcome::refused, "the file could not be written"};
     if (transfer.too_large) return {HttpOutcome::broken, "sends more than a symbol file can hold"};
     if (code == CURLE_OK) return judge_status(status);
-    std::string reason = detail && *detail ? detail : curl_easy_strerror(code);
+    std::string reason = detail && *detail ? detail : transfer.curl.easy_strerror(code);
     // An answer that breaks off concerns this file. Silence would be waited for again with each file.
     if (status == 200 && code != CURLE_OPERATION_TIMEDOUT)
         return {HttpOutcome::broken, fmt::format("sent only {} bytes of it: {}", transfer.bytes, reason)};
@@ -64,42 +65,42 @@ std::pair<HttpOutcome, std::string> judge(CURLcode code, long status, const Tran
 } // namespace
 
 struct HttpClient::Handle {
-    CURLM* multi = curl_multi_init(); ///< keeps the connections
-    ~Handle() { curl_multi_cleanup(multi); }
+    const Curl& curl;
+    CURLM* multi = curl.multi_init(); ///< keeps the connections
+    ~Handle() { curl.multi_cleanup(multi); }
 };
 
 HttpClient::HttpClient(HttpLimits limits) : limits_(std::move(limits)) {}
 HttpClient::~HttpClient() = default;
 
 HttpAnswer HttpClient::get(const std::string& url, const Sink& sink, Work* work, const std::string& what) {
-    if (!handle_) {
-        static std::once_flag once;
-        std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-        handle_ = std::make_unique<Handle>();
-    }
-    std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> easy(curl_easy_init(), curl_easy_cleanup);
+    static const Result<Curl> library = load_curl();
+    if (!library) return {.problem = "cannot be asked: " + library.error().message};
+    const Curl& curl = *library;
+    if (!handle_) handle_ = std::make_unique<Handle>(curl);
+    std::unique_ptr<CURL, decltype(Curl::easy_cleanup)> easy(curl.easy_init(), curl.easy_cleanup);
     if (!easy || !handle_->multi) return {.problem = "cannot be asked: libcurl does not start"};
     char detail[CURL_ERROR_SIZE] = {};
-    Transfer transfer{sink, easy.get(), limits_.bytes};
-    curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, detail);
-    curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy.get(), CURLOPT_USERAGENT, "poolkd");
-    curl_easy_setopt(easy.get(), CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-    curl_easy_setopt(easy.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy.get(), CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(easy.get(), CURLOPT_MAXREDIRS, max_redirects);
-    curl_easy_setopt(easy.get(), CURLOPT_REDIR_PROTOCOLS_STR, url.starts_with("https") ? "https" : "http,https");
-    curl_easy_setopt(easy.get(), CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits_.connect.count()));
-    if (!limits_.proxy.empty()) curl_easy_setopt(easy.get(), CURLOPT_PROXY, limits_.proxy.c_str());
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, take_bytes);
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &transfer);
+    Transfer transfer{curl, sink, easy.get(), limits_.bytes};
+    curl.easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
+    curl.easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, detail);
+    curl.easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(easy.get(), CURLOPT_USERAGENT, "poolkd");
+    curl.easy_setopt(easy.get(), CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+    curl.easy_setopt(easy.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+    curl.easy_setopt(easy.get(), CURLOPT_FOLLOWLOCATION, 1L);
+    curl.easy_setopt(easy.get(), CURLOPT_MAXREDIRS, max_redirects);
+    curl.easy_setopt(easy.get(), CURLOPT_REDIR_PROTOCOLS_STR, url.starts_with("https") ? "https" : "http,https");
+    curl.easy_setopt(easy.get(), CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits_.connect.count()));
+    if (!limits_.proxy.empty()) curl.easy_setopt(easy.get(), CURLOPT_PROXY, limits_.proxy.c_str());
+    curl.easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, take_bytes);
+    curl.easy_setopt(easy.get(), CURLOPT_WRITEDATA, &transfer);
 
-    curl_multi_add_handle(handle_->multi, easy.get());
+    curl.multi_add_handle(handle_->multi, easy.get());
     HttpAnswer answer;
     CURLcode code = CURLE_OK;
     for (int running = 1; running != 0;) {
-        if (curl_multi_perform(handle_->multi, &running) != CURLM_OK) code = CURLE_FAILED_INIT;
+        if (curl.multi_perform(handle_->multi, &running) != CURLM_OK) code = CURLE_FAILED_INIT;
         if (code != CURLE_OK || running == 0) break;
         if (work && work->stop_requested()) {
             answer.outcome = HttpOutcome::stopped;
@@ -113,16 +114,16 @@ HttpAnswer HttpClient::get(const std::string& url, const Sink& sink, Work* work,
         }
         if (work) {
             curl_off_t total = -1;
-            curl_easy_getinfo(easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
+            curl.easy_getinfo(easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
             work->progress("Fetching " + what, transfer.bytes, total > 0 ? static_cast<std::uint64_t>(total) : 0);
         }
-        curl_multi_poll(handle_->multi, nullptr, 0, poll_ms, nullptr);
+        curl.multi_poll(handle_->multi, nullptr, 0, poll_ms, nullptr);
     }
     int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(handle_->multi, &left))
+    while (const CURLMsg* message = curl.multi_info_read(handle_->multi, &left))
         if (message->msg == CURLMSG_DONE && message->easy_handle == easy.get()) code = message->data.result;
-    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.status);
-    curl_multi_remove_handle(handle_->multi, easy.get());
+    curl.easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+    curl.multi_remove_handle(handle_->multi, easy.get());
     answer.bytes = transfer.bytes;
     if (answer.outcome == HttpOutcome::stopped) {
         answer.problem = "was not waited for";
