@@ -23,6 +23,10 @@ class PhysicalMemory {
   public:
     virtual ~PhysicalMemory() = default;
     virtual ReadResult read(PhysAddr address, MutableBytes out) = 0;
+    /// The same in place, without a copy: 1 to `wanted` bytes from `address` on, fewer where their neighbours lie
+    /// elsewhere. Empty where there are none, and for memory that can only be read (a link). Good as long as the
+    /// memory.
+    virtual Bytes view(PhysAddr /*address*/, std::size_t /*wanted*/) { return {}; }
 };
 
 /// A virtual view of a target's memory: through page tables of our own reading, or as the link gives it.
