@@ -24,15 +24,20 @@ const SubRegister* Machine::find_sub_register(std::string_view lower_case_name) 
     return nullptr;
 }
 
+const RegisterSlot* Machine::find_special(std::string_view lower_case_name) const {
+    for (const RegisterSlot& slot : special_registers)
+        if (slot.name == lower_case_name) return &slot;
+    return nullptr;
+}
+
 VirtAddr Machine::canonical(std::uint64_t value) const {
     if (pointer_size == 8) return VirtAddr(value);
     return VirtAddr(static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value))));
 }
 
 std::optional<std::uint64_t> Machine::special(Bytes record, std::string_view lower_case_name) const {
-    for (const RegisterSlot& slot : special_registers)
-        if (slot.name == lower_case_name) return load_unsigned(record, slot.offset, slot.size);
-    return std::nullopt;
+    const RegisterSlot* slot = find_special(lower_case_name);
+    return slot ? load_unsigned(record, slot->offset, slot->size) : std::nullopt;
 }
 
 const Machine* find_machine(std::uint16_t image_machine) {

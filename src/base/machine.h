@@ -48,6 +48,7 @@ struct Machine {
 
     [[nodiscard]] const RegisterSlot* find_register(std::string_view lower_case_name) const;
     [[nodiscard]] const SubRegister* find_sub_register(std::string_view lower_case_name) const;
+    [[nodiscard]] const RegisterSlot* find_special(std::string_view lower_case_name) const;
     /// A register of a KSPECIAL_REGISTERS record; nothing for an unknown name, or when the record is too short for it.
     [[nodiscard]] std::optional<std::uint64_t> special(Bytes record, std::string_view lower_case_name) const;
     /// An address as this machine forms it: sign-extended from 32 bits where pointers have 4 bytes.

@@ -39,7 +39,7 @@ constexpr SubRegister x64_sub_registers[] = {
 constexpr RegisterSlot x64_special_registers[] = {
     {"cr0", 0x00, 8},  {"cr2", 0x08, 8},  {"cr3", 0x10, 8}, {"cr4", 0x18, 8},  {"dr0", 0x20, 8},  {"dr1", 0x28, 8},
     {"dr2", 0x30, 8},  {"dr3", 0x38, 8},  {"dr6", 0x40, 8}, {"dr7", 0x48, 8},  {"gdtl", 0x56, 2}, {"gdtr", 0x58, 8},
-    {"idtl", 0x66, 2}, {"idtr", 0x68, 8}, {"tr", 0x70, 2},  {"ldtr", 0x72, 2}, {"cr8", 0xa0, 8},
+    {"idtl", 0x66, 2}, {"idtr", 0x68, 8}, {"tr", 0x70, 2},  {"ldtr", 0x72, 2}, {"cr8", 0xa0, 8},  {"gsbase", 0xa8, 8},
 };
 
 constexpr Machine x64{

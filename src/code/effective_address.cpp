@@ -54,7 +54,7 @@ std::optional<bool> branch_taken(const Instruction& instruction, const RegisterF
 }
 
 std::string operand_note(const Instruction& instruction, const RegisterFile& registers, memory::AddressSpace& memory,
-                         const AddressNamer& name) {
+                         const AddressNamer& name, const SegmentBase& base) {
     if (auto taken = branch_taken(instruction, registers)) return *taken ? "[br=1]" : "[br=0]";
     auto address = effective_address(instruction, registers);
     if (!address) return {};
@@ -65,9 +65,13 @@ std::string operand_note(const Instruction& instruction, const RegisterFile& reg
                                    format_address(address->value, pointer_size));
     bool number = operand.size == 1 || operand.size == 2 || operand.size == 4 || operand.size == 8;
     unsigned size = number ? operand.size : pointer_size;
-    bool with_base = segment == "gs" || segment == "fs";
-    auto value = with_base ? Result<std::uint64_t>(fail(ErrorKind::unreadable, "The base of the segment is not known"))
-                           : memory::read_unsigned(memory, *address, size);
+    std::optional<VirtAddr> place = address;
+    if (segment == "gs" || segment == "fs") {
+        place = base ? base(segment) : std::nullopt;
+        if (place) place = instruction.machine->canonical(place->value + address->value);
+    }
+    auto value = place ? memory::read_unsigned(memory, *place, size)
+                       : Result<std::uint64_t>(fail(ErrorKind::unreadable, "The base of the segment is not known"));
     if (!value) return text + std::string(std::size_t{2} * size, '?');
     bool branch = instruction.kind == InstructionKind::call || instruction.kind == InstructionKind::jump;
     if (branch && name)

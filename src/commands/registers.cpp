@@ -44,6 +44,9 @@ Result<std::string> shown(Session& session, const RegisterFile& registers, std::
         if (value) return to_lower(name) + "=" + pseudo_text(session, *value);
     } else if (!session.has_target()) {
         return no_target();
+    } else if (const RegisterSlot* special = session.kernel().machine().find_special(to_lower(name))) {
+        POOLKD_TRY(std::uint64_t value, session.special_register(*special, at.processor));
+        return fmt::format("{}={:0{}x}", special->name, value, special->size * 2);
     } else if (auto text = register_text(registers, name)) {
         return *text;
     }
@@ -61,6 +64,9 @@ Result<void> set(Session& session, std::string_view name, std::uint64_t value, c
         name = session.kernel().machine().instruction_pointer;
     }
     if (!session.has_target()) return no_target();
+    if (const RegisterSlot* special = session.kernel().machine().find_special(to_lower(name)))
+        return fail(ErrorKind::unsupported, "{} can only be read{}", special->name,
+                    special->name.starts_with("dr") ? "; ba uses the debug registers" : "");
     POOLKD_TRY(RegisterFile registers, session.registers());
     if (!registers.set(name, value)) return session.caret_error(at, "Bad register error");
     return session.set_registers(registers);
@@ -129,7 +135,9 @@ void add_register_commands(debugger::CommandTable& table) {
         .syntax = "r [<register> [= <expression>]] [, ...]",
         .help =
             "Alone it shows the registers of the current processor and the instruction it stands at. 2r shows those "
-            "of processor 2. r $t0 = <expression> sets one of the 20 user variables, r $.u0=<text> the text that $u0 "
+            "of processor 2. By name there are also cr0, cr2, cr3, cr4, dr0 to dr7, gdtr, gdtl, idtr, idtl, tr and "
+            "ldtr, for "
+            "reading. r $t0 = <expression> sets one of the 20 user variables, r $.u0=<text> the text that $u0 "
             "stands for.",
         .may_touch = true,
         .needs_target = false,

@@ -82,7 +82,7 @@ Result<void> Breakpoints::remove(std::uint32_t id) {
 }
 
 bool Breakpoints::planted() const {
-    return wanted_.control != DebugRegisters::idle ||
+    return watches_armed() ||
            std::ranges::any_of(breakpoints_, [](const Breakpoint& b) { return b.handle.has_value(); });
 }
 
@@ -176,6 +176,7 @@ Result<void> Breakpoints::plant(std::span<const VirtAddr> skip) {
                                        format_address(breakpoint.address->value, kernel_.machine().pointer_size),
                                        handle.error().message));
         breakpoint.handle = *handle;
+        ever_planted_.insert(*breakpoint.address);
         POOLKD_CHECK(journal_.note_breakpoint(*breakpoint.address, *handle));
     }
     choose_slots(skip);
@@ -215,6 +216,7 @@ void Breakpoints::stopped_at(VirtAddr ip) {
 
 void Breakpoints::target_restarted() {
     wanted_ = written_ = {};
+    ever_planted_.clear();
     for (Breakpoint& breakpoint : breakpoints_) {
         breakpoint.handle.reset();
         breakpoint.slot.reset();

@@ -15,6 +15,7 @@ constexpr std::uint64_t dr6_single_step = 0x4000;
 void Controller::note_restart() {
     breakpoints_.target_restarted();
     traces_.clear();
+    waiting_hits_.clear();
     temporaries_.clear();
     owner_.reset();
     // A new boot has a journal of its own; what stood in the old memory is gone with it.
@@ -131,6 +132,8 @@ Result<Controller::Outcome> Controller::classify_exception(const target::Excepti
             if (stops) return Outcome{.report = std::move(report)};
         }
         if (!hits.empty() || breakpoints_.doomed_at(stop.ip)) return Outcome{};
+        // Another processor ran into one before the user removed it, and had to wait for its turn.
+        if (breakpoints_.was_planted(stop.ip) && !at_hard_breakpoint(stop)) return Outcome{};
         report.kind = StopKind::hard_breakpoint;
         report.requested = break_in_sent_;
         report.planned = report.requested && time_is_over_;

@@ -17,6 +17,7 @@ constexpr std::byte int3{0xcc};
 constexpr auto wait_slice = 100ms; // how soon a Ctrl-C is noticed
 constexpr std::size_t most_traces = 64;
 constexpr std::uint64_t trap_flag = 0x100;
+constexpr std::uint64_t dr6_causes = 0x400f; // a traced instruction, and the four debug registers
 
 bool same_stop(const target::Stop& a, const target::Stop& b) {
     const auto* first = exception_of(a);
@@ -76,8 +77,22 @@ Result<VirtAddr> Controller::instruction_pointer() {
     return registers.ip();
 }
 
+Result<void> Controller::note_waiting_hits() {
+    if (!last_ || !breakpoints_.watches_armed()) return {};
+    target::Target& target = kernel_.target();
+    for (std::uint16_t processor = 0; processor < target.identity().processors; ++processor) {
+        if (processor == last_->stop.processor) continue;
+        POOLKD_TRY(const ByteVector special, target.special_registers(processor));
+        const std::uint64_t causes = kernel_.machine().special(special, "dr6").value_or(0) & dr6_causes;
+        if (causes != 0) waiting_hits_[processor] |= causes;
+    }
+    return {};
+}
+
 Result<void> Controller::resume(bool trace, bool handled) {
     POOLKD_TRY(target::RunControl * control, run_control());
+    // A continue clears DR6 on all processors, also on one that has met a breakpoint and waits for its turn.
+    POOLKD_CHECK(note_waiting_hits());
     target::Resume how;
     how.handled = handled;
     how.trace = trace;
@@ -420,6 +435,10 @@ void Controller::refresh_modules() {
 Result<void> Controller::take(target::Stop stop) {
     if (stop.after_restart) note_restart();
     breakpoints_.stopped_at(stop.ip);
+    if (const auto* exception = exception_of(stop); exception && exception->code == status_single_step) {
+        if ((stop.dr6 & dr6_causes) == 0) stop.dr6 |= waiting_hits_[stop.processor];
+        waiting_hits_.erase(stop.processor);
+    }
     StopReport seen; // until it is judged
     seen.stop = stop;
     last_ = std::move(seen);

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -153,6 +154,7 @@ class Controller {
     std::optional<Trace> take_trace(const target::Stop& stop);
     Result<void> resume(bool trace, bool handled);
     Result<void> report_from_owner();
+    Result<void> note_waiting_hits();
     Result<void> clear_traces();
     Result<void> empty();
 
@@ -185,8 +187,9 @@ class Controller {
     std::vector<Trace> traces_;              ///< one a thread; bounded
     std::optional<StopReport> owner_;        ///< of the processor that stopped the machine, while another one reports
     std::optional<target::Stop> reselected_; ///< the owner may report so once more before the machine runs
-    bool untouched_ = false;                 ///< nobody but us has seen the stop: registers are as it tells
-    bool modules_changed_ = false;           ///< since the user saw a stop
+    std::map<std::uint16_t, std::uint64_t> waiting_hits_; ///< DR6 of processors that have yet to report it
+    bool untouched_ = false;       ///< nobody but us has seen the stop: registers are as it tells
+    bool modules_changed_ = false; ///< since the user saw a stop
     bool restarted_ = false;
     bool break_in_sent_ = false;
     bool time_is_over_ = false; ///< the break-in was sent because of the goal's time

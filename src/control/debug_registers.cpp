@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <algorithm>
 #include <vector>
 
 namespace poolkd::control {
@@ -10,8 +9,8 @@ namespace poolkd::control {
 namespace {
 
 bool set_special(const Machine& machine, MutableBytes record, std::string_view name, std::uint64_t value) {
-    auto slot = std::ranges::find(machine.special_registers, name, &RegisterSlot::name);
-    return slot != machine.special_registers.end() && store_unsigned(record, slot->offset, slot->size, value);
+    const RegisterSlot* slot = machine.find_special(name);
+    return slot && store_unsigned(record, slot->offset, slot->size, value);
 }
 
 bool put_into(const Machine& machine, MutableBytes record, const DebugRegisters& registers) {

@@ -68,6 +68,12 @@ Result<void> Session::set_registers(const RegisterFile& registers) {
     return writable->set_registers(processor_, registers);
 }
 
+Result<std::uint64_t> Session::special_register(const RegisterSlot& slot, std::optional<std::uint32_t> processor) {
+    POOLKD_TRY(const ByteVector record, target().special_registers(processor.value_or(processor_)));
+    if (auto value = load_unsigned(record, slot.offset, slot.size)) return *value;
+    return fail(ErrorKind::unsupported, "The target does not tell {}", slot.name);
+}
+
 void Session::note_stop() {
     display_.next_code.reset();
     display_.next_data.reset();

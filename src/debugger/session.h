@@ -72,6 +72,9 @@ class Session {
     /// The registers of a processor (the current one by default), read once while the target stands still.
     Result<RegisterFile> registers(std::optional<std::uint32_t> processor = std::nullopt);
     Result<void> set_registers(const RegisterFile& registers);
+    /// One of the control and debug registers, which CONTEXT does not hold.
+    Result<std::uint64_t> special_register(const RegisterSlot& slot,
+                                           std::optional<std::uint32_t> processor = std::nullopt);
     /// To be called after every stop: the current processor is the one that reports, `u` and `d*` begin anew.
     void note_stop();
     /// Where the target stopped last, and the time before.

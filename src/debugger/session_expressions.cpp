@@ -31,6 +31,10 @@ Result<std::optional<RegisterValue>> SessionExpressions::machine_register(std::s
     if (!session_.has_target()) return std::optional<RegisterValue>{};
     std::string lower = to_lower(name);
     const Machine& machine = session_.kernel().machine();
+    if (const RegisterSlot* special = machine.find_special(lower)) {
+        POOLKD_TRY(std::uint64_t value, session_.special_register(*special));
+        return std::optional(RegisterValue{value, special->size * 8u});
+    }
     const RegisterSlot* slot = machine.find_register(lower);
     const SubRegister* part = machine.find_sub_register(lower);
     if (!slot && !part) return std::optional<RegisterValue>{};

@@ -1,3 +1,4 @@
+#include "commands/location.h"
 #include "support/session_fixture.h"
 
 namespace poolkd {
@@ -102,6 +103,56 @@ TEST_F(RegisterCommands, UserVariables) {
     EXPECT_EQ(run("r $t0 = 5; r $t19=@$t0*2; r $t19"), "$t19=000000000000000a\n");
     EXPECT_EQ(run("? @$t0"), "Evaluate expression: 5 = 00000000`00000005\n");
     EXPECT_NE(run("r $t20=1").find("Bad register error"), std::string::npos);
+}
+
+/// They are in KSPECIAL_REGISTERS; what CONTEXT has in their place are leftovers.
+TEST_F(RegisterCommands, ControlAndDebugRegistersAreRead) {
+    target->set_processors(2);
+    for (std::uint32_t processor : {0u, 1u}) {
+        ASSERT_TRUE(store_unsigned(target->edit_special(processor), 0x10, 8, 0x1ad000 + processor));
+        ASSERT_TRUE(store_unsigned(target->edit_special(processor), 0x48, 8, 0x10402));
+        ASSERT_TRUE(store_unsigned(target->edit_special(processor), 0x56, 2, 0x57));
+        ASSERT_TRUE(store_unsigned(target->edit_special(processor), 0x58, 8, 0xfffff80000b95000));
+        ASSERT_TRUE(store_unsigned(target->edit_special(processor), 0x70, 2, 0x40));
+    }
+    target->edit_registers().set("dr7", 0x155);
+    EXPECT_EQ(run("r cr3"), "cr3=00000000001ad000\n");
+    EXPECT_EQ(run("1r cr3"), "cr3=00000000001ad001\n");
+    EXPECT_EQ(run("r dr7, gdtr, GDTL, tr"), "dr7=0000000000010402 gdtr=fffff80000b95000 gdtl=0057 tr=0040\n");
+    EXPECT_EQ(run("? @cr3 + 1"), "Evaluate expression: 1757185 = 00000000`001ad001\n");
+    EXPECT_EQ(run("r cr3=1"), "cr3 can only be read\n");
+    EXPECT_EQ(run("r dr7=0"), "dr7 can only be read; ba uses the debug registers\n");
+    EXPECT_EQ(run("r cr1"), "      ^ Bad register error in 'r cr1'\n");
+    target->edit_special().resize(0x20); // as of a system that has fewer of them
+    EXPECT_EQ(run("r gdtr"), "The target does not tell gdtr\n");
+}
+
+TEST_F(RegisterCommands, OperandsOverFsAndGs) {
+    auto& r = target->edit_registers();
+    ASSERT_TRUE(store_unsigned(target->edit_special(), 0xa8, 8, 0xfffff80400003000));
+    memory().put_value<std::uint64_t>(VirtAddr(0xfffff80400003188), 0xffffa50e3f20d050);
+    memory().put(kernel_base + 0x1000, {0x65, 0x48, 0x8b, 0x04, 0x25, 0x88, 0x01, 0x00, 0x00});
+    r.set_ip(kernel_base + 0x1000);
+    EXPECT_THAT(commands::location_text(session, r.ip(), &r),
+                ::testing::EndsWith(" gs:002b:00000000`00000188=ffffa50e3f20d050\n"));
+    memory().put(kernel_base + 0x1000, {0x64, 0x8b, 0x04, 0x25, 0x10, 0x00, 0x00, 0x00}); // over fs: nobody tells
+    EXPECT_THAT(commands::location_text(session, r.ip(), &r),
+                ::testing::EndsWith(" fs:0053:00000000`00000010=????????\n"));
+
+    // On x86 a descriptor of the GDT has the base in three pieces.
+    target->edit_identity().machine = &x86_machine();
+    r = RegisterFile(x86_machine(), ByteVector(x86_machine().context_size));
+    r.set("fs", 0x30);
+    ByteVector& special = target->edit_special();
+    std::ranges::fill(special, std::byte{0});
+    ASSERT_TRUE(store_unsigned(special, 0x2c, 4, 0x80039000));
+    memory().put(VirtAddr(0xffffffff80039030), {0x01, 0x00, 0x00, 0xf1, 0xdf, 0x93, 0xc0, 0xff}); // base ffdff100
+    memory().put_value<std::uint32_t>(VirtAddr(0xffffffffffdff224), 0x8293cd40);
+    memory().put(VirtAddr(0xffffffff80406a14), {0x64, 0xa1, 0x24, 0x01, 0x00, 0x00});
+    r.set_ip(VirtAddr(0xffffffff80406a14));
+    EXPECT_THAT(commands::location_text(session, r.ip(), &r), ::testing::EndsWith(" fs:0030:00000124=8293cd40\n"));
+    r.set("fs", 0x37); // in the LDT
+    EXPECT_THAT(commands::location_text(session, r.ip(), &r), ::testing::EndsWith(" fs:0037:00000124=????????\n"));
 }
 
 TEST_F(RegisterCommands, AnotherProcessor) {

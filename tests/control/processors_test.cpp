@@ -76,6 +76,52 @@ TEST(Processors, AStepOfOneLeavesTheBreakpointThatTheOwnerStandsAt) {
     ASSERT_TRUE(m.controller.step(Step::into, m.work));
 }
 
+TEST(Processors, AHitThatHadToWaitForAnotherOneIsTold) {
+    Machine m(2);
+    m.add_watch(WatchKind::write, 8, VirtAddr(FakePoolKernel::base + 0x100));
+    m.add_watch(WatchKind::write, 8, VirtAddr(FakePoolKernel::base + 0x108));
+    m.then_trap(code + 0x10, 1);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->breakpoint_id, 0u);
+    // Processor 1 has met the other one meanwhile. The next continue clears DR6 on both.
+    ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(1), 0x40, 8, 0xffff0ff2));
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        for (std::uint32_t processor : {0u, 1u})
+            EXPECT_TRUE(store_unsigned(self.edit_special(processor), 0x40, 8, 0));
+        return stop_at(self, code + 0x12, status_single_step, std::byte{0x90}, 1, 0); // it must wait once more
+    });
+    report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->breakpoint_id, 0u);
+    m.then_trap(code + 0x30, 0, 1);
+    report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::breakpoint);
+    EXPECT_EQ(report->breakpoint_id, 1u);
+    EXPECT_EQ(report->stop.processor, 1);
+    // It is told once.
+    m.then_trap(code + 0x32, 0, 1);
+    m.then_own_int3(code + 8);
+    report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::hard_breakpoint);
+}
+
+TEST(Processors, OneThatRanIntoABreakpointBeforeItWasTakenOutGoesOn) {
+    Machine m(2);
+    m.add_breakpoint(code + 0x20);
+    m.then_hit(code + 0x20);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    ASSERT_TRUE(m.controller.breakpoints().remove(0));
+    m.then_hit(code + 0x20, 1); // its turn comes now; the int 3 is gone
+    m.then_own_int3(code + 8);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->stop.ip, code + 8);
+    EXPECT_EQ(m.fake.target.edit_registers(1).ip(), code + 0x20);
+}
+
 TEST(Processors, ThereIsNoThird) {
     Machine m(2);
     auto switched = m.controller.switch_processor(2);
