@@ -5,6 +5,7 @@
 #include "dumps/qemu_processor.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace poolkd::dumps {
 
@@ -28,7 +29,7 @@ std::uint16_t core_machine(const ElfCore& core) {
 /// A core written with page tables in mind has a header only for what the processor had mapped, but the whole of each
 /// block of RAM in the file: the distance of memory and file is the same before and behind such a gap.
 void fill_gaps(std::vector<Run<PhysAddr>>& runs) {
-    std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
+    std::ranges::sort(runs, {}, [](const Run<PhysAddr>& run) { return std::pair(run.start, run.bytes); });
     for (std::size_t i = 0; i + 1 < runs.size(); ++i) {
         const std::uint64_t distance = runs[i + 1].start - runs[i].start;
         if (runs[i + 1].offset - runs[i].offset == distance && runs[i].bytes < distance) runs[i].bytes = distance;

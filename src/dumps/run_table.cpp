@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 namespace poolkd::dumps {
 
@@ -37,7 +38,7 @@ bool fit(Run<Space>& run, std::uint64_t file_size, ImageCoverage& coverage) {
 template <class Space>
 RunTable<Space> RunTable<Space>::build(std::vector<Run<Space>> runs, std::uint64_t file_size, ImageCoverage& coverage) {
     std::erase_if(runs, [&](Run<Space>& run) { return !fit(run, file_size, coverage); });
-    std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
+    std::ranges::sort(runs, {}, [](const Run<Space>& run) { return std::pair(run.start, run.offset); });
     RunTable table;
     for (Run<Space> run : runs) {
         Run<Space>* last = table.runs_.empty() ? nullptr : &table.runs_.back();

@@ -22,8 +22,8 @@ template <class Space>
 class RunTable final : public Placement<Space> {
   public:
     /// Runs in any order; ones that touch in memory and file become one. Of two that overlap, the one that begins lower
-    /// keeps the bytes, the first of the list when both begin together. What lies behind `file_size` is left out.
-    /// Everything left out is counted in `coverage`.
+    /// keeps the bytes; the one that lies lower in the file when both begin together. What lies behind `file_size` is
+    /// left out. Everything left out is counted in `coverage`.
     static RunTable build(std::vector<Run<Space>> runs, std::uint64_t file_size, ImageCoverage& coverage);
 
     [[nodiscard]] Piece find(Space address, std::uint64_t wanted) const override;

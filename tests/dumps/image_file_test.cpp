@@ -94,6 +94,7 @@ TEST_F(ImageFileTest, OpeningAHugeImageCostsItsHeader) {
     header.put(0x2020, first_page).put(0x2028, pages).put(0x2030, pages * 2);
     header.grow(0x2038);
     ByteVector bytes = header.bytes();
+    bytes.resize(0x2038);
     bytes.resize(0x2038 + pages * 2 / 8, std::byte{0x55});
     const std::string path = write(bytes);
     if (truncate(path.c_str(), static_cast<off_t>(first_page + pages * 4096)) != 0)

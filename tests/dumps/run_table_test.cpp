@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace poolkd::dumps {
@@ -79,8 +80,7 @@ TEST(RunTable, AgreesWithAByteForEachAddress) {
         for (int i = 0; i < 8; ++i)
             runs.push_back(run(random() % 200, random() % 40, random() % 300));
         std::vector<Runs::value_type> by_start = runs;
-        std::stable_sort(by_start.begin(), by_start.end(),
-                         [](const auto& a, const auto& b) { return a.start < b.start; });
+        std::ranges::sort(by_start, {}, [](const auto& r) { return std::pair(r.start, r.offset); });
         std::vector<int> offsets(400, -1);
         for (const auto& r : by_start)
             for (std::uint64_t i = 0; i < r.bytes; ++i)
