@@ -19,7 +19,7 @@ class VmwareTest : public ::testing::Test {
     /// Pages 0 to 3 and 16 to 17 of memory, one after the other.
     static FileBuilder memory() {
         FileBuilder file;
-        for (std::uint64_t p : {0, 1, 2, 3, 16, 17})
+        for (std::uint64_t p : {0u, 1u, 2u, 3u, 16u, 17u})
             file.put_page(file.size(), p);
         return file;
     }
@@ -49,7 +49,7 @@ TEST_F(VmwareTest, ASnapshotHasAnotherExtension) {
 
 TEST_F(VmwareTest, WithoutRegionsOffsetsAreAddresses) {
     FileBuilder file;
-    for (std::uint64_t p : {0, 1, 2})
+    for (std::uint64_t p : {0u, 1u, 2u})
         file.put_page(file.size(), p);
     const std::string path = write(file, "vm.vmem");
     auto alone = open_image(path);
