@@ -1,5 +1,7 @@
 #include "pool/big_pages.h"
 
+#include "pool/ranges.h"
+
 #include <algorithm>
 
 namespace poolkd::pool {
@@ -7,10 +9,22 @@ namespace poolkd::pool {
 namespace {
 
 constexpr std::uint64_t max_entries = 0x1000000;
-constexpr std::uint64_t max_stride = 0x100;
+constexpr std::uint64_t max_entry_bytes = 0x100;
 // POOL_TYPE and, from the 26100 era on, POOL_FLAGS (pool.md 9.2).
 constexpr std::uint32_t type_paged = 1;
 constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
+
+/// Tables up to Server 2003, and ReactOS's, keep no type: the pool that an allocation lies in tells it (pool.md 9.1).
+void tell_pools_by_address(nt::Kernel& kernel, std::vector<BigPage>& pages) {
+    auto ranges = find_ranges(kernel);
+    if (!ranges) return;
+    for (BigPage& page : pages)
+        for (const PoolRange& range : *ranges)
+            if (range.first <= page.address && page.address <= range.last) {
+                page.paged = range.kind == PoolKind::paged;
+                page.kind_known = true;
+            }
+}
 
 } // namespace
 
@@ -19,7 +33,7 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
     POOLKD_TRY(std::uint64_t entries, kernel.read_global("PoolBigPageTableSize"));
     POOLKD_TRY(const nt::Layout* layout, kernel.layout("_POOL_TRACKER_BIG_PAGES"));
     const std::uint64_t stride = layout->size();
-    if (!table || entries == 0 || entries > max_entries || stride == 0 || stride > max_stride)
+    if (!table || entries == 0 || entries > max_entries || stride == 0 || stride > max_entry_bytes)
         return fail(ErrorKind::malformed,
                     "The big-page table ({} entries of {} bytes) is not credible: wrong symbols, or damaged memory",
                     entries, stride);
@@ -45,7 +59,7 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
         page.bytes = size.read(record) * scale;
         if (type) {
             page.type = static_cast<std::uint32_t>(type->read(record));
-            page.type_known = true;
+            page.kind_known = true;
             if (page.type & flags_any_pool) ++look_like_flags;
         }
         answer.value.live.push_back(page);
@@ -54,6 +68,7 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
     const bool flags = look_like_flags * 2 > answer.value.live.size();
     for (BigPage& page : answer.value.live)
         page.paged = (page.type & (flags ? flag_paged : type_paged)) != 0;
+    if (!type) tell_pools_by_address(kernel, answer.value.live);
     std::ranges::sort(answer.value.live, {}, &BigPage::address);
     return answer;
 }

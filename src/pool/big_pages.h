@@ -16,7 +16,7 @@ struct BigPage {
     std::uint64_t bytes = 0;
     bool paged = false;
     std::uint32_t type = 0;  ///< the raw PoolType; 0 where the table has none
-    bool type_known = false; ///< XP and 2003 keep no type in the table
+    bool kind_known = false; ///< false: the table has no type, and the address lies in no pool that is known
 };
 
 struct BigPageTable {

@@ -87,7 +87,7 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
     if (options.big) {
         if (part) part(std::nullopt, summary);
         for (const BigPage& page : big.value.live)
-            if (!page.type_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(block_of(page));
+            if (!page.kind_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(block_of(page));
     }
     if (!options.small) return answer;
 

@@ -122,6 +122,33 @@ TEST(BigPages, TypeMayBePoolFlagsOnTheNewestKernels) {
     EXPECT_TRUE(table->value.live[1].paged);
 }
 
+TEST(BigPages, OldKernelsCountPagesAndKeepNoType) {
+    FakePoolKernel fake;
+    fake.symbols->add(symbols::StructLayout{"_POOL_TRACKER_BIG_PAGES",
+                                            FakePoolKernel::big_stride,
+                                            false,
+                                            {{"NumberOfPages", 0x00, 0, 0, testing::number(4)},
+                                             {"Key", 0x0c, 0, 0, testing::number(4)},
+                                             {"Va", 0x18, 0, 0, testing::number(8)}}});
+    fake.put_big(0, FakePoolKernel::nonpaged + 0x4000, "Aaaa", 3, 0);
+    fake.put_big(1, FakePoolKernel::paged + 0x5000, "Bbbb", 2, 0);
+    fake.put_big(2, FakePoolKernel::expansion, "Cccc", 1, 0); // in neither pool
+    Work work;
+    auto table = read_big_pages(*fake.kernel, work);
+    ASSERT_TRUE(table);
+    ASSERT_EQ(table->value.live.size(), 3u);
+    EXPECT_EQ(table->value.live[0].bytes, 0x3000u);
+    std::vector<std::string> paged, nonpaged;
+    for (bool which : {false, true}) {
+        auto walk =
+            walk_blocks(*fake.kernel, {.nonpaged = !which, .paged = which, .big = true, .small = false}, work,
+                        [&](const PoolBlock& block) { (which ? paged : nonpaged).push_back(block.tag.text()); }, {});
+        ASSERT_TRUE(walk);
+    }
+    EXPECT_EQ(nonpaged, (std::vector<std::string>{"Aaaa", "Cccc"}));
+    EXPECT_EQ(paged, (std::vector<std::string>{"Bbbb", "Cccc"})) << "one whose pool is not known is in each answer";
+}
+
 TEST(Header, OldKernelsStoreTheTypePlusOne) {
     FakePoolKernel fake;
     fake.target.edit_identity().build = 3790;
