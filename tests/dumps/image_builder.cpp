@@ -96,6 +96,24 @@ FileBuilder range_dump(std::uint32_t type, const Pages& pages) {
     return file;
 }
 
+FileBuilder small_triage_dump(bool is_64) {
+    FileBuilder file = crash_header(is_64, 4);
+    const auto body = static_cast<std::uint32_t>(file.size());
+    const std::uint64_t somewhere = is_64 ? 0xfffff80012300000 : 0x82400000;
+    file.put(is_64 ? 0x1038 : 0xf8c, std::uint32_t{0xfff}).grow(body + 0x800);
+    for (std::size_t at = 0; at < 0x80; at += 4)
+        file.put(body + at, body + 0x100);
+    file.put(body + 0x2c, std::uint32_t{0x40}).put(body + 0x34, std::uint32_t{1}).put(body + 0x3c, std::uint32_t{0x80});
+    file.put_pointer(body + 0x48, somewhere, is_64)
+        .put_pointer(body + (is_64 ? 0x60 : 0x4c), somewhere + 0x1000, is_64);
+    file.put(body + (is_64 ? 0x6c : 0x54), std::uint32_t{0x20});
+    file.put(body + (is_64 ? 0x74 : 0x5c), std::uint32_t{0x40}).put(body + (is_64 ? 0x7c : 0x64), std::uint32_t{1});
+    file.put(body + 0x100, body + 0x200)
+        .put(body + 0x200, std::uint32_t{8})
+        .put(body + 0x204, std::string_view("a\0b\0", 4));
+    return file;
+}
+
 FileBuilder elf_core(bool is_64, const Pages& pages, bool with_processor) {
     FileBuilder file;
     const auto runs = runs_of(pages);

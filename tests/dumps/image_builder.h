@@ -79,6 +79,9 @@ FileBuilder range_dump(std::uint32_t type, const Pages& pages);
 FileBuilder elf_core(bool is_64, const Pages& pages, bool with_processor = true);
 FileBuilder lime_image(const Pages& pages, bool exclusive_ends = false);
 
+/// A triage dump whose parts all lie close together: every list has one entry, all memory is the same few bytes.
+FileBuilder small_triage_dump(bool is_64);
+
 struct VmwareRegion {
     std::uint64_t first, place, pages;
 };
