@@ -78,7 +78,11 @@ Result<MemoryImage> open_elf_core(const FormatInput& input) {
     if (runs.empty())
         return fail(ErrorKind::unsupported, "this ELF core has no segments of memory (Xen's have sections instead: "
                                             "dump the guest's memory through its gdb stub or as a raw image)");
-    if (paged && !image.facts.processors.empty()) fill_gaps(runs);
+    if (paged && !image.facts.processors.empty()) {
+        fill_gaps(runs);
+        image.facts.remarks.emplace_back("The core was written with page tables in mind (`-p`): it names only what one "
+                                         "processor had mapped. Dump without that for all of the memory.");
+    }
     if (core.cut) {
         image.facts.remarks.emplace_back("The core's headers or notes reach behind the end of the file.");
         image.coverage.limit_reached = true;

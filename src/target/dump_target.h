@@ -1,0 +1,74 @@
+#pragma once
+
+#include "dumps/image.h"
+#include "memory/paged_space.h"
+#include "target/target.h"
+
+#include <memory>
+#include <string>
+
+namespace poolkd::target {
+
+/// How a machine's virtual memory is found in its physical memory.
+struct PageTables {
+    const Machine* machine = nullptr;
+    std::uint64_t cr3 = 0;
+    std::uint64_t cr4 = 0; ///< which paging mode: PAE on x86, five levels on x64
+};
+
+/// A memory image: a crash dump, a core, a raw image. It does not run and cannot be written.
+class DumpTarget final : public Target {
+  public:
+    /// Errors: those of dumps::open_image; `unsupported` for a machine that poolkd cannot debug.
+    static Result<std::unique_ptr<DumpTarget>> open(const std::string& path, const dumps::OpenOptions& options = {});
+    static Result<std::unique_ptr<DumpTarget>> from_image(dumps::MemoryImage image);
+
+    [[nodiscard]] const dumps::MemoryImage& image() const { return image_; }
+    /// False for an image that does not say where its page tables are (raw memory), until `use_page_tables` was called;
+    /// then all of `memory()` is unmapped.
+    [[nodiscard]] bool has_page_tables() const { return paged_ != nullptr; }
+    /// Sees virtual memory through these from now on.
+    void use_page_tables(const PageTables& tables);
+
+    /// What only the machine's memory tells of an image without a header is zero there, and `machine` is null where the
+    /// container does not say it.
+    [[nodiscard]] const Identity& identity() const override { return identity_; }
+    /// One for the life of a dump. Memory that may be changing (shared with a running machine) is another with each
+    /// question: nothing of it may be kept.
+    [[nodiscard]] Epoch epoch() const override { return image_.changing ? ++epoch_ : epoch_; }
+    memory::AddressSpace& memory() override;
+    memory::PhysicalMemory& physical() override;
+
+    /// As the container states them. Kind `unsupported` where it does not: nt::Kernel knows NT's own records of them.
+    Result<RegisterFile> registers(std::uint32_t processor) override;
+    Result<ByteVector> special_registers(std::uint32_t processor) override;
+    Result<VirtAddr> processor_block(std::uint32_t processor) override;
+
+  private:
+    /// For images that hold none of the kind.
+    struct NoPhysicalMemory final : memory::PhysicalMemory {
+        memory::ReadResult read(PhysAddr /*address*/, MutableBytes out) override {
+            return out.empty() ? memory::ReadResult{} : memory::ReadResult{0, GapReason::not_in_image};
+        }
+    };
+    struct NoVirtualMemory final : memory::AddressSpace {
+        explicit NoVirtualMemory(const Identity& identity) : owner(identity) {}
+        memory::ReadResult read(VirtAddr /*address*/, MutableBytes out, Work* /*work*/) override {
+            return out.empty() ? memory::ReadResult{} : memory::ReadResult{0, GapReason::unmapped};
+        }
+        [[nodiscard]] unsigned pointer_size() const override { return owner.machine ? owner.machine->pointer_size : 8; }
+        const Identity& owner;
+    };
+
+    explicit DumpTarget(dumps::MemoryImage image) : image_(std::move(image)) {}
+    Result<void> check_processor(std::uint32_t processor) const;
+
+    dumps::MemoryImage image_;
+    Identity identity_;
+    mutable Epoch epoch_ = 1;
+    NoPhysicalMemory no_physical_;
+    NoVirtualMemory no_virtual_{identity_};
+    std::unique_ptr<memory::PagedSpace> paged_;
+};
+
+} // namespace poolkd::target
