@@ -470,7 +470,8 @@ Result<std::optional<StopReport>> Controller::settle() {
     POOLKD_CHECK(breakpoints_.lift());
     drop_temporaries();
     if (modules_changed_) refresh_modules();
-    modules_changed_ = false;
+    // At its event a module that leaves is still in the list.
+    modules_changed_ = outcome_.report->kind == StopKind::module_unload;
     return outcome_.report;
 }
 

@@ -179,6 +179,27 @@ TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
     EXPECT_EQ(report->kind, StopKind::breakpoint);
 }
 
+TEST(Breakpoints, AModuleThatLeavesIsGoneAtTheStopBehindItsEvent) {
+    Machine m;
+    bool loaded = true;
+    m.controller.set_resolver([&](const std::string&) { return loaded ? std::optional(code + 0x20) : std::nullopt; });
+    Breakpoint breakpoint;
+    breakpoint.address = code + 0x20;
+    breakpoint.expression = "zeta!Foo";
+    breakpoint.keeps_expression = true;
+    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    m.controller.filters().find("ud")->reaction = Reaction::stop;
+    then_module(m, "zeta.sys", false);
+    m.then_own_int3(code + 0x38);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::module_unload);
+    EXPECT_TRUE(m.controller.breakpoints().all()[0].address) << "it is still there";
+    loaded = false;
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    EXPECT_FALSE(m.controller.breakpoints().all()[0].address);
+}
+
 TEST(Breakpoints, NumbersCanBeChanged) {
     Machine m;
     m.add_breakpoint(code + 0x20);

@@ -21,6 +21,8 @@ ANSWER_LIMIT = 120  # seconds; what takes longer hangs
 class LiveTest(unittest.TestCase):
     """A test with a home of its own, so that journals and machines of others stay out."""
 
+    arch = None  # of its machines; None: as the run says, x64 by default
+
     def setUp(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="poolkd-live-", dir="/tmp"))
         self.environment = dict(os.environ, HOME=str(self.home), XDG_STATE_HOME=str(self.home / "state"),
@@ -45,6 +47,8 @@ class LiveTest(unittest.TestCase):
         chosen = os.environ.get("POOLKD_LIVE_OPTIONS", "").split()
         if "--seed" not in options and "--kaslr" not in options:
             options = (*options, *chosen)
+        if self.arch and "--arch" not in options:
+            options = (*options, "--arch", self.arch)
         text = self.poolkd("lab", "start", "--json", "--name", name, *options).stdout
         return json.loads(text)
 
@@ -87,7 +91,7 @@ class Debugger:
         return json.loads(lines[0])
 
     def _too_long(self, *_):
-        self.kill()
+        self.process.kill()
         self.test.fail("no answer within the limit")
 
     def value(self, expression):
@@ -124,13 +128,16 @@ class GdbStub:
         packet = text.encode()
         self.socket.sendall(b"$%s#%02x" % (packet, sum(packet) & 0xFF))
         while True:
-            while not (found := re.search(rb"\$([^#]*)#..", self.data)):
-                self.data += self.socket.recv(65536)
-            self.data = self.data[found.end():]
-            self.socket.sendall(b"+")
-            answer = found[1].decode()
+            answer = self.packet()
             if text == "?" or not answer.startswith("T"):  # a stop is told whenever it happens
                 return answer
+
+    def packet(self):
+        while not (found := re.search(rb"\$([^#]*)#..", self.data)):
+            self.data += self.socket.recv(65536)
+        self.data = self.data[found.end():]
+        self.socket.sendall(b"+")
+        return found[1].decode()
 
     def memory(self, address, size):
         data = b""
@@ -150,8 +157,24 @@ class GdbStub:
         values["cr3"] = struct.unpack("<Q", bytes.fromhex(self.ask("p1d")))[0]
         return values
 
+    def monitor(self, command):
+        """The answer of QEMU's own monitor."""
+        packet = b"qRcmd," + command.encode().hex().encode()
+        self.socket.sendall(b"$%s#%02x" % (packet, sum(packet) & 0xFF))
+        text = ""
+        while (answer := self.packet()) != "OK":
+            if answer.startswith("O"):
+                text += bytes.fromhex(answer[1:]).decode()
+        return text
+
+    def debug_registers(self):
+        """DR0 to DR3 and DR7 of each processor, as the emulator has them."""
+        text = self.monitor("info registers -a")
+        found = re.findall(r"DR0=(\w+) DR1=(\w+) DR2=(\w+) DR3=(\w+)\s+DR6=\w+ DR7=(\w+)", text)
+        return [[int(value, 16) for value in row] for row in found]
+
     def resume(self):
-        self.socket.sendall(b"$D#44")  # detach: the machine goes on
+        self.ask("D")  # detach: the machine goes on
         self.socket.close()
 
 
