@@ -1,6 +1,9 @@
 #pragma once
 
+#include "base/bytes.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +18,11 @@ namespace poolkd {
 [[nodiscard]] std::vector<std::string_view> split_blanks(std::string_view text);
 /// Pieces between `separator`; empty pieces are kept.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// "12"; nothing for anything else than a decimal number of 32 bits.
+[[nodiscard]] std::optional<std::uint32_t> decimal_number(std::string_view text);
+/// "0f3a": two digits a byte, nothing between.
+[[nodiscard]] std::string hex_text(Bytes bytes);
 
 struct WildcardOptions {
     bool ignore_case = true;

@@ -17,7 +17,6 @@ namespace {
 
 using Kind = AssemblyOperand::Kind;
 
-constexpr std::array<std::string_view, 6> segment_names{"cs", "ds", "es", "fs", "gs", "ss"};
 constexpr std::int64_t rip_reach = (std::int64_t{1} << 31) - 16; // the longest instruction may lie between
 
 std::string hex(std::uint64_t value) {

@@ -29,7 +29,6 @@ constexpr std::array<SizeWord, 11> operand_sizes{{{"byte", 1},
                                                   {"zmmword", 64}}};
 
 constexpr std::array<std::string_view, 6> prefixes{"lock", "rep", "repe", "repz", "repne", "repnz"};
-constexpr std::array<std::string_view, 6> segments{"cs", "ds", "es", "fs", "gs", "ss"};
 
 template <std::size_t n>
 bool is_one_of(std::string_view word, const std::array<std::string_view, n>& words) {
@@ -118,7 +117,7 @@ class OperandParser {
             in_memory = true;
             break;
         }
-        if (text.size() > 2 && text[2] == ':' && is_one_of(to_lower(text.substr(0, 2)), segments)) {
+        if (text.size() > 2 && text[2] == ':' && is_one_of(to_lower(text.substr(0, 2)), segment_names)) {
             out.segment = to_lower(text.substr(0, 2));
             text = trim(text.substr(3));
             in_memory = true;

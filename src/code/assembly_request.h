@@ -6,12 +6,15 @@
 #include "base/machine.h"
 #include "code/assemble.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace poolkd::code {
+
+inline constexpr std::array<std::string_view, 6> segment_names{"cs", "ds", "es", "fs", "gs", "ss"};
 
 struct AssemblyOperand {
     enum class Kind {

@@ -1,6 +1,6 @@
 #include "commands/breakpoint_ids.h"
 
-#include <charconv>
+#include "base/text.h"
 
 namespace poolkd::commands {
 
@@ -30,13 +30,6 @@ std::string_view id_word(Arguments& arguments) {
 }
 
 } // namespace
-
-std::optional<std::uint32_t> decimal_number(std::string_view text) {
-    std::uint32_t value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
-    return value;
-}
 
 Result<std::vector<std::uint32_t>> breakpoint_ids(Session& session, Arguments& arguments) {
     std::vector<std::uint32_t> wanted;

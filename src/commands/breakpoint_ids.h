@@ -3,14 +3,10 @@
 #include "debugger/session.h"
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 #include <vector>
 
 namespace poolkd::commands {
 
-/// "12"; nothing for anything else than a decimal number of 32 bits.
-[[nodiscard]] std::optional<std::uint32_t> decimal_number(std::string_view text);
 /// Breakpoints as commands name them: `0`, `0 2,5`, `0-3`, `*`, `[expression]`, or "pattern" on what they stand at. In
 /// the order given. Kind `not_found` for a single number that no breakpoint has.
 Result<std::vector<std::uint32_t>> breakpoint_ids(debugger::Session& session, debugger::Arguments& arguments);

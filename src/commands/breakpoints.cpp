@@ -1,5 +1,6 @@
 #include "commands/breakpoints.h"
 
+#include "base/text.h"
 #include "commands/breakpoint_ids.h"
 #include "debugger/session.h"
 
@@ -141,7 +142,7 @@ struct SymbolMatch {
     VirtAddr address;
 };
 
-/// The symbols of "module!pattern", one more than can be set at most.
+/// The symbols of "module!pattern", each place once.
 Result<std::vector<SymbolMatch>> matching_symbols(Session& session, std::string_view pattern, bool data) {
     const std::size_t bang = pattern.find('!');
     if (bang == std::string_view::npos) return fail(ErrorKind::usage, "Which module? bm Module!Pattern");

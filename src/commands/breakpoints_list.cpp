@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "commands/breakpoint_ids.h"
 #include "commands/breakpoints.h"
 #include "debugger/session.h"
@@ -136,7 +137,7 @@ Result<void> change_breakpoint_commands(Session& session, Arguments& arguments) 
 void add_breakpoint_list_commands(debugger::CommandTable& table) {
     table.add({.names = {"bl"},
                .family = "Breakpoints",
-               .summary = "list_breakpoints breakpoints",
+               .summary = "list breakpoints",
                .syntax = "bl [IDs]",
                .help = "Number, e or d (enabled or not), u while its name is not known, address, access and size of "
                        "`ba`, passes left (of all), place, commands.",

@@ -6,6 +6,7 @@
 #include "code/namer.h"
 #include "debugger/number.h"
 #include "debugger/session.h"
+#include "render/code.h"
 #include "render/coverage.h"
 
 #include <nlohmann/json.hpp>
@@ -26,13 +27,6 @@ struct Patch {
     ByteVector before;
     std::size_t left_over = 0; ///< bytes of an old instruction that now stand behind the new one without their start
 };
-
-std::string hex_bytes(Bytes bytes) {
-    std::string out;
-    for (std::byte byte : bytes)
-        out += fmt::format("{:02x}", static_cast<unsigned>(byte));
-    return out;
-}
 
 /// The value of an operand's expression. A number alone is what it says: `mov rax,80000000` is no address, so it is not
 /// sign-extended as expressions elsewhere are.
@@ -92,15 +86,14 @@ void show(Session& session, const Arguments& arguments, const Patch& patch) {
     const code::Instruction& made = patch.instruction;
     if (arguments.json) {
         session.write_json({{"address", render::json_address(made.address)},
-                            {"bytes", hex_bytes(made.bytes())},
-                            {"before", hex_bytes(patch.before)},
+                            {"bytes", hex_text(made.bytes())},
+                            {"before", hex_text(patch.before)},
                             {"mnemonic", made.mnemonic},
                             {"operands", made.operands},
                             {"left_over", patch.left_over}});
         return;
     }
-    session.print("{} {:<15} {:<7}{}{}\n", session.address_text(made.address), hex_bytes(made.bytes()), made.mnemonic,
-                  made.operands.empty() ? "" : " ", made.operands);
+    session.write(render::instruction_row(made) + "\n");
     if (patch.left_over != 0)
         session.print("Of the old instruction {} byte{} left behind it\n", patch.left_over,
                       patch.left_over == 1 ? " is" : "s are");

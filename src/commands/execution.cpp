@@ -49,11 +49,7 @@ Result<void> go(Session& session, Arguments& arguments, std::optional<bool> hand
             goal.addresses.push_back(address);
         }
     }
-    if (start) {
-        POOLKD_TRY(RegisterFile registers, session.registers());
-        registers.set_ip(*start);
-        POOLKD_CHECK(session.set_registers(registers));
-    }
+    if (start) POOLKD_CHECK(start_at(session, *start));
     return end_with(session, arguments, session.controller().run(goal, session.work(), handled));
 }
 
@@ -73,18 +69,6 @@ Result<void> reboot(Session& session, Arguments& arguments) {
     if (!arguments.json) session.write("The target restarts; symbols are unloaded.\nWaiting to reconnect...\n");
     session.kernel().modules().drop_symbols();
     return end_with(session, arguments, session.controller().wait(session.work()));
-}
-
-Command resuming(std::vector<std::string_view> names, std::string_view summary, std::string_view syntax,
-                 std::string_view help, std::function<Result<void>(Session&, Arguments&)> run) {
-    return {.names = std::move(names),
-            .family = "Execution",
-            .summary = summary,
-            .syntax = syntax,
-            .help = help,
-            .resumes = true,
-            .json = true,
-            .run = std::move(run)};
 }
 
 } // namespace

@@ -9,7 +9,6 @@ using control::Step;
 using control::StopKind;
 using control::StopReport;
 using debugger::Arguments;
-using debugger::Command;
 using debugger::Session;
 
 namespace {
@@ -18,9 +17,7 @@ namespace {
 Result<void> take_step_start(Session& session, Arguments& arguments) {
     if (!arguments.take("=")) return {};
     POOLKD_TRY(VirtAddr start, session.address(arguments));
-    POOLKD_TRY(RegisterFile registers, session.registers());
-    registers.set_ip(start);
-    return session.set_registers(registers);
+    return start_at(session, start);
 }
 
 std::unexpected<Error> stopped_after(std::uint64_t steps) {
@@ -129,18 +126,6 @@ constexpr InstructionSteps instruction_steps[] = {
     {"ph", "th", "step to the next branch of any kind", "ph [=Start] [Count]", "th [=Start] [Count]", is_branch},
 };
 
-Command stepping(std::string_view name, std::string_view summary, std::string_view syntax, std::string_view help,
-                 std::function<Result<void>(Session&, Arguments&)> run) {
-    return {.names = {name},
-            .family = "Execution",
-            .summary = summary,
-            .syntax = syntax,
-            .help = help,
-            .resumes = true,
-            .json = true,
-            .run = std::move(run)};
-}
-
 } // namespace
 
 void add_step_commands(debugger::CommandTable& table) {
@@ -150,20 +135,20 @@ void add_step_commands(debugger::CommandTable& table) {
                                                {"pr", Step::over, true, "pr [=Start] [Count] [\"commands\"]"},
                                                {"t", Step::into, false, "t [=Start] [Count] [\"commands\"]"},
                                                {"tr", Step::into, true, "tr [=Start] [Count] [\"commands\"]"}})
-        table.add(stepping(
-            name, kind == Step::over ? "one instruction; calls run to their end" : "one instruction, into calls",
+        table.add(resuming(
+            {name}, kind == Step::over ? "one instruction; calls run to their end" : "one instruction, into calls",
             syntax, p_help, [kind, toggles](Session& s, Arguments& a) { return step_by_count(s, a, kind, toggles); }));
     for (const InstructionSteps& row : instruction_steps)
         for (Step kind : {Step::over, Step::into})
-            table.add(stepping(
-                kind == Step::over ? row.over : row.into, row.summary,
+            table.add(resuming(
+                {kind == Step::over ? row.over : row.into}, row.summary,
                 kind == Step::over ? row.syntax_over : row.syntax_into,
                 kind == Step::over ? "Calls on the way run to their end." : "Goes into calls.",
                 [kind, &row](Session& s, Arguments& a) { return step_to_instruction(s, a, kind, row.wanted); }));
-    table.add(stepping("pa", "step to an address, and show each step", "pa [=Start] Address",
+    table.add(resuming({"pa"}, "step to an address, and show each step", "pa [=Start] Address",
                        "Calls on the way run to their end.",
                        [](Session& s, Arguments& a) { return step_to_address(s, a, Step::over); }));
-    table.add(stepping("ta", "step to an address, into calls, and show each step", "ta [=Start] Address", {},
+    table.add(resuming({"ta"}, "step to an address, into calls, and show each step", "ta [=Start] Address", {},
                        [](Session& s, Arguments& a) { return step_to_address(s, a, Step::into); }));
 }
 

@@ -1,11 +1,11 @@
 #include "commands/general.h"
+#include "base/text.h"
 #include "control/tag_site.h"
 #include "render/coverage.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 
 namespace poolkd::commands {
@@ -96,12 +96,11 @@ Result<std::vector<std::uint32_t>> wanted_writes(Session& session, Arguments& ar
     while (!arguments.done()) {
         Arguments here = arguments;
         std::string_view word = arguments.word();
-        std::uint32_t id = 0;
-        auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-        if (error != std::errc{} || end != word.data() + word.size()) return session.caret_error(here, "Syntax error");
-        if (std::ranges::find(open, id) == open.end())
-            return fail(ErrorKind::not_found, "There is no write {} that could be undone", id);
-        ids.push_back(id);
+        const auto id = decimal_number(word);
+        if (!id) return session.caret_error(here, "Syntax error");
+        if (std::ranges::find(open, *id) == open.end())
+            return fail(ErrorKind::not_found, "There is no write {} that could be undone", *id);
+        ids.push_back(*id);
     }
     return ids;
 }

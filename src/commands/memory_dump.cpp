@@ -228,7 +228,7 @@ unsigned pointer_or(Session& session, unsigned size) {
     return size != 0 ? size : session.pointer_size();
 }
 
-void add(debugger::CommandTable& table, std::string_view name, std::string_view summary, Run run) {
+void add_dump(debugger::CommandTable& table, std::string_view name, std::string_view summary, Run run) {
     static constexpr std::string_view syntax = "d{a|b|c|d|D|f|p|q|u|w|W} [/c <columns>] [/p] [<range>]";
     static constexpr std::string_view words = "d{d|p|q}{s|a|u|p} [<range>]";
     table.add(Command{
@@ -250,7 +250,8 @@ void add(debugger::CommandTable& table, std::string_view name, std::string_view 
 }
 
 void add_rows(debugger::CommandTable& table, std::string_view name, std::string_view summary) {
-    add(table, name, summary, [name](Session& s, Arguments& a) { return dump_rows(s, a, row_format(name), false); });
+    add_dump(table, name, summary,
+             [name](Session& s, Arguments& a) { return dump_rows(s, a, row_format(name), false); });
 }
 
 void add_words(debugger::CommandTable& table) {
@@ -262,14 +263,15 @@ void add_words(debugger::CommandTable& table) {
         {"dds", "dda", "ddu", "ddp", 4}, {"dps", "dpa", "dpu", "dpp", 0}, {"dqs", "dqa", "dqu", "dqp", 8}};
     for (const Letter& l : letters) {
         unsigned size = l.size;
-        add(table, l.symbols, "show words and the symbols they point at",
-            [size](Session& s, Arguments& a) { return dump_symbols(s, a, pointer_or(s, size)); });
-        add(table, l.ascii, "show words and the ASCII text they point at",
-            [size](Session& s, Arguments& a) { return dump_pointed(s, a, pointer_or(s, size), Pointed::ascii); });
-        add(table, l.unicode, "show words and the Unicode text they point at",
-            [size](Session& s, Arguments& a) { return dump_pointed(s, a, pointer_or(s, size), Pointed::unicode); });
-        add(table, l.pointer, "show words and the words they point at",
-            [size](Session& s, Arguments& a) { return dump_pointed(s, a, pointer_or(s, size), Pointed::symbol); });
+        add_dump(table, l.symbols, "show words and the symbols they point at",
+                 [size](Session& s, Arguments& a) { return dump_symbols(s, a, pointer_or(s, size)); });
+        add_dump(table, l.ascii, "show words and the ASCII text they point at",
+                 [size](Session& s, Arguments& a) { return dump_pointed(s, a, pointer_or(s, size), Pointed::ascii); });
+        add_dump(table, l.unicode, "show words and the Unicode text they point at", [size](Session& s, Arguments& a) {
+            return dump_pointed(s, a, pointer_or(s, size), Pointed::unicode);
+        });
+        add_dump(table, l.pointer, "show words and the words they point at",
+                 [size](Session& s, Arguments& a) { return dump_pointed(s, a, pointer_or(s, size), Pointed::symbol); });
     }
 }
 
@@ -283,7 +285,7 @@ void add_physical(debugger::CommandTable& table) {
             .summary = "show physical memory",
             .syntax = "!d{b|c|d|q|w} [[c]|[uc]|[wc]] <physical address> [L<count>]",
             .repeat = debugger::Repeat::continued,
-            .run = [format = format](Session& session, Arguments& arguments) -> Result<void> {
+            .run = [format](Session& session, Arguments& arguments) -> Result<void> {
                 (void)(arguments.take("[c]") || arguments.take("[uc]") || arguments.take("[wc]"));
                 return dump_rows(session, arguments, row_format(format), true);
             },
@@ -311,11 +313,11 @@ void add_dump_commands(debugger::CommandTable& table) {
     add_rows(table, "dq", "show words of 8 bytes");
     add_rows(table, "df", "show floating-point numbers of 4 bytes");
     add_rows(table, "dD", "show floating-point numbers of 8 bytes");
-    add(table, "dp", "show words of pointer size", [](Session& s, Arguments& a) {
+    add_dump(table, "dp", "show words of pointer size", [](Session& s, Arguments& a) {
         return dump_rows(s, a, row_format(s.pointer_size() == 8 ? "dq" : "dd"), false);
     });
-    add(table, "da", "show an ASCII string", [](Session& s, Arguments& a) { return dump_string(s, a, 1); });
-    add(table, "du", "show a Unicode string", [](Session& s, Arguments& a) { return dump_string(s, a, 2); });
+    add_dump(table, "da", "show an ASCII string", [](Session& s, Arguments& a) { return dump_string(s, a, 1); });
+    add_dump(table, "du", "show a Unicode string", [](Session& s, Arguments& a) { return dump_string(s, a, 2); });
     add_words(table);
     table.add(Command{
         .names = {"d"},

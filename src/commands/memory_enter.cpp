@@ -102,8 +102,8 @@ Result<void> enter_string(Session& session, Arguments& arguments, StringKind kin
     return write(session, arguments, address, bytes);
 }
 
-void add(debugger::CommandTable& table, std::string_view name, std::string_view summary,
-         std::function<Result<void>(Session&, Arguments&)> run) {
+void add_enter(debugger::CommandTable& table, std::string_view name, std::string_view summary,
+               std::function<Result<void>(Session&, Arguments&)> run) {
     bool text = name == "ea" || name == "eu" || name.starts_with("ez");
     table.add(Command{
         .names = {name},
@@ -130,18 +130,18 @@ void add(debugger::CommandTable& table, std::string_view name, std::string_view 
 void add_enter_commands(debugger::CommandTable& table) {
     static constexpr std::pair<std::string_view, unsigned> numbers[] = {{"eb", 1}, {"ew", 2}, {"ed", 4}, {"eq", 8}};
     for (auto [name, size] : numbers)
-        add(table, name, "write numbers to memory",
-            [size = size](Session& s, Arguments& a) { return enter_numbers(s, a, size); });
-    add(table, "ep", "write words of pointer size to memory",
-        [](Session& s, Arguments& a) { return enter_numbers(s, a, s.pointer_size()); });
-    add(table, "ea", "write ASCII text to memory",
-        [](Session& s, Arguments& a) { return enter_string(s, a, {false, false}); });
-    add(table, "eu", "write Unicode text to memory",
-        [](Session& s, Arguments& a) { return enter_string(s, a, {true, false}); });
-    add(table, "eza", "write ASCII text and a NUL to memory",
-        [](Session& s, Arguments& a) { return enter_string(s, a, {false, true}); });
-    add(table, "ezu", "write Unicode text and a NUL to memory",
-        [](Session& s, Arguments& a) { return enter_string(s, a, {true, true}); });
+        add_enter(table, name, "write numbers to memory",
+                  [size](Session& s, Arguments& a) { return enter_numbers(s, a, size); });
+    add_enter(table, "ep", "write words of pointer size to memory",
+              [](Session& s, Arguments& a) { return enter_numbers(s, a, s.pointer_size()); });
+    add_enter(table, "ea", "write ASCII text to memory",
+              [](Session& s, Arguments& a) { return enter_string(s, a, {false, false}); });
+    add_enter(table, "eu", "write Unicode text to memory",
+              [](Session& s, Arguments& a) { return enter_string(s, a, {true, false}); });
+    add_enter(table, "eza", "write ASCII text and a NUL to memory",
+              [](Session& s, Arguments& a) { return enter_string(s, a, {false, true}); });
+    add_enter(table, "ezu", "write Unicode text and a NUL to memory",
+              [](Session& s, Arguments& a) { return enter_string(s, a, {true, true}); });
     table.add(Command{
         .names = {"e"},
         .family = "Memory",

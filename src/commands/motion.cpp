@@ -10,6 +10,7 @@ namespace poolkd::commands {
 using control::StopKind;
 using control::StopReport;
 using debugger::Arguments;
+using debugger::Command;
 using debugger::Session;
 
 namespace {
@@ -46,6 +47,24 @@ std::optional<Result<StopReport>> plain_motion(Session& session, std::string_vie
 }
 
 } // namespace
+
+Command resuming(std::vector<std::string_view> names, std::string_view summary, std::string_view syntax,
+                 std::string_view help, std::function<Result<void>(Session&, Arguments&)> run) {
+    return {.names = std::move(names),
+            .family = "Execution",
+            .summary = summary,
+            .syntax = syntax,
+            .help = help,
+            .resumes = true,
+            .json = true,
+            .run = std::move(run)};
+}
+
+Result<void> start_at(Session& session, VirtAddr start) {
+    POOLKD_TRY(RegisterFile registers, session.registers());
+    registers.set_ip(start);
+    return session.set_registers(registers);
+}
 
 Result<StopReport> run_out_of_function(Session& session) {
     POOLKD_TRY(RegisterFile registers, session.registers());

@@ -1,6 +1,6 @@
 #include "commands/processors.h"
 
-#include "commands/breakpoint_ids.h"
+#include "base/text.h"
 #include "debugger/session.h"
 #include "render/coverage.h"
 

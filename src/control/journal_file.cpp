@@ -1,5 +1,7 @@
 #include "control/journal_file.h"
 
+#include "base/text.h"
+
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -11,13 +13,6 @@
 namespace poolkd::control {
 
 namespace {
-
-std::string to_hex(Bytes bytes) {
-    std::string text;
-    for (std::byte b : bytes)
-        text += fmt::format("{:02x}", std::to_integer<unsigned>(b));
-    return text;
-}
 
 std::optional<ByteVector> from_hex(const std::string& text) {
     if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
@@ -53,8 +48,8 @@ std::string journal_line(const JournalEntry& entry) {
     if (entry.breakpoint_handle) {
         line["breakpoint"] = *entry.breakpoint_handle;
     } else {
-        line["before"] = to_hex(entry.before);
-        line["after"] = to_hex(entry.after);
+        line["before"] = hex_text(entry.before);
+        line["after"] = hex_text(entry.after);
     }
     return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }

@@ -9,7 +9,7 @@ namespace poolkd::debugger {
 
 namespace {
 
-using Arguments = std::vector<FunctionArgument>;
+using Values = std::vector<FunctionArgument>;
 
 std::uint64_t as_value(std::strong_ordering order) {
     return order < 0 ? ~0ull : order > 0 ? 1 : 0; // -1, 0, 1, as the C library's comparison
@@ -39,22 +39,22 @@ Result<std::uint64_t> valid_range(std::uint64_t base, std::uint64_t length, Expr
 struct Function {
     std::string_view name;
     std::size_t arguments;
-    Result<std::uint64_t> (*call)(const Arguments&, ExpressionContext&);
+    Result<std::uint64_t> (*call)(const Values&, ExpressionContext&);
 };
 
 constexpr Function functions[] = {
-    {"$iment", 1, [](const Arguments& a, ExpressionContext& c) { return image_entry(a[0].value, c); }},
+    {"$iment", 1, [](const Values& a, ExpressionContext& c) { return image_entry(a[0].value, c); }},
     {"$scmp", 2,
-     [](const Arguments& a, ExpressionContext&) -> Result<std::uint64_t> { return as_value(a[0].text <=> a[1].text); }},
+     [](const Values& a, ExpressionContext&) -> Result<std::uint64_t> { return as_value(a[0].text <=> a[1].text); }},
     {"$sicmp", 2,
-     [](const Arguments& a, ExpressionContext&) -> Result<std::uint64_t> {
+     [](const Values& a, ExpressionContext&) -> Result<std::uint64_t> {
          return as_value(to_lower(a[0].text) <=> to_lower(a[1].text));
      }},
     {"$spat", 2,
-     [](const Arguments& a, ExpressionContext&) -> Result<std::uint64_t> {
+     [](const Values& a, ExpressionContext&) -> Result<std::uint64_t> {
          return std::uint64_t{wildcard_match(a[1].text, a[0].text)};
      }},
-    {"$vvalid", 2, [](const Arguments& a, ExpressionContext& c) { return valid_range(a[0].value, a[1].value, c); }},
+    {"$vvalid", 2, [](const Values& a, ExpressionContext& c) { return valid_range(a[0].value, a[1].value, c); }},
 };
 
 const Function* find_function(std::string_view name) {
@@ -68,7 +68,7 @@ bool is_function(std::string_view name) {
     return find_function(name) != nullptr;
 }
 
-Result<std::uint64_t> call_function(std::string_view name, const Arguments& arguments, ExpressionContext& context) {
+Result<std::uint64_t> call_function(std::string_view name, const Values& arguments, ExpressionContext& context) {
     const Function* function = find_function(name);
     if (!function || arguments.size() != function->arguments) return fail(ErrorKind::usage, "Syntax error");
     auto value = function->call(arguments, context);

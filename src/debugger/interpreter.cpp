@@ -13,7 +13,7 @@ namespace poolkd::debugger {
 
 namespace {
 
-constexpr unsigned depth_limit = 64; ///< blocks and scripts within each other; each takes a piece of our own stack
+constexpr unsigned nesting_limit = 64; ///< blocks and scripts within each other; each takes a piece of our own stack
 constexpr std::string_view json_flag = "--json";
 
 /// Takes `--json` out of a command, outside quotes; true when it was there.
@@ -136,7 +136,7 @@ void Interpreter::run_expanded(Result<std::string> text) {
 }
 
 void Interpreter::run_commands(std::string_view text) {
-    if (depth_ >= depth_limit) {
+    if (depth_ >= nesting_limit) {
         show_error({ErrorKind::refused, "Blocks and scripts are nested too deeply"}, running_command_);
         unwind_ = Unwind::failed;
         return;

@@ -1,12 +1,12 @@
 #include "debugger/pseudo_registers.h"
 
+#include "base/text.h"
 #include "code/decoder.h"
 #include "code/effective_address.h"
 #include "debugger/session.h"
 #include "nt/bug_check.h"
 
 #include <array>
-#include <charconv>
 
 namespace poolkd::debugger {
 
@@ -17,11 +17,7 @@ using Value = Result<std::optional<std::uint64_t>>;
 /// The decimal number behind `prefix`: 3 for "$bp3". Nothing for other names.
 std::optional<std::uint32_t> numbered(std::string_view name, std::string_view prefix) {
     if (!name.starts_with(prefix)) return std::nullopt;
-    const std::string_view digits = name.substr(prefix.size());
-    std::uint32_t number = 0;
-    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-    return number;
+    return decimal_number(name.substr(prefix.size()));
 }
 
 /// The exception the target stands in; null when it stands for another reason.

@@ -37,26 +37,6 @@ std::uint64_t unzigzag(std::uint64_t code) {
     return code >> 1 ^ (0 - (code & 1));
 }
 
-class Output {
-  public:
-    void clear(std::size_t most_numbers) {
-        bytes_.resize(most_numbers * longest_number);
-        end_ = 0;
-    }
-    void put(std::uint64_t value) {
-        while (value >= 0x80) {
-            bytes_[end_++] = static_cast<unsigned char>(value | 0x80);
-            value >>= 7;
-        }
-        bytes_[end_++] = static_cast<unsigned char>(value);
-    }
-    [[nodiscard]] std::span<const unsigned char> bytes() const { return std::span(bytes_).first(end_); }
-
-  private:
-    std::vector<unsigned char> bytes_;
-    std::size_t end_ = 0;
-};
-
 /// Numbers from the front. `bad()` after the end: every number counts as read, as 0, so that loops need one check only.
 class InputNumbers {
   public:
@@ -99,11 +79,32 @@ std::unexpected<Error> bad_blob(std::string_view why) {
 
 } // namespace
 
+/// Numbers as LEB128, one behind the other. Not in the unnamed namespace, since the encoder has one as a member.
+class NumberOutput {
+  public:
+    void clear(std::size_t most_numbers) {
+        bytes_.resize(most_numbers * longest_number);
+        end_ = 0;
+    }
+    void put(std::uint64_t value) {
+        while (value >= 0x80) {
+            bytes_[end_++] = static_cast<unsigned char>(value | 0x80);
+            value >>= 7;
+        }
+        bytes_[end_++] = static_cast<unsigned char>(value);
+    }
+    [[nodiscard]] std::span<const unsigned char> bytes() const { return std::span(bytes_).first(end_); }
+
+  private:
+    std::vector<unsigned char> bytes_;
+    std::size_t end_ = 0;
+};
+
 struct RowEncoder::State {
     ZSTD_CCtx* context = ZSTD_createCCtx();
     std::vector<TagCounts> before;
     unsigned since_full = 0;
-    Output plain;
+    NumberOutput plain;
     std::vector<std::byte> blob;
 };
 

@@ -8,8 +8,6 @@ namespace poolkd::kd {
 
 namespace {
 
-/// Ctrl-C only sets a flag; a wait looks at it this often.
-constexpr milliseconds slice{20};
 /// A stopped target without a debugger repeats its report every 15 to 80 ms; listening first spares it a break-in
 /// that would stop it a second time after the next continue.
 constexpr milliseconds listen_first{100};
@@ -38,6 +36,10 @@ Client::Client(std::unique_ptr<ByteLink> link, ClientOptions options)
     : link_(std::move(link)), options_(std::move(options)), engine_(options_.engine) {}
 
 void Client::close() {
+    // QEMU, for one, drops what a closed socket still held: a continue that went out last would not reach the target.
+    const Time end = Clock::now() + options_.engine.ack_timeout;
+    while (!broken_ && !engine_.idle() && !wants_stop(nullptr) && Clock::now() < end)
+        if (!pump(slice)) break;
     link_->close();
     broken_ = true;
 }

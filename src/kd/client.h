@@ -59,6 +59,7 @@ class Client {
     /// A stop came in the place of a reply; the next `wait` returns it at once.
     [[nodiscard]] bool stop_waits() const { return !stops_.empty(); }
     [[nodiscard]] const Statistics& statistics() const { return engine_.statistics(); }
+    /// Once the target has acknowledged what was sent last, within the time that it has for that.
     void close();
 
     // --- memory -----------------------------------------------------------------------------------------------
@@ -95,6 +96,8 @@ class Client {
 
   private:
     using Clock = std::chrono::steady_clock;
+    /// Ctrl-C only sets a flag; a wait looks at it this often.
+    static constexpr milliseconds slice{20};
 
     Result<void> open(const Work& work, std::optional<Time> end);
     Result<void> reopen();

@@ -7,10 +7,7 @@ namespace poolkd::kd {
 
 namespace {
 
-constexpr milliseconds slice{20};
 constexpr milliseconds deaf_while_changing{2000}; // a living target answers in a fraction of that
-constexpr std::uint16_t machine_x86 = 0x014c;
-constexpr std::uint16_t machine_arm64 = 0xaa64;
 
 std::uint32_t status_of(Bytes reply) {
     return load_or<std::uint32_t>(reply, 8);

@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <charconv>
 #include <optional>
 
 namespace poolkd::kd {
@@ -12,15 +11,8 @@ namespace {
 constexpr std::string_view forms = "com:port=DEVICE,baud=N; com:pipe,port=SOCKET[,resets=0][,reconnect]; "
                                    "com:ipport=N,port=HOST; unix:PATH; tcp:HOST:PORT";
 
-std::optional<std::uint32_t> number(std::string_view text) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
-    return value;
-}
-
 Result<std::uint16_t> port_number(std::string_view text) {
-    const auto value = number(text);
+    const auto value = decimal_number(text);
     if (!value || *value == 0 || *value > 65535)
         return fail(ErrorKind::usage, "'{}' is not a TCP port (1 to 65535).", text);
     return static_cast<std::uint16_t>(*value);
@@ -68,10 +60,10 @@ Result<void> take_option(std::string_view option, ComOptions& com, LinkSpec& spe
     } else if (name == "ipport" && !value.empty()) {
         com.ip_port = value;
     } else if (name == "baud") {
-        com.baud = number(value);
+        com.baud = decimal_number(value);
         if (!com.baud || *com.baud == 0) return fail(ErrorKind::usage, "'{}' is not a baud rate.", value);
     } else if (name == "resets") {
-        const auto count = number(value);
+        const auto count = decimal_number(value);
         if (!count) return fail(ErrorKind::usage, "'{}' is not a number of resets.", value);
         spec.resets = *count != 0;
     } else {

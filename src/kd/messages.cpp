@@ -9,9 +9,6 @@ namespace {
 constexpr std::size_t union_at = 32;
 constexpr std::size_t control_report_at = 192;
 constexpr std::size_t most_parameters = 15;
-constexpr std::uint16_t machine_x86 = 0x014c;
-constexpr std::uint16_t machine_x64 = 0x8664;
-constexpr std::uint16_t machine_arm64 = 0xaa64;
 
 std::string text_at(Bytes bytes, std::size_t offset, std::size_t length) {
     if (offset >= bytes.size()) return {};

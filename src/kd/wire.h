@@ -13,6 +13,11 @@ inline constexpr std::uint8_t control_leader_byte = 0x69; ///< four of them open
 inline constexpr std::uint8_t trailer_byte = 0xaa;        ///< closes a data packet, not counted, not summed
 inline constexpr std::uint8_t break_in_byte = 0x62;       ///< outside any packet
 
+// IMAGE_FILE_MACHINE_*, as the version block tells it.
+inline constexpr std::uint16_t machine_x86 = 0x014c;
+inline constexpr std::uint16_t machine_x64 = 0x8664;
+inline constexpr std::uint16_t machine_arm64 = 0xaa64;
+
 inline constexpr std::size_t packet_header_size = 16;
 inline constexpr std::size_t max_payload = 4000;
 inline constexpr std::uint32_t initial_id = 0x80800000;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t max_rows = 1u << 20; // 2^n + 1 rows; real kernels have 1025 to 65537
 constexpr std::uint64_t max_processors = 2048;
-constexpr std::uint64_t max_stride = 0x200;
+constexpr std::uint64_t max_row_bytes = 0x200;
 
 /// The members of _POOL_TRACKER_TABLE. Widths and order changed several times (pool.md 4.3): both come from the
 /// symbols.
@@ -29,7 +29,7 @@ struct TrackerRow {
         POOLKD_TRY(row.paged_frees, layout.field("PagedFrees"));
         POOLKD_TRY(row.paged_bytes, layout.field("PagedBytes"));
         row.stride = layout.size();
-        if (row.stride == 0 || row.stride > max_stride)
+        if (row.stride == 0 || row.stride > max_row_bytes)
             return fail(ErrorKind::malformed, "{} has {} bytes, which is not credible", layout.name(), row.stride);
         return row;
     }

@@ -9,16 +9,9 @@ namespace poolkd::render {
 
 namespace {
 
-std::string hex_bytes(Bytes bytes) {
-    std::string out;
-    for (std::byte byte : bytes)
-        out += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-    return out;
-}
-
 nlohmann::json instruction_json(const code::Instruction& instruction) {
     nlohmann::json json{{"address", json_address(instruction.address)},
-                        {"bytes", hex_bytes(instruction.bytes())},
+                        {"bytes", hex_text(instruction.bytes())},
                         {"mnemonic", instruction.mnemonic},
                         {"operands", instruction.operands},
                         {"kind", code::to_words(instruction.kind)}};
@@ -39,7 +32,7 @@ constexpr std::string_view incomplete_flow = "Flow analysis was incomplete, some
 std::string instruction_row(const code::Instruction& instruction, std::string_view note) {
     std::string row =
         fmt::format("{} {:<15} ", format_address(instruction.address.value, instruction.machine->pointer_size),
-                    hex_bytes(instruction.bytes()));
+                    hex_text(instruction.bytes()));
     if (instruction.operands.empty() && note.empty()) return row + instruction.mnemonic;
     row += fmt::format("{:<7} {}", instruction.mnemonic, instruction.operands);
     if (!note.empty()) row += fmt::format(" {}", note);
@@ -53,7 +46,7 @@ std::string listing_text(const code::Listing& listing) {
         if (row.instruction) {
             out += instruction_row(*row.instruction) + "\n";
         } else {
-            std::string byte = row.byte ? hex_bytes(Bytes(&*row.byte, 1)) : "??";
+            std::string byte = row.byte ? hex_text(Bytes(&*row.byte, 1)) : "??";
             out += fmt::format("{} {:<15} ???\n", format_address(row.address.value, listing.pointer_size), byte);
         }
     }

@@ -73,13 +73,12 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
   private:
     /// Memory as the link gives it, uncached.
     struct VirtualOverLink final : memory::AddressSpace {
-        explicit VirtualOverLink(LiveTarget& target) : owner(target), client(target.client_) {}
+        explicit VirtualOverLink(LiveTarget& target) : owner(target) {}
         memory::ReadResult read(VirtAddr address, MutableBytes out, Work* work) override {
-            return client.read_virtual(address, out, work);
+            return owner.client_.read_virtual(address, out, work);
         }
         [[nodiscard]] unsigned pointer_size() const override { return owner.identity_.machine->pointer_size; }
         LiveTarget& owner;
-        kd::Client& client;
     };
     struct PhysicalOverLink final : memory::PhysicalMemory {
         explicit PhysicalOverLink(kd::Client& c) : client(c) {}

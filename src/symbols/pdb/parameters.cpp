@@ -10,22 +10,22 @@ namespace {
 
 // Kinds of records and their layouts: CodeView's cvinfo.h, as published with the vendor's microsoft-pdb repository.
 enum : std::uint16_t {
-    S_END = 0x0006,
-    S_FRAMEPROC = 0x1012,
-    S_THUNK32 = 0x1102,
-    S_BLOCK32 = 0x1103,
-    S_REGISTER = 0x1106,
-    S_BPREL32 = 0x110b,
-    S_REGREL32 = 0x1111,
-    S_LOCAL = 0x113e,
-    S_DEFRANGE_REGISTER = 0x1141,
-    S_DEFRANGE_FRAMEPOINTER_REL = 0x1142,
-    S_DEFRANGE_FRAMEPOINTER_REL_FULL_SCOPE = 0x1144,
-    S_DEFRANGE_REGISTER_REL = 0x1145,
-    S_INLINESITE = 0x114d,
-    S_INLINESITE_END = 0x114e,
-    S_PROC_ID_END = 0x114f,
-    S_INLINESITE2 = 0x115d,
+    s_end = 0x0006,
+    s_frameproc = 0x1012,
+    s_thunk32 = 0x1102,
+    s_block32 = 0x1103,
+    s_register = 0x1106,
+    s_bprel32 = 0x110b,
+    s_regrel32 = 0x1111,
+    s_local = 0x113e,
+    s_defrange_register = 0x1141,
+    s_defrange_framepointer_rel = 0x1142,
+    s_defrange_framepointer_rel_full_scope = 0x1144,
+    s_defrange_register_rel = 0x1145,
+    s_inlinesite = 0x114d,
+    s_inlinesite_end = 0x114e,
+    s_proc_id_end = 0x114f,
+    s_inlinesite2 = 0x115d,
 };
 constexpr std::uint16_t local_is_parameter = 1;
 
@@ -52,52 +52,47 @@ std::string_view frame_register(unsigned code, bool is_x64) {
     return is_x64 ? x64[code & 3] : x86[code & 3];
 }
 
-template <class T>
-T number_at(Bytes record, std::size_t offset) {
-    return load<T>(record, offset).value_or(T{});
-}
-
 class Reader {
   public:
     Reader(SegmentOffset place, std::size_t declared, bool is_x64)
         : place_(place), declared_(declared), is_x64_(is_x64) {}
 
     void begin(Bytes procedure) {
-        const auto start = number_at<std::uint32_t>(procedure, 32);
-        const auto body = number_at<std::uint32_t>(procedure, 20);
+        const auto start = load_or<std::uint32_t>(procedure, 32);
+        const auto body = load_or<std::uint32_t>(procedure, 20);
         // Before the prolog is over, parameters are not yet where records without ranges say.
         in_body_ = place_.offset - start >= body;
     }
 
     void record(std::uint16_t kind, Bytes bytes) {
         switch (kind) {
-        case S_FRAMEPROC: frame_ = frame_register(number_at<std::uint32_t>(bytes, 26) >> 16, is_x64_); break;
-        case S_BPREL32:
-            old_style(bytes, 8, 12, memory(is_x64_ ? "rbp" : "ebp", number_at<std::int32_t>(bytes, 4)));
+        case s_frameproc: frame_ = frame_register(load_or<std::uint32_t>(bytes, 26) >> 16, is_x64_); break;
+        case s_bprel32:
+            old_style(bytes, 8, 12, memory(is_x64_ ? "rbp" : "ebp", load_or<std::int32_t>(bytes, 4)));
             break;
-        case S_REGREL32:
+        case s_regrel32:
             old_style(
                 bytes, 8, 14,
-                memory(code_view_register(number_at<std::uint16_t>(bytes, 12)), number_at<std::int32_t>(bytes, 4)));
+                memory(code_view_register(load_or<std::uint16_t>(bytes, 12)), load_or<std::int32_t>(bytes, 4)));
             break;
-        case S_REGISTER:
-            old_style(bytes, 4, 10, in_register(code_view_register(number_at<std::uint16_t>(bytes, 8))));
+        case s_register:
+            old_style(bytes, 4, 10, in_register(code_view_register(load_or<std::uint16_t>(bytes, 8))));
             break;
-        case S_LOCAL: local(bytes); break;
-        case S_DEFRANGE_REGISTER:
-            if (covers(bytes, 8)) settle(in_register(code_view_register(number_at<std::uint16_t>(bytes, 4))));
+        case s_local: local(bytes); break;
+        case s_defrange_register:
+            if (covers(bytes, 8)) settle(in_register(code_view_register(load_or<std::uint16_t>(bytes, 4))));
             break;
-        case S_DEFRANGE_FRAMEPOINTER_REL:
-            if (covers(bytes, 8)) settle(memory(frame_, number_at<std::int32_t>(bytes, 4)));
+        case s_defrange_framepointer_rel:
+            if (covers(bytes, 8)) settle(memory(frame_, load_or<std::int32_t>(bytes, 4)));
             break;
-        case S_DEFRANGE_FRAMEPOINTER_REL_FULL_SCOPE:
-            if (in_body_) settle(memory(frame_, number_at<std::int32_t>(bytes, 4)));
+        case s_defrange_framepointer_rel_full_scope:
+            if (in_body_) settle(memory(frame_, load_or<std::int32_t>(bytes, 4)));
             break;
-        case S_DEFRANGE_REGISTER_REL:
+        case s_defrange_register_rel:
             // The upper bits of the flags place a piece of a structure: not the variable as a whole.
-            if (covers(bytes, 12) && number_at<std::uint16_t>(bytes, 6) >> 4 == 0)
+            if (covers(bytes, 12) && load_or<std::uint16_t>(bytes, 6) >> 4 == 0)
                 settle(
-                    memory(code_view_register(number_at<std::uint16_t>(bytes, 4)), number_at<std::int32_t>(bytes, 8)));
+                    memory(code_view_register(load_or<std::uint16_t>(bytes, 4)), load_or<std::int32_t>(bytes, 8)));
             break;
         default: break;
         }
@@ -118,14 +113,14 @@ class Reader {
     void old_style(Bytes bytes, std::size_t type_at, std::size_t name_at, std::optional<VariableHome> home) {
         current_is_parameter_ = false;
         if (found_.size() >= declared_) return;
-        found_.push_back({std::string(text_at(bytes, name_at)), number_at<std::uint32_t>(bytes, type_at),
+        found_.push_back({std::string(text_at(bytes, name_at)), load_or<std::uint32_t>(bytes, type_at),
                           in_body_ ? home : std::nullopt});
     }
 
     void local(Bytes bytes) {
-        current_is_parameter_ = (number_at<std::uint16_t>(bytes, 8) & local_is_parameter) != 0;
+        current_is_parameter_ = (load_or<std::uint16_t>(bytes, 8) & local_is_parameter) != 0;
         if (current_is_parameter_)
-            found_.push_back({std::string(text_at(bytes, 10)), number_at<std::uint32_t>(bytes, 4), std::nullopt});
+            found_.push_back({std::string(text_at(bytes, 10)), load_or<std::uint32_t>(bytes, 4), std::nullopt});
     }
 
     void settle(std::optional<VariableHome> home) {
@@ -134,11 +129,11 @@ class Reader {
 
     /// The range at `offset` in a record holds the place: start, section, length, then gaps to the record's end.
     [[nodiscard]] bool covers(Bytes bytes, std::size_t offset) const {
-        if (bytes.size() < offset + 8 || number_at<std::uint16_t>(bytes, offset + 4) != place_.segment) return false;
-        const std::uint32_t into = place_.offset - number_at<std::uint32_t>(bytes, offset);
-        if (into >= number_at<std::uint16_t>(bytes, offset + 6)) return false;
+        if (bytes.size() < offset + 8 || load_or<std::uint16_t>(bytes, offset + 4) != place_.segment) return false;
+        const std::uint32_t into = place_.offset - load_or<std::uint32_t>(bytes, offset);
+        if (into >= load_or<std::uint16_t>(bytes, offset + 6)) return false;
         for (std::size_t gap = offset + 8; gap + 4 <= bytes.size(); gap += 4)
-            if (into - number_at<std::uint16_t>(bytes, gap) < number_at<std::uint16_t>(bytes, gap + 2)) return false;
+            if (into - load_or<std::uint16_t>(bytes, gap) < load_or<std::uint16_t>(bytes, gap + 2)) return false;
         return true;
     }
 
@@ -164,15 +159,15 @@ std::vector<ParameterRecord> read_parameters(const PdbStream& symbols, std::uint
     for (std::uint64_t at = procedure; !record.empty() && at + record.size() < end;) {
         at += record.size();
         record = symbols.record(at, scratch);
-        const auto kind = number_at<std::uint16_t>(record, 2);
+        const auto kind = load_or<std::uint16_t>(record, 2);
         switch (kind) {
-        case S_THUNK32:
-        case S_BLOCK32:
-        case S_INLINESITE:
-        case S_INLINESITE2: ++depth; break;
-        case S_END:
-        case S_INLINESITE_END:
-        case S_PROC_ID_END:
+        case s_thunk32:
+        case s_block32:
+        case s_inlinesite:
+        case s_inlinesite2: ++depth; break;
+        case s_end:
+        case s_inlinesite_end:
+        case s_proc_id_end:
             if (depth == 0) return reader.take();
             --depth;
             break;

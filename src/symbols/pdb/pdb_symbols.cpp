@@ -194,13 +194,13 @@ std::vector<std::uint32_t> PdbSymbols::declared_parameters(std::uint32_t functio
     constexpr std::uint16_t procedure = 0x1008, member_function = 0x1009, argument_list = 0x1201;
     constexpr std::uint32_t max_parameters = 255;
     std::vector<std::uint32_t> types;
-    const auto number = [](Bytes record, std::size_t at) { return load<std::uint32_t>(record, at).value_or(0); };
+    const auto number = [](Bytes record, std::size_t at) { return load_or<std::uint32_t>(record, at); };
     Bytes record = types_->record(function_type);
-    const auto kind = load<std::uint16_t>(record, 2).value_or(0);
+    const auto kind = load_or<std::uint16_t>(record, 2);
     if (kind != procedure && kind != member_function) return types;
     if (const auto own = kind == member_function ? number(record, 12) : 0; own != 0) types.push_back(own);
     record = types_->record(number(record, kind == procedure ? 12 : 20));
-    if (load<std::uint16_t>(record, 2).value_or(0) != argument_list) return types;
+    if (load_or<std::uint16_t>(record, 2) != argument_list) return types;
     for (std::uint32_t i = 0; i < std::min(number(record, 4), max_parameters); ++i)
         types.push_back(number(record, 8 + 4 * i));
     return types;
