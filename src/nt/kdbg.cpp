@@ -11,6 +11,18 @@ constexpr std::size_t max_size = 0x1000; // 0x380 is the largest seen
 constexpr int max_blocks = 64;           // other drivers may register blocks of their own
 } // namespace
 
+Result<Kdbg> Kdbg::at(memory::AddressSpace& memory, VirtAddr address, const Machine& machine) {
+    POOLKD_TRY(ByteVector header, memory::read_exact(memory, address, header_size));
+    const auto size = load_or<std::uint32_t>(header, 0x14);
+    if (load_or<std::uint32_t>(header, 0x10) != tag || size < header_size || size > max_size)
+        return fail_at(address, ErrorKind::not_found, "What should be debugger data does not bear the tag KDBG");
+    Kdbg block;
+    block.machine_ = &machine;
+    block.address_ = address;
+    POOLKD_TRY(block.bytes_, memory::read_exact(memory, address, size));
+    return block;
+}
+
 Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, const Machine& machine) {
     if (!list_head) return fail(ErrorKind::not_found, "The target names no list of debugger data blocks");
     // The blocks are linked by a LIST_ENTRY of the machine's own width.

@@ -44,6 +44,8 @@ class Kdbg {
     /// Walks the list of blocks at `list_head` (bounded) to the one tagged KDBG. Errors: unreadable; kind `not_found`
     /// when no block bears the tag (it is encoded, or the list is empty).
     static Result<Kdbg> find(memory::AddressSpace& memory, VirtAddr list_head, const Machine& machine);
+    /// The block at `address`. Errors: unreadable; kind `not_found` when it does not bear the tag.
+    static Result<Kdbg> at(memory::AddressSpace& memory, VirtAddr address, const Machine& machine);
     /// The encoded block at `address`. Errors: unreadable; kind `malformed` when it does not decode to one.
     static Result<Kdbg> decode(memory::AddressSpace& memory, VirtAddr address, const Encoding& encoding,
                                const Machine& machine);

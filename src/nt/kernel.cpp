@@ -10,7 +10,9 @@ Answer<std::size_t> Kernel::reload() {
     layouts_.clear();
     Answer<std::size_t> answer = modules_.refresh();
     kdbg_.reset();
-    auto block = Kdbg::find(memory(), target_.identity().debugger_data_list, machine());
+    const target::Identity& identity = target_.identity();
+    auto block = identity.debugger_data ? Kdbg::at(memory(), identity.debugger_data, machine())
+                                        : Kdbg::find(memory(), identity.debugger_data_list, machine());
     if (!block) block = encoded_kdbg();
     if (block) kdbg_ = std::move(*block);
     return answer;

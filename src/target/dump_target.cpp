@@ -37,9 +37,17 @@ Result<std::unique_ptr<DumpTarget>> DumpTarget::from_image(dumps::MemoryImage im
 
 void DumpTarget::use_page_tables(const PageTables& tables) {
     identity_.machine = tables.machine;
+    tables_ = tables;
     if (!image_.physical) return;
     paged_ = std::make_unique<memory::PagedSpace>(*image_.physical, memory::paging_mode(*tables.machine, tables.cr4),
                                                   tables.cr3, tables.machine->pointer_size, image_.changing);
+    ++epoch_;
+}
+
+void DumpTarget::use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr debugger_data) {
+    identity_.kernel_base = base;
+    identity_.loaded_module_list = loaded_module_list;
+    identity_.debugger_data = debugger_data;
     ++epoch_;
 }
 

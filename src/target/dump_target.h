@@ -29,6 +29,11 @@ class DumpTarget final : public Target {
     [[nodiscard]] bool has_page_tables() const { return paged_ != nullptr; }
     /// Sees virtual memory through these from now on.
     void use_page_tables(const PageTables& tables);
+    [[nodiscard]] const PageTables& page_tables() const { return tables_; }
+    /// Only with page tables.
+    [[nodiscard]] const memory::PagingMode& page_tables_mode() const { return paged_->mode(); }
+    /// Tells the identity what was found in the machine's memory; zero: not known.
+    void use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr debugger_data);
 
     /// What only the machine's memory tells of an image without a header is zero there, and `machine` is null where the
     /// container does not say it.
@@ -68,6 +73,7 @@ class DumpTarget final : public Target {
     mutable Epoch epoch_ = 1;
     NoPhysicalMemory no_physical_;
     NoVirtualMemory no_virtual_{identity_};
+    PageTables tables_;
     std::unique_ptr<memory::PagedSpace> paged_;
 };
 

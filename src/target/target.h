@@ -28,6 +28,7 @@ struct Identity {
     VirtAddr kernel_base;
     VirtAddr loaded_module_list; ///< PsLoadedModuleList
     VirtAddr debugger_data_list; ///< head of the list of KDBG blocks
+    VirtAddr debugger_data;      ///< the KDBG block itself, where that is what is known
 };
 
 struct ExceptionStop {

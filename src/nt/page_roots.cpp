@@ -1,0 +1,97 @@
+#include "nt/page_roots.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace poolkd::nt {
+
+namespace {
+
+constexpr std::uint64_t page_bytes = 4096;
+constexpr std::uint64_t pae_bit = 0x20;
+constexpr std::uint64_t frame_64 = 0x000ffffffffff000;
+constexpr std::uint64_t present_writable = 3, not_large = 0x80;
+using Words = std::array<std::uint64_t, 512>;
+
+/// The self map stands in the upper half; since 14393 at a random place there (memory-management of x64 NT).
+bool is_x64_root(const Words& page, std::uint64_t address) {
+    bool names_itself = false;
+    for (std::size_t i = 256; i < 512 && !names_itself; ++i)
+        names_itself = (page[i] & (frame_64 | not_large | present_writable)) == (address | present_writable);
+    if (!names_itself) return false;
+    // Loader tables and data that do so by chance have nothing else in the upper half, or large pages at that level.
+    std::size_t kernel_entries = 0;
+    for (std::size_t i = 256; i < 512; ++i)
+        kernel_entries += (page[i] & (not_large | present_writable)) == present_writable;
+    const bool large = std::ranges::any_of(page, [](std::uint64_t entry) { return (entry & 0x81) == 0x81; });
+    return kernel_entries >= 3 && !large;
+}
+
+/// Entry 300h of the directory, for the tables at c0000000.
+bool is_x86_root(Bytes page, std::uint64_t address) {
+    const auto entry = load_or<std::uint32_t>(page, 0xc00);
+    return address >> 32 == 0 && (entry & 0xfffff083) == (address | present_writable);
+}
+
+/// The last of the four directories of PAE names all four in its first entries, itself as the fourth.
+std::optional<std::array<std::uint64_t, 4>> pae_directories(const Words& page, std::uint64_t address) {
+    std::array<std::uint64_t, 4> directories{};
+    for (std::size_t i = 0; i < 4; ++i) {
+        if ((page[i] & (not_large | present_writable)) != present_writable) return std::nullopt;
+        directories[i] = page[i] & frame_64;
+    }
+    if (directories[3] != address) return std::nullopt;
+    return directories;
+}
+
+/// Visits all pages that are there; `visit` returns false to end it.
+template <class Visit>
+void for_each_page(memory::PhysicalMemory& physical, PhysAddr end, Work& work, Visit visit) {
+    Words words;
+    for (PhysAddr at; at < end && !work.stop_requested(); at += page_bytes) {
+        if (at.value % (64u << 20) == 0) work.progress("Looking for page tables", at.value, end.value);
+        if (physical.read(at, std::as_writable_bytes(std::span(words))).bytes < page_bytes) continue;
+        if (!visit(at, words)) return;
+    }
+}
+
+} // namespace
+
+std::vector<PageRoot> find_page_roots(memory::PhysicalMemory& physical, PhysAddr end, std::size_t limit, Work& work) {
+    std::vector<PageRoot> roots;
+    std::vector<std::array<std::uint64_t, 4>> directories;
+    for_each_page(physical, end, work, [&](PhysAddr at, const Words& words) {
+        if (is_x64_root(words, at.value)) {
+            roots.push_back({&x64_machine(), at.value, pae_bit});
+        } else if (auto four = pae_directories(words, at.value); four && directories.size() < limit) {
+            directories.push_back(*four);
+        } else if (is_x86_root(std::as_bytes(std::span(words)), at.value)) {
+            roots.push_back({&x86_machine(), at.value, 0});
+        }
+        return roots.size() < limit;
+    });
+    if (directories.empty()) return roots;
+    // The table of four pointers that CR3 names lies anywhere below 4 GiB, aligned to 32 bytes.
+    for_each_page(physical, std::min(end, PhysAddr(1ull << 32)), work, [&](PhysAddr at, const Words& words) {
+        for (std::size_t i = 0; i < words.size(); i += 4)
+            for (const auto& four : directories) {
+                bool same = true;
+                for (std::size_t k = 0; k < 4 && same; ++k)
+                    same = (words[i + k] & 1) != 0 && (words[i + k] & frame_64) == four[k];
+                if (same) roots.push_back({&x86_machine(), at.value + i * 8, pae_bit});
+            }
+        return roots.size() < limit;
+    });
+    return roots;
+}
+
+bool has_shared_data(memory::AddressSpace& memory, const Machine& machine) {
+    // NtProductType and NtMajorVersion: ntddk.h, the same offsets in all versions.
+    const VirtAddr page = machine.pointer_size == 8 ? VirtAddr(0xfffff78000000000) : machine.canonical(0xffdf0000);
+    const auto product = memory::read_unsigned(memory, page + 0x264, 4);
+    const auto major = memory::read_unsigned(memory, page + 0x26c, 4);
+    return product && major && *product >= 1 && *product <= 3 && *major >= 5 && *major <= 10;
+}
+
+} // namespace poolkd::nt

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "base/machine.h"
+#include "base/work.h"
+#include "memory/memory.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace poolkd::nt {
+
+/// What may be the root of an address space's page tables.
+struct PageRoot {
+    const Machine* machine = nullptr;
+    std::uint64_t cr3 = 0;
+    std::uint64_t cr4 = 0; ///< the bit of PAE where it is that
+};
+
+/// Pages of physical memory below `end` that look like the root of NT's page tables: they name themselves among their
+/// own entries (the self map), in the place where NT does that. At most `limit`, in the order of their addresses.
+/// Stale pages and data can look so, too: try them. All of NT's roots serve for system addresses.
+[[nodiscard]] std::vector<PageRoot> find_page_roots(memory::PhysicalMemory& physical, PhysAddr end, std::size_t limit,
+                                                    Work& work);
+
+/// True when the address space has KUSER_SHARED_DATA in its place, with a version in it that NT has had.
+[[nodiscard]] bool has_shared_data(memory::AddressSpace& memory, const Machine& machine);
+
+} // namespace poolkd::nt
