@@ -62,13 +62,11 @@ std::vector<PageRoot> find_page_roots(memory::PhysicalMemory& physical, PhysAddr
     std::vector<PageRoot> roots;
     std::vector<std::array<std::uint64_t, 4>> directories;
     for_each_page(physical, end, work, [&](PhysAddr at, const Words& words) {
-        if (is_x64_root(words, at.value)) {
-            roots.push_back({&x64_machine(), at.value, pae_bit});
-        } else if (auto four = pae_directories(words, at.value); four && directories.size() < limit) {
+        // A directory of 32 bits with nothing behind its own entry looks like one of x64, too.
+        if (is_x86_root(std::as_bytes(std::span(words)), at.value)) roots.push_back({&x86_machine(), at.value, 0});
+        if (is_x64_root(words, at.value)) roots.push_back({&x64_machine(), at.value, pae_bit});
+        if (auto four = pae_directories(words, at.value); four && directories.size() < limit)
             directories.push_back(*four);
-        } else if (is_x86_root(std::as_bytes(std::span(words)), at.value)) {
-            roots.push_back({&x86_machine(), at.value, 0});
-        }
         return roots.size() < limit;
     });
     if (directories.empty()) return roots;

@@ -1,0 +1,182 @@
+#include "nt/find_kernel.h"
+#include "nt/kernel_image.h"
+#include "nt/page_roots.h"
+#include "support/fake_target.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <random>
+
+namespace poolkd::nt {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::size_t memory_bytes = 64 * 4096;
+
+/// The memory of a machine with a kernel of four pages: header, nothing (not mapped), code, data with KDBG.
+struct SmallMachine {
+    ByteVector bytes = ByteVector(memory_bytes);
+
+    template <class T>
+    void put(std::size_t at, T value) {
+        store(MutableBytes(bytes), at, value);
+    }
+    void kernel_image(std::size_t header, bool is_64, std::string_view pdb) {
+        put(header, std::uint16_t{0x5a4d});
+        put(header + 0x3c, std::uint32_t{0x80});
+        put(header + 0x80, std::uint32_t{0x4550});
+        put(header + 0x84, std::uint16_t{is_64 ? std::uint16_t{0x8664} : std::uint16_t{0x14c}});
+        const std::size_t optional_bytes = is_64 ? 0xf0 : 0xe0, optional = header + 0x98;
+        put(header + 0x94, static_cast<std::uint16_t>(optional_bytes));
+        put(optional, std::uint16_t{is_64 ? std::uint16_t{0x20b} : std::uint16_t{0x10b}});
+        put(optional + 32, std::uint32_t{0x1000});
+        put(optional + 56, std::uint32_t{0x4000}); // SizeOfImage
+        put(optional + 60, std::uint32_t{0x1000});
+        const std::size_t directories = optional + (is_64 ? 112 : 96);
+        put(directories - 4, std::uint32_t{16});
+        put(directories + 6 * 8, std::uint32_t{0x400}); // debug directory
+        put(directories + 6 * 8 + 4, std::uint32_t{28});
+        put(header + 0x400 + 12, std::uint32_t{2}); // CodeView
+        put(header + 0x400 + 16, std::uint32_t{24 + static_cast<std::uint32_t>(pdb.size()) + 1});
+        put(header + 0x400 + 20, std::uint32_t{0x500});
+        put(header + 0x500, std::uint32_t{0x53445352});
+        for (std::size_t i = 0; i < pdb.size(); ++i)
+            put(header + 0x518 + i, pdb[i]);
+    }
+};
+
+constexpr std::uint64_t base_64 = 0xfffff80000400000;
+
+SmallMachine x64_small(std::string_view pdb = "ntkrnlmp.pdb") {
+    SmallMachine machine;
+    // Root at 5000, the self map at an entry that no table of known places has.
+    machine.put(0x5000 + 8 * 0x13d, std::uint64_t{0x5063});
+    machine.put(0x5000 + 8 * 0x1f0, std::uint64_t{0x6063});
+    machine.put(0x5000 + 8 * 0x1ef, std::uint64_t{0xb063});
+    machine.put(0x6000, std::uint64_t{0x7063});         // fffff800`00000000
+    machine.put(0x7000 + 8 * 2, std::uint64_t{0x8063}); // ..400000
+    machine.put(0x8000, std::uint64_t{0x10063});
+    machine.put(0x8010, std::uint64_t{0x11063});
+    machine.put(0x8018, std::uint64_t{0x12063});
+    // KUSER_SHARED_DATA at fffff780`00000000: entry 1ef, 0, 0, 0.
+    machine.put(0xb000, std::uint64_t{0xc063});
+    machine.put(0xc000, std::uint64_t{0xd063});
+    machine.put(0xd000, std::uint64_t{0xe063});
+    machine.put(0xe264, std::uint32_t{1});
+    machine.put(0xe26c, std::uint32_t{10});
+    machine.kernel_image(0x10000, true, pdb);
+    machine.put(0x11000 + 0x20, std::uint64_t{0x4742444b00000000}); // the tag alone
+    machine.put(0x12000 + 0x110, std::uint32_t{0x4742444b});        // KDBG at data + 100
+    machine.put(0x12000 + 0x114, std::uint32_t{0x340});
+    machine.put(0x12000 + 0x118, base_64);
+    machine.put(0x12000 + 0x148, base_64 + 0x3f00);
+    return machine;
+}
+
+Result<std::unique_ptr<target::DumpTarget>> open_raw(const SmallMachine& machine) {
+    POOLKD_TRY(auto image, dumps::open_image(dumps::ImageFile::from_bytes(machine.bytes, "memory.raw")));
+    return target::DumpTarget::from_image(std::move(image));
+}
+
+TEST(FindKernel, InRawMemoryByTheSelfMap) {
+    auto target = *open_raw(x64_small());
+    Work work;
+    auto place = find_kernel(*target, work);
+    ASSERT_TRUE(place) << place.error().message;
+    EXPECT_EQ(place->base, VirtAddr(base_64));
+    EXPECT_EQ(place->debugger_data, VirtAddr(base_64 + 0x3100));
+    EXPECT_EQ(place->loaded_module_list, VirtAddr(base_64 + 0x3f00));
+    EXPECT_EQ(place->found_by, "page tables at 0x5000, a search of the mapped pages");
+    EXPECT_EQ(target->identity().machine, &x64_machine());
+    EXPECT_EQ(target->identity().kernel_base, VirtAddr(base_64));
+    EXPECT_EQ(target->identity().debugger_data, VirtAddr(base_64 + 0x3100));
+}
+
+// Page 4000 names itself but is no root: without the page of system data it is passed over.
+TEST(FindKernel, PassesOverDecoys) {
+    SmallMachine machine = x64_small();
+    machine.put(0x4000 + 8 * 0x13d, std::uint64_t{0x4063});
+    for (std::size_t i = 0x100; i < 0x104; ++i)
+        machine.put(0x4000 + 8 * i, std::uint64_t{0x6063});
+    auto target = *open_raw(machine);
+    Work work;
+    EXPECT_EQ(find_page_roots(target->physical(), PhysAddr(memory_bytes), 10, work).size(), 2u);
+    auto place = find_kernel(*target, work);
+    ASSERT_TRUE(place);
+    EXPECT_EQ(target->page_tables().cr3, 0x5000u);
+}
+
+TEST(FindKernel, SaysWhatWasTried) {
+    Work work;
+    auto other = *open_raw(x64_small("hal.pdb"));
+    EXPECT_THAT(find_kernel(*other, work).error().message,
+                HasSubstr("No NT kernel was found in memory.raw. Tried: 1 pages that look like"));
+    auto empty = *open_raw(SmallMachine());
+    EXPECT_THAT(find_kernel(*empty, work).error().message, HasSubstr("Tried: 0 pages"));
+}
+
+TEST(FindKernel, Of32BitsWithAndWithoutPae) {
+    for (const bool pae : {false, true}) {
+        SmallMachine machine;
+        constexpr std::uint32_t base = 0x80400000;
+        machine.kernel_image(0x10000, false, "ntkrnlpa.pdb");
+        machine.put(0xe264, std::uint32_t{1});
+        machine.put(0xe26c, std::uint32_t{5});
+        machine.put(0x12110, std::uint32_t{0x4742444b});
+        machine.put(0x12114, std::uint32_t{0x318});
+        machine.put(0x12118, std::uint64_t{base}); // zero-extended, as 32-bit kernels may have it
+        machine.put(0x12148, std::uint64_t{base + 0x3f00});
+        if (pae) {
+            for (std::size_t i = 0; i < 4; ++i) { // directories at 4000 to 7000, their table at 3040
+                machine.put(0x3040 + 8 * i, 0x4001 + i * 0x1000);
+                machine.put(0x7000 + 8 * i, 0x4063 + i * 0x1000);
+            }
+            machine.put(0x6000 + 8 * 2, std::uint64_t{0x8063});     // 80400000
+            machine.put(0x7000 + 8 * 0x1fe, std::uint64_t{0x9063}); // ffc00000
+            machine.put(0x9000 + 8 * 0x1f0, std::uint64_t{0xe063}); // ffdf0000
+            for (std::size_t i : {0u, 2u, 3u})
+                machine.put(0x8000 + 8 * i, i ? 0x10063 + (i - 1) * 0x1000 : std::uint64_t{0x10063});
+        } else {
+            machine.put(0x5000 + 4 * 0x300, std::uint32_t{0x5063});
+            machine.put(0x5000 + 4 * 0x201, std::uint32_t{0x8063});
+            machine.put(0x5000 + 4 * 0x3ff, std::uint32_t{0x9063});
+            machine.put(0x9000 + 4 * 0x1f0, std::uint32_t{0xe063});
+            for (std::uint32_t i : {0u, 2u, 3u})
+                machine.put(0x8000 + 4 * i, i ? 0x10063 + (i - 1) * 0x1000 : 0x10063u);
+        }
+        auto target = *open_raw(machine);
+        Work work;
+        auto place = find_kernel(*target, work);
+        ASSERT_TRUE(place) << place.error().message << " pae " << pae;
+        EXPECT_EQ(place->base, VirtAddr(0xffffffff80400000));
+        EXPECT_EQ(place->loaded_module_list, VirtAddr(0xffffffff80403f00));
+        EXPECT_EQ(target->page_tables_mode().name, pae ? "x86 with PAE" : "x86");
+    }
+}
+
+TEST(FindKernel, BelowAHintOverPagesThatCannotBeRead) {
+    auto target = *open_raw(x64_small());
+    target->use_page_tables({&x64_machine(), 0x5000, 0});
+    EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(base_64 + 0x2345), x64_machine()), VirtAddr(base_64));
+    EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(base_64 - 1), x64_machine()), std::nullopt);
+    EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(0x1000), x64_machine()), std::nullopt);
+}
+
+// Whatever memory holds, the search ends and tells no lies.
+TEST(FindKernel, SurvivesRandomMemory) {
+    std::mt19937_64 random(3);
+    for (int round = 0; round < 20; ++round) {
+        SmallMachine machine = x64_small();
+        for (int i = 0; i < 200; ++i)
+            machine.put(random() % (memory_bytes - 8), random());
+        auto target = *open_raw(machine);
+        Work work;
+        if (auto place = find_kernel(*target, work))
+            EXPECT_TRUE(is_kernel_image(target->memory(), place->base, *target->identity().machine));
+    }
+}
+
+} // namespace
+} // namespace poolkd::nt
