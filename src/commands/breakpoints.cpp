@@ -27,15 +27,22 @@ std::optional<std::uint32_t> touching_id(Arguments& arguments) {
     return std::nullopt;
 }
 
+/// The value of an option: one word, since what follows may begin with a slash; in parentheses any expression.
+Result<VirtAddr> option_address(Session& session, Arguments& arguments) {
+    if (arguments.peek() == '(') return session.address(arguments);
+    POOLKD_TRY(const std::uint64_t value, session.evaluate_text(arguments.word()));
+    return session.kernel().machine().canonical(value);
+}
+
 /// `/1`, `/p`, `/t` and `/w`, in any order.
 Result<void> take_breakpoint_options(Session& session, Arguments& arguments, Breakpoint& breakpoint) {
     while (arguments.peek() == '/') {
         if (arguments.take_option("1")) {
             breakpoint.one_shot = true;
         } else if (arguments.take_option("p")) {
-            POOLKD_TRY(breakpoint.process, session.address(arguments));
+            POOLKD_TRY(breakpoint.process, option_address(session, arguments));
         } else if (arguments.take_option("t")) {
-            POOLKD_TRY(breakpoint.thread, session.address(arguments));
+            POOLKD_TRY(breakpoint.thread, option_address(session, arguments));
         } else if (arguments.take_option("w")) {
             auto condition = arguments.quoted();
             if (!condition || trim(*condition).empty())

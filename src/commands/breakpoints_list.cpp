@@ -15,7 +15,7 @@ namespace {
 
 std::string breakpoint_row(Session& session, const Breakpoint& b) {
     const std::string address =
-        b.address ? session.address_text(*b.address) : std::string(session.pointer_size() == 8 ? 17 : 8, ' ');
+        b.address ? session.address_text(*b.address) : std::string(session.pointer_size() == 8 ? 16 : 7, ' ');
     const std::string watch = b.watch ? fmt::format("{} {}", control::letter_of(b.watch->kind), b.watch->size) : "";
     const std::string symbol = b.address ? session.symbol_text(*b.address) : fmt::format("({})", b.expression);
     std::string text = fmt::format("{:>2} {}{} {} {:<3} {:04x} ({:04x}) {}", b.id, b.enabled ? 'e' : 'd',

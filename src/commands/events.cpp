@@ -65,7 +65,9 @@ Result<EventFilter*> take_event(Session& session, Arguments& arguments, std::opt
     EventFilter* filter = filters.find(name);
     if (!filter) {
         auto code = session.evaluate_text(name);
-        if (!code || *code > UINT32_MAX || *code == 0)
+        // As a number of a command line, c0000005 is negative.
+        const bool is_code = code && (*code <= UINT32_MAX || *code >= ~std::uint64_t{INT32_MAX});
+        if (!is_code || *code == 0)
             return fail(ErrorKind::not_found, "'{}' is no event that a kernel reports; sx lists them", name);
         filter = &filters.row_of(static_cast<std::uint32_t>(*code));
     }

@@ -75,7 +75,21 @@ TEST_F(ExecutionCommands, CommandsOfABreakpointRunAndMayLetItGoOn) {
 TEST_F(ExecutionCommands, ANameThatIsNotKnownYetIsKept) {
     EXPECT_EQ(run("bp late!DriverEntry"),
               "Bp expression 'late!DriverEntry' could not be resolved, adding deferred bp\n");
-    EXPECT_EQ(run("bl"), " 0 eu                       0001 (0001) (late!DriverEntry)\n");
+    EXPECT_EQ(run("bl"), " 0 eu                      0001 (0001) (late!DriverEntry)\n");
+}
+
+TEST_F(ExecutionCommands, ABreakpointOfAProcessAndAThread) {
+    EXPECT_EQ(run("bp /1 /p ffffe000`00020010 /t (ffffe000`0012ae00 + 10) nt!Worker; bl"),
+              " 0 e fffff804`00000500     0001 (0001) nt!Worker\n"
+              "     Match thread data ffffe000`0012ae10\n"
+              "     Match process data ffffe000`00020010\n");
+}
+
+TEST_F(ExecutionCommands, ExceptionsAreKnownByNameAndCode) {
+    EXPECT_EQ(run("sxi c0000420; sxe 4000001f; sxe 0"), "'0' is no event that a kernel reports; sx lists them\n");
+    const std::string list = run("sx");
+    EXPECT_NE(list.find("asrt - Assertion failure - ignore - not handled\n"), std::string::npos) << list;
+    EXPECT_NE(list.find("4000001f"), std::string::npos) << list;
 }
 
 TEST_F(ExecutionCommands, WhatNeedsAStandingTargetSaysSo) {
