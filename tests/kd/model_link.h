@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <thread>
+#include <utility>
 
 namespace poolkd::kd::test {
 
@@ -22,7 +23,11 @@ class ModelLink final : public ByteLink {
     Result<void> send(Bytes bytes) override {
         if (!open_) return fail(ErrorKind::link, "closed");
         ++writes;
-        model_.receive(bytes, std::chrono::steady_clock::now());
+        if (slow) {
+            under_way_.insert(under_way_.end(), bytes.begin(), bytes.end());
+        } else {
+            model_.receive(bytes, std::chrono::steady_clock::now());
+        }
         return {};
     }
     Result<void> receive(ByteVector& out, std::chrono::milliseconds limit) override {
@@ -30,6 +35,7 @@ class ModelLink final : public ByteLink {
         const auto end = std::chrono::steady_clock::now() + limit;
         while (true) {
             if (meanwhile) meanwhile();
+            model_.receive(std::exchange(under_way_, {}), std::chrono::steady_clock::now());
             model_.tick(std::chrono::steady_clock::now());
             const ByteVector bytes = model_.take_output();
             out.insert(out.end(), bytes.begin(), bytes.end());
@@ -37,9 +43,13 @@ class ModelLink final : public ByteLink {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     }
-    void close() override { open_ = false; }
+    void close() override {
+        open_ = false;
+        under_way_.clear();
+    }
 
     std::function<void()> meanwhile; ///< called while the host waits
+    bool slow = false;               ///< bytes arrive while the host waits, and are lost when it closes
     bool refuse_to_open = false;
     unsigned opened = 0;
     unsigned writes = 0;
@@ -47,6 +57,7 @@ class ModelLink final : public ByteLink {
   private:
     TargetModel& model_;
     bool open_ = false;
+    ByteVector under_way_;
 };
 
 } // namespace poolkd::kd::test

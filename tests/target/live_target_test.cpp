@@ -312,6 +312,15 @@ TEST_F(LiveTargetTest, ReconnectsWhenTheCarrierCloses) {
     EXPECT_TRUE(target->registers(0));
 }
 
+TEST_F(LiveTargetTest, TheLastContinueArrivesBeforeTheCarrierIsClosed) {
+    boot_stopped();
+    connect();
+    link->slow = true;
+    ASSERT_TRUE(target->resume(Resume{}));
+    target.reset();
+    EXPECT_THAT(model.served, ElementsAre(Api::continue2));
+}
+
 TEST_F(LiveTargetTest, WithoutReconnectAClosedCarrierIsAnError) {
     boot_stopped();
     connect();
