@@ -1,6 +1,7 @@
 #include "app/connection.h"
 
 #include "app/environment.h"
+#include "app/image_session.h"
 #include "app/lab_command.h"
 #include "code/stack.h"
 #include "commands/general.h"
@@ -180,6 +181,10 @@ std::string connection_text(const Options& options) {
 
 Result<Connection> connect(Session& session, const Options& options) {
     Connection connection;
+    if (options.image) {
+        POOLKD_CHECK(open_image_session(session, options));
+        return connection;
+    }
     POOLKD_TRY(FoundTarget found, find_target(session, options, connection));
     if (found.text.empty())
         return fail(ErrorKind::usage,
@@ -219,7 +224,7 @@ Result<Connection> connect(Session& session, const Options& options) {
 void disconnect(Session& session, Connection& connection) {
     if (session.has_target()) {
         session.work().clear_stop();
-        if (connection.lab) {
+        if (connection.lab || !session.target().run_control()) {
             session.attach(nullptr);
         } else {
             leave(session, connection);

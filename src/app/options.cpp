@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace poolkd::app {
 
@@ -21,6 +22,7 @@ void ignore(Options&, std::string_view) {}
 
 constexpr Option kd_options[] = {
     {"c", Takes::value, [](Options& o, std::string_view v) { o.commands = v; }},
+    {"z", Takes::value, [](Options& o, std::string_view v) { o.image = v; }},
     {"cf", Takes::value, [](Options& o, std::string_view v) { o.script = v; }},
     {"y", Takes::value, [](Options& o, std::string_view v) { o.symbol_path = v; }},
     {"i", Takes::value, ignore},
@@ -66,7 +68,6 @@ struct Refusal {
 };
 
 constexpr Refusal refusals[] = {
-    {"z", "crash dumps cannot be opened yet; -k connects to a live kernel"},
     {"zp", "page files cannot be opened"},
     {"kl", "the kernel of this machine is not an NT kernel"},
     {"kx", "EXDI connections are not supported"},
@@ -97,6 +98,11 @@ bool is_switch_group(std::string_view name) {
                const Option* option = find_option(std::string_view(&c, 1));
                return option && option->takes == Takes::nothing && c != '?' && c != 'h';
            });
+}
+
+bool is_file(std::string_view word) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(word, error);
 }
 
 std::unexpected<Error> refuse(std::string_view word, std::string_view why) {
@@ -143,6 +149,11 @@ Result<Options> parse_options(std::span<const std::string> arguments, Options op
             POOLKD_CHECK(read_long_option(options, word));
             continue;
         }
+        // A file alone is an image; its path may begin with the slash that options may begin with.
+        if (!word.starts_with('-') && is_file(word)) {
+            options.image = word;
+            continue;
+        }
         if (word.size() < 2 || (word.front() != '-' && word.front() != '/'))
             return fail(ErrorKind::usage, "'{}' is no option (poolkd -? lists them)", word);
         std::string_view name = word.substr(1);
@@ -170,6 +181,7 @@ Result<Options> parse_options(std::span<const std::string> arguments, Options op
             find_option(std::string_view(&c, 1))->set(options, {});
     }
     if (options.connection && options.lab) return fail(ErrorKind::usage, "-k and --lab exclude each other");
+    if (options.image && (options.connection || options.lab)) return fail(ErrorKind::usage, "-z excludes -k and --lab");
     return options;
 }
 
@@ -177,6 +189,7 @@ std::string usage_text() {
     return R"(poolkd: a kernel debugger for Windows NT targets that finds pool leaks
 
   poolkd -k <connection> [options]   connect to a kernel
+  poolkd -z <file> [options]         open a crash dump or another image of a machine's memory; also poolkd <file>
   poolkd --lab[=<scenario>] [options] start a practice machine, connect to it, end it with the session
   poolkd poolmon -k <connection>     PoolMon's live table, with a verdict on each tag (poolkd poolmon /?)
   poolkd record <file> -k <connection> snapshots over hours into a series for verdict and trend

@@ -23,6 +23,7 @@ enum ExitCode : int {
 struct Options {
     enum class Action { debug, version, help } action = Action::debug;
     std::optional<std::string> connection; ///< of -k; empty: from the environment
+    std::optional<std::string> image;      ///< of -z, or a file named alone: a crash dump or another memory image
     std::optional<std::string> lab;        ///< scenario of --lab; empty: the usual one
     LabOptions lab_options;                ///< the rest of what `--lab…` words say
     std::optional<std::string> commands;   ///< -c

@@ -73,7 +73,7 @@ Result<RegisterFile> DumpTarget::registers(std::uint32_t processor) {
     if (facts.machine && processor < facts.processors.size())
         return RegisterFile(*facts.machine, facts.processors[processor].context);
     // A crash dump's header has one CONTEXT, of the processor that crashed. It does not say which that was.
-    if (facts.machine && facts.processors.empty() && !facts.context.empty() && identity_.processors == 1)
+    if (facts.machine && facts.processors.empty() && !facts.context.empty() && processor == 0)
         return RegisterFile(*facts.machine, facts.context);
     return fail(ErrorKind::unsupported, "The image does not state the registers of processor {}", processor);
 }

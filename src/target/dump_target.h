@@ -44,7 +44,8 @@ class DumpTarget final : public Target {
     memory::AddressSpace& memory() override;
     memory::PhysicalMemory& physical() override;
 
-    /// As the container states them. Kind `unsupported` where it does not: nt::Kernel knows NT's own records of them.
+    /// As the container states them; the one of a crash dump's header, which is that of the processor that crashed, as
+    /// processor 0's. Kind `unsupported` where it does not: nt::Kernel knows NT's own records of them.
     Result<RegisterFile> registers(std::uint32_t processor) override;
     Result<ByteVector> special_registers(std::uint32_t processor) override;
     Result<VirtAddr> processor_block(std::uint32_t processor) override;

@@ -75,10 +75,19 @@ TEST(Options, PrintAndExit) {
 }
 
 TEST(Options, WhatIsNotSupportedSaysSo) {
-    EXPECT_NE(refused({"-z", "memory.dmp"}, ErrorKind::unsupported).find("-z: crash dumps"), std::string::npos);
+    EXPECT_NE(refused({"-zp", "pagefile.sys"}, ErrorKind::unsupported).find("-zp: page files"), std::string::npos);
     EXPECT_NE(refused({"-server", "npipe:x"}, ErrorKind::unsupported).find("servers"), std::string::npos);
     EXPECT_NE(refused({"-ee", "c++"}, ErrorKind::unsupported).find("masm"), std::string::npos);
     EXPECT_EQ(parsed({"-ee", "masm"}).action, Options::Action::debug);
+}
+
+TEST(Options, AnImageOfMemory) {
+    EXPECT_EQ(parsed({"-z", "memory.dmp"}).image, "memory.dmp");
+    // A file alone is one, also when its path begins as an option may.
+    EXPECT_EQ(parsed({"/proc/self/status", "-c", "q"}).image, "/proc/self/status");
+    EXPECT_NE(refused({"/no/such/file"}).find("Unknown option"), std::string::npos);
+    EXPECT_NE(refused({"-z", "memory.dmp", "-k", "unix:x"}).find("-z excludes"), std::string::npos);
+    EXPECT_NE(refused({"-z", "memory.dmp", "--lab"}).find("-z excludes"), std::string::npos);
 }
 
 TEST(Options, Mistakes) {

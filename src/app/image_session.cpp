@@ -1,0 +1,55 @@
+#include "app/image_session.h"
+
+#include "commands/general.h"
+#include "nt/find_kernel.h"
+
+namespace poolkd::app {
+
+namespace {
+
+/// What the container says, in the words of kd's banner where it has them.
+std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& kernel) {
+    const dumps::MemoryImage& image = target.image();
+    std::string text = fmt::format("\nLoading Dump File [{}]\n{}\n", image.file->path(), image.facts.container);
+    if (!image.facts.comment.empty()) text += fmt::format("Comment: '{}'\n", image.facts.comment);
+    for (const std::string& remark : image.facts.remarks)
+        text += remark + "\n";
+    if (!image.coverage.complete()) text += image.coverage.sentence() + "\n";
+    if (image.changing) text += "The memory is shared with a machine that may be running: nothing of it is kept.\n";
+    if (!image.facts.context.empty() && image.facts.processors.empty() && target.identity().processors > 1)
+        text += fmt::format("The header has the registers of one of {} processors; they are shown as processor 0's.\n",
+                            target.identity().processors);
+    text += fmt::format("The kernel was found by {}.\n", kernel.found_by);
+    if (image.facts.bug_check && image.facts.bug_check->code != 0) {
+        const auto& [code, p] = *image.facts.bug_check;
+        text += fmt::format("BugCheck {:X}, {{{:x}, {:x}, {:x}, {:x}}}\n", code, p[0], p[1], p[2], p[3]);
+    }
+    return text;
+}
+
+} // namespace
+
+Result<void> open_image_session(debugger::Session& session, const Options& options) {
+    // In JSON mode only answers go to the output.
+    auto tell = [&](const std::string& text) {
+        if (session.json()) {
+            fmt::print(stderr, "{}", text);
+        } else {
+            session.write(text);
+        }
+    };
+    POOLKD_TRY(auto target, target::DumpTarget::open(*options.image));
+    POOLKD_TRY(const nt::KernelPlace place, nt::find_kernel(*target, session.work()));
+    if (!options.quiet) tell(image_text(*target, place));
+    session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
+                                                        control::Journal::default_directory()));
+    if (!options.quiet) tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
+    const auto modules = session.kernel().reload();
+    if (!modules.coverage.complete())
+        tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
+    if (!options.quiet) tell(commands::target_text(session));
+    session.note_stop();
+    return {};
+}
+
+} // namespace poolkd::app
