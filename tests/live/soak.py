@@ -177,9 +177,14 @@ class Machine:
         raise Failed(f"writes cannot be undone: {answer}")
 
     def find_modules(self):
+        """Where the images lie, once all are loaded: until then the target waits for its debugger at each."""
         self.stand_still()
-        self.debugger.ask("n 16;ad *;.reload")
-        modules = [(m["name"], int(m["base"], 16), m["image"]) for m in self.json_answer("lm --json")["modules"]]
+        self.debugger.ask("bc *;n 16;ad *;ed nt!PoolHitTag 0")
+        for _ in range(30):
+            self.debugger.ask("g /for 0.3;.reload")
+            modules = [(m["name"], int(m["base"], 16), m["image"]) for m in self.json_answer("lm --json")["modules"]]
+            if len(modules) == len(list(pathlib.Path(self.machine["images"]).glob("*.sys"))):  # the kernel, and all but late.sys
+                break
         symbols = self.json_answer("x nt!PoolHitTag --json")["symbols"]
         self.modules = modules, int(symbols[0]["address"], 16)
 

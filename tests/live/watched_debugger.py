@@ -10,7 +10,8 @@ import subprocess
 import time
 
 POOLKD = os.environ["POOLKD"]
-MARK = b"<end of answer>\n"
+MARK = b"<end of answer>"
+MARKED = re.compile(rb'(?:\{"command":"\.echo","text":")?' + MARK + rb'(?:"\})?\n')
 AFTER_CTRL_C = 60  # seconds: a break-in has 5, a request on a dead line 12, and a slow machine takes its time
 FAULTS = re.compile(r"terminate called|\w+Sanitizer|runtime error:|Assertion .* failed|std::\w+|internal error|Fatal System Error|"
                     r"Fatal error in the target", re.IGNORECASE)
@@ -36,14 +37,14 @@ class WatchedDebugger:
 
     def send(self, line):
         # The empty line ends the input that commands like `a` ask for; elsewhere it is skipped.
-        self.log.write(f"> {line}\n")
-        self._write(line.encode(errors="surrogateescape") + b"\n\n.echo " + MARK)
+        self.log.write(f"{time.strftime('%H:%M:%S')}> {line}\n")
+        self._write(line.encode(errors="surrogateescape") + b"\n\n.echo " + MARK + b"\n")
 
     def answer(self, patience):
         """Reads up to the mark; Ctrl-C when `patience` seconds are over, and again every five seconds."""
         begin = time.monotonic()
         next_interrupt, limit = begin + patience, begin + patience + AFTER_CTRL_C
-        while MARK not in self.text:
+        while not (mark := MARKED.search(self.text)):
             now = time.monotonic()
             if now > limit:
                 raise Failed(f"no answer {AFTER_CTRL_C} s after Ctrl-C; so far:\n{self.text[-2000:].decode(errors='replace')}")
@@ -56,7 +57,7 @@ class WatchedDebugger:
             if not data:
                 raise Failed(self._ended())
             self.text += data
-        answer, _, self.text = self.text.partition(MARK)
+        answer, self.text = self.text[:mark.start()], self.text[mark.end():]
         return self._examined(answer.decode(errors="replace"))
 
     def heap_mb(self):
