@@ -19,6 +19,9 @@ import tempfile
 def normalise(text):
     text = re.sub(r"/\S*/lab/x\d\d/era\d+/seed\d+", "<images>", text)
     text = re.sub(r"(?m)^( *\d+) \d\d:\d\d:\d\d ", r"\1 <time> ", text)
+    date = r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \d{4}"
+    text = re.sub(r'((?:session|debugger|\)) time: |debugger_time":")' + date, r"\1<time>", text)
+    text = re.sub(r"System Uptime: \d+ days [\d:.]+", "System Uptime: <time>", text)
     text = re.sub(r"(?m)^((?:Opened|Closing open) log file).*\n", "", text)
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
