@@ -3,11 +3,11 @@
 Each line is a machine of its own. poolkd attaches, tells the target and its modules, finds the leaking tag by the
 counters and block by block, stops in the driver that leaks, and puts everything back. The truth comes from elsewhere:
 the drivers' own counters, the image files, and QEMU's view of the machine's memory, read by scripts that share nothing
-with poolkd. The fast pipe has the leak page's full pool, the serial line a young leak.
+with poolkd. Seed 0 on the fast pipe has the leak page's full pool; the others have a young leak, which is quick on a
+serial line as well.
 """
 
 import concurrent.futures
-import json
 import os
 import pathlib
 import re
@@ -15,7 +15,7 @@ import sys
 import time
 import unittest
 
-from lab import Debugger, GdbStub, LiveTest, POOLKD
+from lab import POOLKD, LiveTest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import count_blocks  # noqa: E402
@@ -41,15 +41,16 @@ class Cell(LiveTest):
     def __init__(self, arch, era, seed, pipe, kaslr, kdbg):
         super().__init__()
         self.row = {"era": era, "machine": arch, "seed": seed, "pipe": pipe, "KASLR": "on" if kaslr else "off", "PAE": "", "KDBG": kdbg,
-                    "row": "", "big": "", **dict.fromkeys(STEPS, ""), "requests": "", "s": ""}
-        self.scenario, self.truth = ("page", PAGE) if pipe == "virtio" else ("leak", YOUNG_LEAK)
+                    "row": "", "big": "", "blocks": "", **dict.fromkeys(STEPS, ""), "requests": "", "s": ""}
+        self.scenario, self.truth = ("page", PAGE) if pipe == "virtio" and seed == 0 else ("leak", YOUNG_LEAK)
+        self.boot = f"kdbg={kdbg}" + (" tracker=128" if self.scenario == "leak" else "")
         self.images = IMAGES / arch / f"era{era}" / f"seed{seed}"
 
     def runTest(self):
         begun = time.monotonic()
         row = self.row
         options = ["--arch", row["machine"], "--era", str(row["era"]), "--seed", str(row["seed"]), "--pipe", row["pipe"],
-                   "--boot", f"kdbg={row['KDBG']}", *(["--kaslr"] if row["KASLR"] == "on" else [])]
+                   "--boot", self.boot, *(["--kaslr"] if row["KASLR"] == "on" else [])]
         self.machine = self.start_lab(self.scenario, *options)
         self.debugger = self.debug()
         self.look_at_memory()
@@ -98,11 +99,12 @@ class Cell(LiveTest):
         return int.from_bytes(self.memory.read(self.base + self.pdb.rva(name) + offset, 4), "little")
 
     def modules(self):
+        self.debugger.type("ld *")
         modules = self.debugger.json("lm")["modules"]
         files = {path.stem for path in self.images.glob("*.sys")} - {"late"} if self.scenario == "page" else {"leaky"}
         self.assertEqual({module["name"] for module in modules}, files | {"nt"})
         for module in modules:
-            self.assertIn("pdb symbols", module["symbols"] if module["name"] in ("nt", "leaky") else "pdb symbols", module)
+            self.assertIn("pdb symbols", module["symbols"], module)
             header = self.memory.read(int(module["base"], 16) & (1 << 8 * self.memory.paging.pointer) - 1, 0x400)
             at = int.from_bytes(header[0x3C:0x40], "little")
             self.assertEqual((header[:2], int.from_bytes(header[at + 0x50:at + 0x54], "little")), (b"MZ", module["size"]))
@@ -122,7 +124,8 @@ class Cell(LiveTest):
     def poolfind(self):
         found = self.debugger.json("!poolfind Abc 1 -total")
         self.assertTrue(found["coverage"]["complete"])
-        self.assertEqual((found["tags"][0]["blocks"], found["tags"][0]["bytes"]), self.truth[TAG])
+        self.row["blocks"] = found["tags"][0]["blocks"]
+        self.assertEqual((self.row["blocks"], found["tags"][0]["bytes"]), self.truth[TAG])
         blocks, _ = count_blocks.live_blocks(self.memory, self.pdb, self.base)
         sizes = blocks[int.from_bytes(TAG.encode(), "little"), "Paged"]
         self.assertEqual((len(sizes), sum(sizes)), self.truth[TAG])
@@ -139,7 +142,6 @@ class Cell(LiveTest):
     def undo(self):
         self.assertIn("PoolHitTag", self.debugger.type(".writes"))
         self.row["requests"] = self.debugger.json(".link")["requests"]
-        self.assertEqual(self.debugger.type(".writes").count("\n"), 1)
         self.debugger.type(".undo")
         self.assertEqual(self.variable("PoolHitTag"), 0)
         self.assertEqual(self.debugger.quit("qd")[0], 0)
