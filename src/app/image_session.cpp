@@ -2,13 +2,14 @@
 
 #include "commands/general.h"
 #include "nt/find_kernel.h"
+#include "nt/image_processors.h"
 
 namespace poolkd::app {
 
 namespace {
 
 /// What the container says, in the words of kd's banner where it has them.
-std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& kernel) {
+std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& kernel, std::size_t records) {
     const dumps::MemoryImage& image = target.image();
     std::string text = fmt::format("\nLoading Dump File [{}]\n{}\n", image.file->path(), image.facts.container);
     if (!image.facts.comment.empty()) text += fmt::format("Comment: '{}'\n", image.facts.comment);
@@ -20,6 +21,9 @@ std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& 
         text += fmt::format("The header has the registers of one of {} processors; they are shown as processor 0's.\n",
                             target.identity().processors);
     text += fmt::format("The kernel was found by {}.\n", kernel.found_by);
+    if (records != 0)
+        text += fmt::format("Registers of {} of {} processors are from the kernel's own records.\n", records,
+                            target.identity().processors);
     if (image.facts.bug_check && image.facts.bug_check->code != 0) {
         const auto& [code, p] = *image.facts.bug_check;
         text += fmt::format("BugCheck {:X}, {{{:x}, {:x}, {:x}, {:x}}}\n", code, p[0], p[1], p[2], p[3]);
@@ -40,7 +44,8 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
     };
     POOLKD_TRY(auto target, target::DumpTarget::open(*options.image));
     POOLKD_TRY(const nt::KernelPlace place, nt::find_kernel(*target, session.work()));
-    if (!options.quiet) tell(image_text(*target, place));
+    const std::size_t records = nt::adopt_processors(*target, place);
+    if (!options.quiet) tell(image_text(*target, place, records));
     session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
     if (!options.quiet) tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));

@@ -67,6 +67,11 @@ Result<Kdbg> Kdbg::decode(memory::AddressSpace& memory, VirtAddr address, const 
     return block;
 }
 
+std::optional<std::uint16_t> Kdbg::offset(Offset field) const {
+    const auto offset = load_or<std::uint16_t>(bytes_, field);
+    return offset != 0 ? std::optional(offset) : std::nullopt;
+}
+
 std::optional<VirtAddr> Kdbg::value(Field field) const {
     auto v = load<std::uint64_t>(bytes_, field);
     if (!v || *v == 0) return std::nullopt;

@@ -34,6 +34,13 @@ class Kdbg {
         peak_commitment = 0x258,       ///< variable, pages
     };
 
+    /// Offsets of fields of 2 bytes, themselves offsets of members of KPRCB.
+    enum Offset : std::uint32_t {
+        state_context = 0x2bc,     ///< ProcessorState.ContextFrame
+        special_registers = 0x2f2, ///< ProcessorState.SpecialRegisters
+        context = 0x338,           ///< Context, a pointer
+    };
+
     /// What a kernel that hides its block has it hidden with: three of its variables (kd-protocol reference 6.5).
     struct Encoding {
         std::uint64_t wait_never = 0, wait_always = 0; ///< values of KiWaitNever, KiWaitAlways
@@ -55,6 +62,8 @@ class Kdbg {
     /// The field's value, sign-extended where the machine's addresses are (32-bit kernels fill the 8 bytes either way);
     /// nothing when the block is too short for it or holds zero.
     [[nodiscard]] std::optional<VirtAddr> value(Field field) const;
+    /// Nothing when the block is too short for it or holds zero.
+    [[nodiscard]] std::optional<std::uint16_t> offset(Offset field) const;
 
   private:
     const Machine* machine_ = nullptr;

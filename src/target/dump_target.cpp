@@ -51,6 +51,12 @@ void DumpTarget::use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr
     ++epoch_;
 }
 
+void DumpTarget::use_processors(std::vector<dumps::ProcessorState> processors) {
+    identity_.processors = std::max(1u, static_cast<std::uint32_t>(processors.size()));
+    image_.facts.processors = std::move(processors);
+    ++epoch_;
+}
+
 memory::AddressSpace& DumpTarget::memory() {
     if (paged_) return *paged_;
     if (image_.pieces) return *image_.pieces;
@@ -70,11 +76,11 @@ Result<void> DumpTarget::check_processor(std::uint32_t processor) const {
 Result<RegisterFile> DumpTarget::registers(std::uint32_t processor) {
     POOLKD_CHECK(check_processor(processor));
     const dumps::ImageFacts& facts = image_.facts;
-    if (facts.machine && processor < facts.processors.size())
-        return RegisterFile(*facts.machine, facts.processors[processor].context);
+    const Machine* machine = identity_.machine;
+    if (machine && processor < facts.processors.size() && !facts.processors[processor].context.empty())
+        return RegisterFile(*machine, facts.processors[processor].context);
     // A crash dump's header has one CONTEXT, of the processor that crashed. It does not say which that was.
-    if (facts.machine && facts.processors.empty() && !facts.context.empty() && processor == 0)
-        return RegisterFile(*facts.machine, facts.context);
+    if (machine && !facts.context.empty() && processor == 0) return RegisterFile(*machine, facts.context);
     return fail(ErrorKind::unsupported, "The image does not state the registers of processor {}", processor);
 }
 

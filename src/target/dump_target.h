@@ -35,6 +35,9 @@ class DumpTarget final : public Target {
     /// Tells the identity what was found in the machine's memory; zero: not known.
     void use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr debugger_data);
 
+    /// The same of its processors, in NT's order; a record without a CONTEXT is of one whose registers are not known.
+    void use_processors(std::vector<dumps::ProcessorState> processors);
+
     /// What only the machine's memory tells of an image without a header is zero there, and `machine` is null where the
     /// container does not say it.
     [[nodiscard]] const Identity& identity() const override { return identity_; }

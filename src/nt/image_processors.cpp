@@ -1,0 +1,99 @@
+#include "nt/image_processors.h"
+
+#include "nt/kdbg.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace poolkd::nt {
+
+namespace {
+
+constexpr std::uint32_t most_processors = 2048; ///< of Windows
+constexpr std::uint64_t kernel_stack = 0x8000;  ///< bytes, on x64 with room for what the debugger itself uses
+
+class ProcessorReader {
+  public:
+    ProcessorReader(target::DumpTarget& target, const Kdbg& kdbg)
+        : memory_(target.memory()), machine_(*target.identity().machine), kdbg_(kdbg) {}
+
+    /// KPRCB number `index`; nothing behind the last.
+    [[nodiscard]] std::optional<VirtAddr> block(std::uint32_t index) const {
+        auto array = kdbg_.value(Kdbg::processor_block);
+        if (!array) return std::nullopt;
+        auto block = pointer(*array + std::uint64_t{index} * machine_.pointer_size);
+        return block && *block ? block : std::nullopt;
+    }
+
+    [[nodiscard]] dumps::ProcessorState state(VirtAddr block) const {
+        dumps::ProcessorState state;
+        if (auto at = context_place(block))
+            if (auto bytes = memory::read_exact(memory_, *at, machine_.context_size); bytes && plausible(*bytes))
+                state.context = std::move(*bytes);
+        if (auto at = kdbg_.offset(Kdbg::special_registers))
+            if (auto bytes = memory::read_exact(memory_, block + *at, machine_.special_size))
+                state.special = std::move(*bytes);
+        return state;
+    }
+
+  private:
+    [[nodiscard]] std::optional<VirtAddr> pointer(VirtAddr at) const {
+        auto value = memory::read_unsigned(memory_, at, machine_.pointer_size);
+        return value ? std::optional(machine_.canonical(*value)) : std::nullopt;
+    }
+
+    /// A pointer to it in later versions, which may lead elsewhere; else the record in the block itself.
+    [[nodiscard]] std::optional<VirtAddr> context_place(VirtAddr block) const {
+        if (auto at = kdbg_.offset(Kdbg::context))
+            if (auto place = pointer(block + *at); place && *place) return place;
+        auto at = kdbg_.offset(Kdbg::state_context);
+        return at ? std::optional(block + *at) : std::nullopt;
+    }
+
+    /// Code and stack are there: a record that was never filled has neither.
+    [[nodiscard]] bool plausible(const ByteVector& context) const {
+        const RegisterFile registers(machine_, context);
+        return registers.ip() && registers.sp() && memory::read_unsigned(memory_, registers.ip(), 1) &&
+               memory::read_unsigned(memory_, registers.sp(), machine_.pointer_size);
+    }
+
+    memory::AddressSpace& memory_;
+    const Machine& machine_;
+    const Kdbg& kdbg_;
+};
+
+/// Stopped by the kernel's debugger, which runs on the stack of what it interrupted.
+bool waits_in_debugger(const dumps::ProcessorState& container, const dumps::ProcessorState& record,
+                       const Machine& machine) {
+    const VirtAddr now = RegisterFile(machine, container.context).sp();
+    const VirtAddr interrupted = RegisterFile(machine, record.context).sp();
+    return now <= interrupted && interrupted - now < kernel_stack;
+}
+
+} // namespace
+
+std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kernel) {
+    if (!kernel.debugger_data || !target.has_page_tables()) return 0;
+    const Machine& machine = *target.identity().machine;
+    auto kdbg = Kdbg::at(target.memory(), kernel.debugger_data, machine);
+    if (!kdbg) return 0;
+    const ProcessorReader reader(target, *kdbg);
+    std::vector<dumps::ProcessorState> processors = target.image().facts.processors;
+    std::size_t taken = 0;
+    for (std::uint32_t i = 0; i < most_processors; ++i) {
+        const auto block = reader.block(i);
+        if (!block) break;
+        dumps::ProcessorState record = reader.state(*block);
+        if (i >= processors.size()) {
+            taken += !record.context.empty();
+            processors.push_back(std::move(record));
+        } else if (!record.context.empty() && waits_in_debugger(processors[i], record, machine)) {
+            processors[i].context = std::move(record.context);
+            ++taken;
+        }
+    }
+    if (taken != 0) target.use_processors(std::move(processors));
+    return taken;
+}
+
+} // namespace poolkd::nt

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "nt/find_kernel.h"
+
+#include <cstddef>
+
+namespace poolkd::nt {
+
+/// Finds what the processors of a memory image were doing in NT's own records (KiProcessorBlock, by the KDBG block; no
+/// symbols are needed), and tells the target. NT keeps there where a processor stood when a bug check, its debugger or
+/// a dump stopped it; a processor that was not stopped has an old record or none. Registers that the container states
+/// itself stay, but for processors that only waited in the kernel's debugger: the record is of the code that was
+/// interrupted, its stack just above. Gives how many records were taken.
+std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kernel);
+
+} // namespace poolkd::nt
