@@ -15,7 +15,7 @@ import sys
 import time
 import unittest
 
-from lab import POOLKD, LiveTest
+from lab import POOLKD, LiveTest, at_first_break
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import count_blocks  # noqa: E402
@@ -52,7 +52,7 @@ class Cell(LiveTest):
         options = ["--arch", row["machine"], "--era", str(row["era"]), "--seed", str(row["seed"]), "--pipe", row["pipe"],
                    "--boot", self.boot, *(["--kaslr"] if row["KASLR"] == "on" else [])]
         self.machine = self.start_lab(self.scenario, *options)
-        self.debugger = self.debug()
+        self.debugger = at_first_break(self.debug())
         self.look_at_memory()
         for step in STEPS:
             row[step] = "wrong"

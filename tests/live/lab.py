@@ -178,6 +178,14 @@ class GdbStub:
         self.socket.close()
 
 
+def at_first_break(debugger):
+    """A machine that is booting is slow to acknowledge when the host is loaded. Of a packet that came too early it looks
+    at every byte, as NT does, and one in an address may be that of a break-in: then it stops before it is set up."""
+    while "nt!KdCheckForDebugBreak" in debugger.type("k"):
+        debugger.type("g")
+    return debugger
+
+
 def wait_until(condition, what, limit=30):
     end = time.monotonic() + limit
     while not condition():

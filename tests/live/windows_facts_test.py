@@ -4,7 +4,7 @@ docs/windows.md names its proof; layouts of the eras are in eras_test.py."""
 import re
 import unittest
 
-from lab import LiveTest
+from lab import LiveTest, at_first_break
 
 MACHINES = ("x64", "x86")
 
@@ -16,7 +16,7 @@ class WindowsFacts(LiveTest):
                 with self.subTest(arch=arch, words=words):
                     self.start_lab(scenario, "--arch", arch, "--kaslr", "--boot", words)
                     try:
-                        check(self.debug(), arch, words)
+                        check(at_first_break(self.debug()), arch, words)
                     finally:
                         self.poolkd("lab", "stop", "live")
 
