@@ -1,7 +1,14 @@
+# In joined sources a local name may well be one of a neighbour's.
+set(shadow -Wshadow)
+if(POOLKD_JOINED AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(shadow -Wshadow=local)
+elseif(POOLKD_JOINED)
+  set(shadow)
+endif()
 # One interface target carries what every file of ours is compiled with.
 add_library(poolkd_options INTERFACE)
 target_compile_options(poolkd_options INTERFACE
-  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Werror ${shadow} -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
   -Wcast-align -Wunused -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these in libstdc++ and fmt at -O2.

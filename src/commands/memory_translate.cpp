@@ -55,7 +55,7 @@ VirtAddr entry_address(const PagingMode& mode, VirtAddr self_map, VirtAddr addre
 }
 
 /// kd's letters, "C G L D A N T U/K W/R E V"; "-" where a bit is clear.
-std::string flags_text(const PagingMode& mode, const WalkStep& step) {
+std::string entry_flags(const PagingMode& mode, const WalkStep& step) {
     auto bit = [&](unsigned number) { return (step.entry >> number & 1) != 0; };
     std::string text;
     text += bit(9) ? 'C' : '-';
@@ -101,7 +101,7 @@ void show_entries(Session& session, PageWalk& walk, VirtAddr address, const std:
     for (const WalkStep& step : steps) {
         if (!is_shown(mode, step.level)) continue;
         contents.push_back(fmt::format("contains {:0{}X}", step.entry, mode.entry_bytes * 2));
-        meanings.push_back(step.valid ? fmt::format("pfn {:<10x}{}", frame_number(mode, step), flags_text(mode, step))
+        meanings.push_back(step.valid ? fmt::format("pfn {:<10x}{}", frame_number(mode, step), entry_flags(mode, step))
                                       : "not valid");
     }
     const WalkStep& last = steps.back();

@@ -32,7 +32,7 @@ std::string status_of(const nt::Module& module) {
 }
 
 /// Options are joined to the name and to each other: `lmvm nt`, `lm1m`, `lmsm`.
-Result<ListOptions> parse(Session& session, Arguments& arguments) {
+Result<ListOptions> list_options(Session& session, Arguments& arguments) {
     ListOptions options;
     bool want_name = false, want_path = false, want_address = false;
     auto take_letters = [&](std::string_view letters) -> Result<void> {
@@ -149,7 +149,7 @@ void list_unloaded(Session& session) {
 }
 
 Result<void> list(Session& session, Arguments& arguments) {
-    POOLKD_TRY(ListOptions options, parse(session, arguments));
+    POOLKD_TRY(ListOptions options, list_options(session, arguments));
     std::vector<const nt::Module*> modules;
     for (const auto& module : session.kernel().modules().loaded()) {
         if (!selected(*module, options)) continue;

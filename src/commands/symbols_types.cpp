@@ -190,7 +190,7 @@ Result<void> list_types(Session& session, nt::Module& module, const std::string&
     return {};
 }
 
-Result<Request> parse(Session& session, Arguments& arguments) {
+Result<Request> parse_request(Session& session, Arguments& arguments) {
     Request request;
     request.json = arguments.json;
     std::string name;
@@ -241,7 +241,7 @@ Result<Request> parse(Session& session, Arguments& arguments) {
 }
 
 Result<void> display_type(Session& session, Arguments& arguments) {
-    POOLKD_TRY(Request request, parse(session, arguments));
+    POOLKD_TRY(Request request, parse_request(session, arguments));
     symbols::ModuleSymbols& source = *request.module->symbols;
     if (has_wildcard(request.type)) return list_types(session, *request.module, request.type);
     if (auto layout = source.layout(request.type)) return show_structure(session, request, *layout);

@@ -54,7 +54,7 @@ std::vector<std::string> cells(const pool::PoolCounts& counts, bool verbose) {
     return texts;
 }
 
-nlohmann::json counts_json(const pool::PoolCounts& counts) {
+nlohmann::json pool_counts_json(const pool::PoolCounts& counts) {
     return {{"allocs", counts.allocs},
             {"frees", counts.frees},
             {"outstanding", counts.outstanding()},
@@ -148,13 +148,13 @@ nlohmann::json usage_json(const Answer<pool::UsageTable>& usage, const UsageView
     nlohmann::json json{
         {"tags_total", rows.size()}, {"table_bytes", usage.value.table_bytes}, {"coverage", to_json(usage.coverage)}};
     if (view.rows != 0 && rows.size() > view.rows) rows.resize(view.rows);
-    json["total"] = {{"nonpaged", counts_json(total.nonpaged)}, {"paged", counts_json(total.paged)}};
+    json["total"] = {{"nonpaged", pool_counts_json(total.nonpaged)}, {"paged", pool_counts_json(total.paged)}};
     json["tags"] = nlohmann::json::array();
     for (const pool::TagUsage& row : rows)
         json["tags"].push_back({{"tag", row.tag.text()},
                                 {"value", row.tag.value},
-                                {"nonpaged", counts_json(row.nonpaged)},
-                                {"paged", counts_json(row.paged)},
+                                {"nonpaged", pool_counts_json(row.nonpaged)},
+                                {"paged", pool_counts_json(row.paged)},
                                 {"overflow", row.overflow}});
     return json;
 }

@@ -16,7 +16,7 @@ namespace {
 
 using hunt::TagTrend;
 
-constexpr std::size_t spark_width = 30;
+constexpr std::size_t trend_spark_width = 30;
 constexpr std::size_t shown_restarts = 5;
 
 double order_value(const TagTrend& tag, TrendSort sort) {
@@ -39,7 +39,7 @@ std::string table_text(const std::vector<const TagTrend*>& tags, ChartStyle styl
         table.add({tag->key.tag.text(), std::string(hunt::to_text(tag->key.kind)), size_text(tag->first),
                    size_text(tag->last), size_text(tag->least), size_text(tag->most), change_text(tag->gained),
                    tag->bytes_per_hour ? change_text(*tag->bytes_per_hour) : "-",
-                   sparkline(tag->points, spark_width, style)});
+                   sparkline(tag->points, trend_spark_width, style)});
     return table.text();
 }
 

@@ -19,7 +19,7 @@ namespace {
 using hunt::TagVerdict;
 using hunt::Verdict;
 
-constexpr std::size_t spark_width = 12;
+constexpr std::size_t row_spark_width = 12;
 constexpr std::size_t unproven_rows = 5; ///< shown of the largest tags when none leaks or grows
 
 /// It grows, or stands in a fixed ratio to one that does.
@@ -67,7 +67,7 @@ std::vector<std::string> cells_of(const TagVerdict& row, ChartStyle style) {
             figures.bytes_per_hour ? change_text(*figures.bytes_per_hour) : "-",
             figures.freed_share ? percent_text(*figures.freed_share) : "-",
             per_block_text(figures),
-            course ? sparkline(row.chart, spark_width, style) : "",
+            course ? sparkline(row.chart, row_spark_width, style) : "",
             driver_text(row)};
 }
 
