@@ -176,7 +176,6 @@ Result<void> Breakpoints::plant(std::span<const VirtAddr> skip) {
                                        format_address(breakpoint.address->value, kernel_.machine().pointer_size),
                                        handle.error().message));
         breakpoint.handle = *handle;
-        ever_planted_.insert(*breakpoint.address);
         POOLKD_CHECK(journal_.note_breakpoint(*breakpoint.address, *handle));
     }
     choose_slots(skip);
@@ -216,7 +215,6 @@ void Breakpoints::stopped_at(VirtAddr ip) {
 
 void Breakpoints::target_restarted() {
     wanted_ = written_ = {};
-    ever_planted_.clear();
     for (Breakpoint& breakpoint : breakpoints_) {
         breakpoint.handle.reset();
         breakpoint.slot.reset();

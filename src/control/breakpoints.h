@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,8 +75,6 @@ class Breakpoints {
     Result<void> withdraw();
     /// Any of ours is in the target, or is when it goes on.
     [[nodiscard]] bool planted() const;
-    /// An int 3 of ours was there at some time in this boot.
-    [[nodiscard]] bool was_planted(VirtAddr address) const { return ever_planted_.contains(address); }
     /// A debug register is in use, or is when the target goes on.
     [[nodiscard]] bool watches_armed() const { return wanted_.control != DebugRegisters::idle; }
     [[nodiscard]] bool doomed_at(VirtAddr address) const;
@@ -96,7 +93,6 @@ class Breakpoints {
     nt::Kernel& kernel_;
     Journal& journal_;
     std::vector<Breakpoint> breakpoints_;
-    std::set<VirtAddr> ever_planted_;
     DebugRegisters wanted_;  ///< for the next resume
     DebugRegisters written_; ///< the processors have these addresses
 };

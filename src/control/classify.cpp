@@ -133,13 +133,14 @@ Result<Controller::Outcome> Controller::classify_exception(const target::Excepti
         }
         if (!hits.empty() || breakpoints_.doomed_at(stop.ip)) return Outcome{};
         // Another processor ran into one before the user removed it, and had to wait for its turn.
-        if (breakpoints_.was_planted(stop.ip) && !at_hard_breakpoint(stop)) return Outcome{};
+        if (journal_.had_breakpoint(stop.ip) && !at_hard_breakpoint(stop)) return Outcome{};
         report.kind = StopKind::hard_breakpoint;
         report.requested = break_in_sent_;
         report.planned = report.requested && time_is_over_;
     }
     report.handled = filter.handled || !exception.first_chance;
-    report.command = exception.first_chance ? filter.command : filter.second_command;
+    // Whoever broke in wants the prompt.
+    if (!report.requested) report.command = exception.first_chance ? filter.command : filter.second_command;
     const bool stops = report.requested || filter.reaction == Reaction::stop ||
                        (filter.reaction == Reaction::second_chance && !exception.first_chance);
     if (stops) return Outcome{.report = std::move(report)};

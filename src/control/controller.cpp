@@ -97,9 +97,11 @@ Result<void> Controller::resume(bool trace, bool handled) {
     how.handled = handled;
     how.trace = trace;
     how.dr7 = breakpoints_.debug_control();
-    last_.reset();
     untouched_ = false;
-    return control->resume(how);
+    // Where the line breaks now, the stop is kept: the target may still stand in it.
+    POOLKD_CHECK(control->resume(how));
+    last_.reset();
+    return {};
 }
 
 Result<void> Controller::trace(VirtAddr from, bool wanted) {
@@ -364,21 +366,23 @@ Result<void> Controller::report_from_owner() {
 }
 
 Result<void> Controller::clear_traces() {
-    // Without a debugger a trap flag that comes back stops the machine for ever. That of the processor which reports
-    // goes with the next resume.
+    // Without a debugger a trap flag that comes back stops the machine for ever. Those that remain are of threads that
+    // were interrupted: their flags are on their stacks.
     target::Writable* writable = kernel_.target().writable();
+    std::vector<Trace> remaining;
     for (const Trace& trace : traces_) {
-        if (!writable || !last_ || trace.processor == last_->stop.processor ||
-            trace.processor >= kernel_.target().identity().processors)
-            continue;
+        if (!writable || trace.processor >= kernel_.target().identity().processors) continue;
         POOLKD_TRY(RegisterFile registers, kernel_.target().registers(trace.processor));
         const std::string_view flags = kernel_.machine().flags;
         const std::uint64_t value = registers.get(flags).value_or(0);
-        if ((value & trap_flag) == 0) continue;
+        if ((value & trap_flag) == 0) {
+            remaining.push_back(trace);
+            continue;
+        }
         registers.set(flags, value & ~trap_flag);
         POOLKD_CHECK(writable->set_registers(trace.processor, registers));
     }
-    traces_.clear();
+    traces_ = std::move(remaining);
     return {};
 }
 
@@ -394,14 +398,35 @@ Result<void> Controller::empty() {
 Result<void> Controller::detach() {
     if (!kernel_.target().run_control()) return {};
     if (running()) {
-        if (!breakpoints_.planted() && traces_.empty()) return {};
+        // When the line broke while it stood, it counts as running, but most likely stands.
+        const bool in_doubt = last_.has_value();
+        if (!breakpoints_.planted() && traces_.empty() && !in_doubt) return {};
         // What is ours can only be taken out of a target that stands.
         Work work;
         work.request_stop();
         POOLKD_TRY(StopReport report, wait(work));
     }
+    const bool watched = breakpoints_.watches_armed();
     POOLKD_CHECK(empty());
-    return go();
+    POOLKD_CHECK(go());
+    return watched || !traces_.empty() || journal_.had_breakpoints() ? see_off() : Result<void>{};
+}
+
+Result<void> Controller::see_off() {
+    // A processor may have run into a breakpoint while another one was reporting, and an interrupt may have come before
+    // an instruction that was to be traced: these stops are still to come, and without a debugger they would last.
+    Work work;
+    const auto end = std::chrono::steady_clock::now() + longest_farewell;
+    while (std::chrono::steady_clock::now() < end) {
+        POOLKD_TRY(const std::optional<StopReport> report, let_run(work, farewell));
+        if (report) {
+            POOLKD_CHECK(go()); // one of the target's own: nobody is there for it any more
+        } else if (traces_.empty()) {
+            break;
+        }
+    }
+    traces_.clear();
+    return {};
 }
 
 Result<void> Controller::leave_as_it_is() {
@@ -417,7 +442,11 @@ Result<unsigned> Controller::adopt_stop() {
     report.time = std::chrono::system_clock::now();
     const target::ExceptionStop* exception = exception_of(report.stop);
     report.kind = exception && exception->code == status_breakpoint ? StopKind::hard_breakpoint : StopKind::exception;
-    const DebugRegisters left{.control = report.stop.dr7};
+    DebugRegisters left{.control = report.stop.dr7};
+    // A report that is repeated tells what was before the last debugger went.
+    if (left.control != DebugRegisters::idle)
+        if (auto special = kernel_.target().special_registers(report.stop.processor))
+            left.control = kernel_.machine().special(*special, "dr7").value_or(left.control);
     unsigned armed = 0;
     for (unsigned slot = 0; slot < DebugRegisters::slots; ++slot)
         armed += left.enabled(slot) ? 1u : 0u;

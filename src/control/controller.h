@@ -122,6 +122,9 @@ class Controller {
     static constexpr std::chrono::milliseconds break_in_limit{5000};
     /// A byte may be lost; the target takes a second one as pending, which the link absorbs.
     static constexpr std::chrono::milliseconds break_in_again{1000};
+    /// What a target that was let go still has to tell of our breakpoints comes within this time; an instruction that
+    /// is still to be traced is waited for a little longer.
+    static constexpr std::chrono::milliseconds farewell{300}, longest_farewell{2000};
 
   private:
     enum class OnRequest { break_in, leave };
@@ -157,6 +160,7 @@ class Controller {
     Result<void> note_waiting_hits();
     Result<void> clear_traces();
     Result<void> empty();
+    Result<void> see_off();
 
     Result<Outcome> classify(target::Stop stop);
     Result<Outcome> classify_exception(const target::ExceptionStop& exception, StopReport report);

@@ -39,6 +39,7 @@ std::string Journal::boot_identity() const {
 
 Result<std::size_t> Journal::attach() {
     entries_.clear();
+    breakpoint_places_.clear();
     next_id_ = 1;
     next_breakpoint_id_ = first_breakpoint_id;
     file_ = directory_.empty() ? std::filesystem::path{} : directory_ / (boot_identity() + ".jsonl");
@@ -47,6 +48,7 @@ Result<std::size_t> Journal::attach() {
     for (const JournalEntry& entry : recorded) {
         std::uint32_t& counter = entry.breakpoint_handle ? next_breakpoint_id_ : next_id_;
         counter = std::max(counter, entry.id + 1);
+        if (entry.breakpoint_handle) breakpoint_places_.insert(entry.address);
     }
     // Two writes to one place: only the last can still be in memory, and undoing goes from the last to the first, so
     // an entry stands when its bytes are in the target or under a later entry that stands.
@@ -158,6 +160,7 @@ Result<void> Journal::undo(std::uint32_t id) {
 }
 
 Result<void> Journal::note_breakpoint(VirtAddr address, std::uint32_t handle) {
+    breakpoint_places_.insert(address);
     const bool noted = std::ranges::any_of(entries_, [&](const JournalEntry& entry) {
         return entry.breakpoint_handle == handle && entry.address == address;
     });

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,6 +54,9 @@ class Journal {
     /// None of the noted breakpoints is in the target any more. Should we die before, the next debugger clears handles
     /// that are gone, which does no harm.
     Result<void> forget_breakpoints();
+    /// A breakpoint of poolkd, of this one or an earlier one, was there at some time in this boot.
+    [[nodiscard]] bool had_breakpoint(VirtAddr address) const { return breakpoint_places_.contains(address); }
+    [[nodiscard]] bool had_breakpoints() const { return !breakpoint_places_.empty(); }
 
     [[nodiscard]] std::span<const JournalEntry> entries() const { return entries_; }
     /// Memory writes that still stand, oldest first; breakpoints are not among them.
@@ -76,6 +80,7 @@ class Journal {
     std::filesystem::path directory_;
     std::filesystem::path file_;
     std::vector<JournalEntry> entries_;
+    std::set<VirtAddr> breakpoint_places_;
     /// Breakpoints are numbered apart, so that writes are numbered without gaps.
     static constexpr std::uint32_t first_breakpoint_id = 1u << 30;
     std::uint32_t next_id_ = 1;

@@ -136,6 +136,9 @@ TEST(DebugRegisters, NothingOfThemStaysBehind) {
 TEST(DebugRegisters, WhatAnEarlierDebuggerLeftIsCountedAndDisarmed) {
     Machine m;
     m.fake.target.edit_stop().dr7 = 0x40a;
+    ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(), 0x48, 8, 0x400));
+    EXPECT_EQ(m.controller.adopt_stop().value_or(9), 0u) << "the report is older than what was disarmed";
+    ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(), 0x48, 8, 0x40a));
     EXPECT_EQ(m.controller.adopt_stop().value_or(9), 2u);
     ASSERT_TRUE(m.controller.go());
     EXPECT_EQ(m.resumes().back().dr7, 0x400u);

@@ -98,6 +98,7 @@ TEST(EventFilters, ToldAndIgnoredEventsPassBy) {
 TEST(EventFilters, ABreakInStopsWhateverTheFilterSays) {
     Machine m;
     m.controller.filters().find("bpe")->reaction = Reaction::ignore;
+    m.controller.filters().find("bpe")->command = "gc";
     ASSERT_TRUE(m.controller.go());
     m.fake.target.on_break_in([](FakeTarget& self, const target::Resume&) {
         return stop_at(self, code + 0x38, status_breakpoint, std::byte{0xcc});
@@ -105,6 +106,7 @@ TEST(EventFilters, ABreakInStopsWhateverTheFilterSays) {
     auto report = m.controller.stop(m.work);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_TRUE(report->requested);
+    EXPECT_EQ(report->command, "") << "the commands of the event would let it go on";
 }
 
 TEST(EventFilters, RowsOfCodesComeBeforeTheRestAndGoWithAReset) {

@@ -122,6 +122,18 @@ TEST(Processors, OneThatRanIntoABreakpointBeforeItWasTakenOutGoesOn) {
     EXPECT_EQ(m.fake.target.edit_registers(1).ip(), code + 0x20);
 }
 
+TEST(Processors, OneThatWaitsWithItsHitIsSeenOff) {
+    Machine m(2);
+    m.add_breakpoint(code + 0x20);
+    m.then_hit(code + 0x20);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    m.then_hit(code + 0x20, 1);
+    ASSERT_TRUE(m.controller.detach());
+    EXPECT_TRUE(m.controller.running());
+    EXPECT_EQ(m.resumes().size(), 3u);
+    EXPECT_TRUE(m.fake.target.slots().empty());
+}
+
 TEST(Processors, ThereIsNoThird) {
     Machine m(2);
     auto switched = m.controller.switch_processor(2);

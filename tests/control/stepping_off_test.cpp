@@ -158,6 +158,17 @@ TEST(SteppingOff, NoTrapFlagStaysBehind) {
     EXPECT_EQ(m.fake.target.edit_registers(0).get("efl"), 0x202u);
 }
 
+TEST(SteppingOff, ATracedInstructionThatAnInterruptHoldsUpIsWaitedFor) {
+    Machine m;
+    m.then_own_int3(code + 8); // in the interrupt's code, where the trap flag is off
+    ASSERT_TRUE(m.controller.step(Step::into, m.work));
+    m.then_trap(code + 2); // behind the interrupt it is on again
+    ASSERT_TRUE(m.controller.detach());
+    EXPECT_TRUE(m.controller.running());
+    ASSERT_EQ(m.resumes().size(), 3u);
+    EXPECT_FALSE(m.resumes().back().trace);
+}
+
 TEST(SteppingOff, TheBreakpointsAreInNoStandingTarget) {
     HotMachine m;
     m.add_breakpoint(code + 0x28);

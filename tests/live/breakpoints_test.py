@@ -340,8 +340,8 @@ class Breakpoints(LiveTest):
             self.assertNotIn("efl=", debugger.type("pr"))
             self.assertIn("efl=", debugger.type("tr"))
         with self.subTest("a breakpoint on the way ends a step"):
-            debugger.type(f"g {FUNCTION}; bp nt!ExAllocatePoolWithTag")
-            self.assertIn("Breakpoint 0 hit", debugger.type("pt"))
+            debugger.type(f"g {FUNCTION}; bp leaky!LeakyCount")
+            self.assertIn("Breakpoint 0 hit\nleaky!LeakyCount:", debugger.type("pt"))
             debugger.type("bc *; gu")
             self.assertEqual(function(), FUNCTION)
         debugger.quit()

@@ -1,0 +1,186 @@
+"""What stays in the target when a debugger goes, by each way it can go: seen from outside, through QEMU."""
+
+import os
+import re
+import signal
+import unittest
+
+from lab import GdbStub, LiveTest, wait_until
+
+HOT = "nt!KeDelayExecutionThread"  # all threads come here, on each processor
+COLD = "leaky!DriverEntry"         # nobody comes here any more
+PATCHED = "leaky!LeakyFillPool"    # nor here
+COUNTER = "leaky!LeakyReportBlocks"
+DATA = "nt!PoolHitTag"
+MARK = "44 43 42 41"
+
+
+class EndStates(LiveTest):
+    arch = "x64"
+    processors = 1
+
+    def setUp(self):
+        super().setUp()
+        self.machine = self.start_lab("page", "--processors", str(self.processors))
+        self.clean = None
+
+    def open(self):
+        debugger = self.debug()
+        if self.clean is None:
+            self.places = {name: debugger.value(name) for name in (HOT, COLD, PATCHED, DATA, "nt!DbgBreakPoint")}
+            self.counter = debugger.value(COUNTER)
+            self.clean = self.code()
+        return debugger
+
+    def look(self, what):
+        """Asks QEMU; the machine stands meanwhile."""
+        gdb = GdbStub(self.machine["gdb_socket"])
+        try:
+            return what(gdb)
+        finally:
+            gdb.resume()
+
+    def code(self):
+        return self.look(lambda gdb: {name: gdb.memory(address, 16) for name, address in self.places.items()})
+
+    def reports(self):
+        return self.look(lambda gdb: int.from_bytes(gdb.memory(self.counter, 4), "little"))
+
+    def arm(self, debugger):
+        """Everything that can be in a target: breakpoints in code and in debug registers, writes to code and data."""
+        debugger.type(f"bp {HOT} \"gc\"; bp {COLD}; ba e1 {HOT}+1 \"gc\"; ba w4 {COUNTER} 7fffffff; ba w1 nt!NtGlobalFlag; ba r4 leaky!LeakyFailures")
+        debugger.type(f"eb {PATCHED} {MARK}; ed {DATA} 0`7a797877")
+        self.assertEqual(len(re.findall("(?m)^ *\\d+ ", debugger.type(".writes"))), 2, debugger.type(".writes"))
+
+    def run_on(self, debugger):
+        """The target runs under the debugger, which waits for it."""
+        before = self.reports()
+        debugger.process.stdin.write("g\n")
+        debugger.process.stdin.flush()
+        wait_until(lambda: self.reports() > before + 3, "the target runs")
+        # In between it stands in the debugger, where the registers are off.
+        wait_until(lambda: all(row[4] & 0xFF for row in self.look(GdbStub.debug_registers)), "hardware breakpoints are armed")
+
+    def assert_armed(self):
+        code = self.code()
+        self.assertEqual(code[COLD][0], 0xCC)
+        self.assertEqual(code[PATCHED][:4], bytes.fromhex(MARK))
+
+    def assert_clean(self, writes=False):
+        code = self.code()
+        for name in (HOT, COLD, "nt!DbgBreakPoint"):
+            self.assertEqual(code[name], self.clean[name], name)
+        for name in (PATCHED, DATA):
+            self.assertEqual(code[name] != self.clean[name], writes, name)
+        registers = self.look(GdbStub.debug_registers)
+        self.assertEqual(len(registers), self.processors)
+        return registers
+
+    def assert_disarmed(self, registers):
+        for row in registers:
+            self.assertEqual(row, [0, 0, 0, 0, 0x400])
+
+    def assert_runs(self):
+        before = self.reports()
+        wait_until(lambda: self.reports() > before + 3, "the target runs")
+
+    def assert_stands(self):
+        before = self.reports()
+        with self.assertRaises(AssertionError):
+            wait_until(lambda: self.reports() > before, "nothing", limit=0.5)
+
+    def test_qd(self):
+        debugger = self.open()
+        self.arm(debugger)
+        debugger.type("g /for 0.5")
+        code, text = debugger.quit("qd")
+        self.assertEqual(code, 0)
+        self.assertIn("2 writes undone.", text)
+        self.assert_runs()
+        self.assert_disarmed(self.assert_clean())
+        again = self.open()
+        self.assertNotIn("earlier session", again.banner)
+        with self.subTest("the end of the input does the same"):
+            self.arm(again)
+            again.type("g /for 0.5")
+            code, text = again.quit("bl")
+            self.assertIn("2 writes undone.", text)
+            self.assert_runs()
+            self.assert_disarmed(self.assert_clean())
+        with self.subTest("and so do commands of the command line, and a target that stands at a breakpoint"):
+            result = self.poolkd("-k", "lab:live", "-c", f"bp {HOT}; ba w4 {COUNTER}; ed {DATA} 0`7a797877; g; g; qd")
+            self.assertIn("Breakpoint", result.stdout)
+            self.assertIn("1 write undone.", result.stdout)
+            self.assert_runs()
+            self.assert_disarmed(self.assert_clean())
+        with self.subTest("qd /k keeps the writes"):
+            again = self.open()
+            self.arm(again)
+            again.type("g /for 0.3")
+            code, text = again.quit("qd /k")
+            self.assertIn("2 writes to the target stay; the next session offers to undo them.", text)
+            self.assert_runs()
+            self.assert_disarmed(self.assert_clean(writes=True))
+            again = self.open()
+            self.assertIn("An earlier session left 2 changes in this target", again.banner)
+            again.quit("qd")
+            self.assert_clean()
+
+    def test_q(self):
+        debugger = self.open()
+        self.arm(debugger)
+        debugger.type("g /for 0.5")
+        code, text = debugger.quit("q")
+        self.assertEqual(code, 0)
+        self.assertIn("2 writes to the target stay; the next session offers to undo them.", text)
+        self.assertIn("The target stays frozen until a debugger lets it go (qd does).", text)
+        self.assert_stands()
+        self.assert_clean(writes=True)
+        again = self.open()
+        self.assertIn("An earlier session left 2 changes in this target", again.banner)
+        self.assertNotIn("breakpoint", again.banner)
+        code, text = again.quit("qd")
+        self.assertIn("2 writes undone.", text)
+        self.assert_runs()
+        self.assert_disarmed(self.assert_clean())
+
+    def test_a_killed_debugger(self):
+        debugger = self.open()
+        self.arm(debugger)
+        self.run_on(debugger)
+        os.kill(debugger.process.pid, signal.SIGKILL)
+        debugger.process.wait()
+        self.assert_armed()
+        again = self.open()
+        self.assertRegex(again.banner, r"\d breakpoints? that an earlier session left (was|were) removed")
+        self.assertIn("4 hardware breakpoints that an earlier session left were removed", again.banner)
+        self.assertIn("An earlier session left 2 changes in this target", again.banner)
+        self.assert_clean(writes=True)
+        code, text = again.quit("qd")
+        self.assertIn("2 writes undone.", text)
+        self.assert_runs()
+        self.assert_disarmed(self.assert_clean())
+
+    def test_the_end_of_the_input_while_it_runs(self):
+        debugger = self.open()
+        self.arm(debugger)
+        self.run_on(debugger)
+        debugger.process.stdin.close()
+        debugger.process.send_signal(signal.SIGINT)  # g ends, and there is nothing to read behind it
+        text = debugger.process.stdout.read()
+        debugger.process.wait(60)
+        self.assertIn("2 writes undone.", text)
+        self.assert_runs()
+        self.assert_disarmed(self.assert_clean())
+
+
+class EndStatesX86(EndStates):
+    arch = "x86"
+
+
+class EndStatesOfTwo(EndStates):
+    processors = 2
+
+
+if __name__ == "__main__":
+    unittest.main()
