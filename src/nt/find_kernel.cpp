@@ -14,6 +14,7 @@ namespace poolkd::nt {
 namespace {
 
 constexpr std::size_t most_roots = 256;
+constexpr std::uint64_t most_looks = 1u << 22; ///< at mapped pages, of all roots: tables can be made to map without end
 
 /// The place in a loader entry where the kernel's base stands: all versions have it there (memory-images 6.3).
 VirtAddr first_module_base(memory::AddressSpace& memory, VirtAddr list, const Machine& machine) {
@@ -87,16 +88,19 @@ class KernelFinder {
         memory::PageWalk walk(target_.physical(), target_.page_tables_mode(), target_.page_tables().cr3);
         bool found = false;
         (void)walk.for_each(first, last, work_, [&](const memory::Mapping& mapping) {
-            for (std::uint64_t at = 0; mapping.valid && at < mapping.size && !found; at += machine.page_size)
-                found = accept(mapping.address + at, "a search of the mapped pages");
-            return !found;
+            if (mapping.valid)
+                for (std::uint64_t at = 0; at < mapping.size && looks_left_ != 0 && !found; at += machine.page_size) {
+                    --looks_left_;
+                    found = accept(mapping.address + at, "a search of the mapped pages");
+                }
+            if (looks_left_ != 0) --looks_left_;
+            return !found && looks_left_ != 0;
         });
         return found;
     }
 
     bool by_page_roots() {
-        const PhysAddr end = target_.image().physical->placement().end();
-        const auto roots = find_page_roots(target_.physical(), end, most_roots, work_);
+        const auto roots = find_page_roots(*target_.image().physical, most_roots, work_);
         tried_.push_back(fmt::format("{} pages that look like the root of page tables", roots.size()));
         for (const PageRoot& root : roots) {
             if (work_.stop_requested()) return false;
@@ -146,6 +150,7 @@ class KernelFinder {
     Work& work_;
     KernelPlace place_;
     std::vector<std::string> tried_;
+    std::uint64_t looks_left_ = most_looks;
 };
 
 } // namespace

@@ -45,20 +45,30 @@ std::optional<std::array<std::uint64_t, 4>> pae_directories(const Words& page, s
     return directories;
 }
 
-/// Visits all pages that are there; `visit` returns false to end it.
+/// Visits all pages below `end` that are there, holes in one step: addresses of an image may be anything. `visit`
+/// returns false to end it.
 template <class Visit>
-void for_each_page(memory::PhysicalMemory& physical, PhysAddr end, Work& work, Visit visit) {
+void for_each_page(dumps::ImageMemory& physical, PhysAddr end, Work& work, Visit visit) {
     Words words;
-    for (PhysAddr at; at < end && !work.stop_requested(); at += page_bytes) {
-        if (at.value % (64u << 20) == 0) work.progress("Looking for page tables", at.value, end.value);
-        if (physical.read(at, std::as_writable_bytes(std::span(words))).bytes < page_bytes) continue;
-        if (!visit(at, words)) return;
+    PhysAddr at;
+    while (at < end) {
+        const dumps::Piece piece = physical.placement().find(at, end - at);
+        const PhysAddr piece_end = at + piece.bytes;
+        at = PhysAddr((at.value + page_bytes - 1) / page_bytes * page_bytes);
+        for (; piece.offset && at + page_bytes <= piece_end; at += page_bytes) {
+            if (work.stop_requested()) return;
+            if (at.value % (64u << 20) == 0) work.progress("Looking for page tables", at.value, end.value);
+            if (physical.read(at, std::as_writable_bytes(std::span(words))).bytes < page_bytes) break;
+            if (!visit(at, words)) return;
+        }
+        at = piece_end;
     }
 }
 
 } // namespace
 
-std::vector<PageRoot> find_page_roots(memory::PhysicalMemory& physical, PhysAddr end, std::size_t limit, Work& work) {
+std::vector<PageRoot> find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work) {
+    const PhysAddr end = physical.placement().end();
     std::vector<PageRoot> roots;
     std::vector<std::array<std::uint64_t, 4>> directories;
     for_each_page(physical, end, work, [&](PhysAddr at, const Words& words) {

@@ -2,6 +2,7 @@
 
 #include "base/machine.h"
 #include "base/work.h"
+#include "dumps/image_memory.h"
 #include "memory/memory.h"
 
 #include <cstdint>
@@ -16,11 +17,10 @@ struct PageRoot {
     std::uint64_t cr4 = 0; ///< the bit of PAE where it is that
 };
 
-/// Pages of physical memory below `end` that look like the root of NT's page tables: they name themselves among their
+/// Pages of an image that look like the root of NT's page tables: they name themselves among their
 /// own entries (the self map), in the place where NT does that. At most `limit`, in the order of their addresses.
 /// Stale pages and data can look so, too: try them. All of NT's roots serve for system addresses.
-[[nodiscard]] std::vector<PageRoot> find_page_roots(memory::PhysicalMemory& physical, PhysAddr end, std::size_t limit,
-                                                    Work& work);
+[[nodiscard]] std::vector<PageRoot> find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work);
 
 /// True when the address space has KUSER_SHARED_DATA in its place, with a version in it that NT has had.
 [[nodiscard]] bool has_shared_data(memory::AddressSpace& memory, const Machine& machine);

@@ -102,7 +102,7 @@ TEST(FindKernel, PassesOverDecoys) {
         machine.put(0x4000 + 8 * i, std::uint64_t{0x6063});
     auto target = *open_raw(machine);
     Work work;
-    EXPECT_EQ(find_page_roots(target->physical(), PhysAddr(memory_bytes), 10, work).size(), 2u);
+    EXPECT_EQ(find_page_roots(*target->image().physical, 10, work).size(), 2u);
     auto place = find_kernel(*target, work);
     ASSERT_TRUE(place);
     EXPECT_EQ(target->page_tables().cr3, 0x5000u);
@@ -162,6 +162,34 @@ TEST(FindKernel, BelowAHintOverPagesThatCannotBeRead) {
     EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(base_64 + 0x2345), x64_machine()), VirtAddr(base_64));
     EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(base_64 - 1), x64_machine()), std::nullopt);
     EXPECT_EQ(find_kernel_below(target->memory(), VirtAddr(0x1000), x64_machine()), std::nullopt);
+}
+
+// A header may put memory at the far end of what addresses can name.
+TEST(FindKernel, StepsOverHolesOfAnySize) {
+    ByteVector lime;
+    auto range = [&](std::uint64_t start) {
+        const std::size_t at = lime.size();
+        lime.resize(at + 32 + 4096);
+        store(MutableBytes(lime), at, std::uint32_t{0x4c694d45});
+        store(MutableBytes(lime), at + 4, std::uint32_t{1});
+        store(MutableBytes(lime), at + 8, start);
+        store(MutableBytes(lime), at + 16, start + 4095);
+    };
+    range(0x1000);
+    range(0xffffffffff000);
+    auto target = *target::DumpTarget::from_image(*dumps::open_image(dumps::ImageFile::from_bytes(lime, "far.lime")));
+    Work work;
+    EXPECT_FALSE(find_kernel(*target, work));
+}
+
+// Tables that are their own tables map every address, to pages that are no kernel.
+TEST(FindKernel, EndsOnTablesThatMapWithoutEnd) {
+    SmallMachine machine = x64_small("hal.pdb");
+    for (std::size_t i = 0; i < 0x200; ++i)
+        if (i != 0x1ef) machine.put(0x5000 + 8 * i, std::uint64_t{0x5063});
+    auto target = *open_raw(machine);
+    Work work;
+    EXPECT_FALSE(find_kernel(*target, work));
 }
 
 // Whatever memory holds, the search ends and tells no lies.
