@@ -150,11 +150,11 @@ Result<void> undo_writes(Session& session) {
 }
 
 /// Leaves a target that goes on without us, and tells in which state.
-void leave(Session& session, const Connection& connection) {
+void leave(Session& session) {
     using debugger::Quit;
     const Quit quit = session.quit();
-    const bool run =
-        quit == Quit::running || quit == Quit::running_patched || (quit == Quit::no && !connection.was_stopped);
+    // The end of the input does what qd does: nobody is there who would let the target go.
+    const bool run = quit != Quit::frozen;
     auto complain = [&](const Result<void>& result) {
         if (!result) tell(session, result.error().message + "\n");
     };
@@ -227,7 +227,7 @@ void disconnect(Session& session, Connection& connection) {
         if (connection.lab || !session.target().run_control()) {
             session.attach(nullptr);
         } else {
-            leave(session, connection);
+            leave(session);
         }
     }
     if (connection.lab) {

@@ -19,7 +19,7 @@ struct Connection {
 /// banner and stop printed (commands.md 2.3). Errors: what `ErrorKind` says; nothing of the session has changed then.
 [[nodiscard]] Result<Connection> connect(debugger::Session& session, const Options& options);
 
-/// Ends the connection as the user asked, or as the target was found when the input just ended.
+/// Ends the connection as the user asked; without a word from the user the target goes on, as by `qd`.
 void disconnect(debugger::Session& session, Connection& connection);
 
 /// The text of -k when it is given, else what the environment says; empty when it says nothing.

@@ -162,9 +162,10 @@ LiveSession::~LiveSession() {
     Work& work = session_.work();
     work.clear_stop();
     // A machine that stood still for somebody stands still for them afterwards.
-    if (connection_.was_stopped && !connection_.lab && session_.running()) {
-        if (session_.controller().stop(work))
+    if (connection_.was_stopped && !connection_.lab) {
+        if (session_.running() && session_.controller().stop(work))
             session_.write("The target stood still when poolkd came, and does again.\n");
+        session_.request_quit(debugger::Quit::frozen);
     }
     work.clear_stop();
     disconnect(session_, connection_);

@@ -64,7 +64,7 @@ void add_console_commands(debugger::CommandTable& table) {
         return {};
     });
     qd.help = "Breakpoints are taken out, and what was written to memory is undone where that is safe; /k keeps the "
-              "writes. The end of the input does the same as qd, unless the target stood still before.";
+              "writes. The end of the input does the same as qd.";
     table.add(std::move(qd));
 }
 

@@ -276,5 +276,15 @@ TEST(Controller, DetachLeavesNothingBehindAndRuns) {
     EXPECT_TRUE(m.fake.target.slots().empty());
 }
 
+TEST(Controller, DetachLetsATargetGoThatStandsBehindALineThatBroke) {
+    Machine m;
+    m.then_own_int3(code + 8);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    m.fake.target.set_running(true); // so it looks: nothing can be asked
+    ASSERT_TRUE(m.controller.detach());
+    EXPECT_TRUE(m.controller.running());
+    EXPECT_EQ(m.resumes().size(), 2u);
+}
+
 } // namespace
 } // namespace poolkd::control

@@ -152,9 +152,11 @@ class Machine:
             if not self.modules:
                 self.find_modules()
             self.debugger.leave(how)
+            self.log.write(f"-- {time.strftime('%H:%M:%S')} poolkd has ended; the target is looked at\n")
             self.to_be_undone = False
             if found := traces(self.machine, *self.modules):
                 raise Failed(f"after {how or 'the end of the input'}: " + "; ".join(found[:5]))
+            self.log.write(f"-- {time.strftime('%H:%M:%S')} it keeps no trace\n")
         self.debugger = None
 
     def stand_still(self):

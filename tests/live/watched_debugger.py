@@ -73,7 +73,7 @@ class WatchedDebugger:
 
     def leave(self, command):
         """Ends it by a command, or by the end of the input where there is none; what it says to that."""
-        self.log.write(f"> {command or '(end of input)'}\n")
+        self.log.write(f"{time.strftime('%H:%M:%S')}> {command or '(end of input)'}\n")
         if command:
             self._write(command.encode() + b"\n")
         self.process.stdin.close()
