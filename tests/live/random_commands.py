@@ -107,7 +107,7 @@ class RandomCommands:
                 return draw.choice(["nt!ExAllocatePoolWithTag", "nt!ExFreePoolWithTag", "nt!KeDelayExecutionThread", "leaky!LeakyBuildReport",
                                     "leaky!LeakyQueueEvent", "leaky!LeakyRetireEvent", "leaky!LeakyOpenStream", "leaky!LeakyServeRequests"])
             case "cold":  # drivers that fill their pool when they start
-                return draw.choice(["leaky!LeakyFillPool", "ionet!IonRecordAddress", "ionet!IonDropAddress"]) + f"+{draw.randrange(16):x}"
+                return draw.choice(["leaky!LeakyFillPool", "ionet!IonRecordAddress"]) + f"+{draw.randrange(16):x}"
             case "driver":
                 return draw.choice(["leaky!LeakyQueueEvent", "leaky!LeakyBuildReport", "leaky!LeakyFrees", "leaky!LeakyLiveBytes", "leaky",
                                     "ionet!IonLiveBlocks", "leaky!LeakyServeRequests"]) + f"+{draw.choice([0, 1, 4, 0x123, 0xff8]):x}"

@@ -9,6 +9,8 @@ from lab import LiveTest
 
 
 class Target(LiveTest):
+    arch = "x64"
+
     def check_page(self, debugger):
         self.assertRegex(debugger.type("!poolused 4"), r"Abc +0 +0 +36405 +33930272\n +Tron +0 +0 +552 +7863232")
 
@@ -44,7 +46,7 @@ class Target(LiveTest):
         self.assertIn("Breakpoint 0 hit\nlate!DriverEntry", debugger.type("g"))
         self.assertRegex(debugger.type("k"), r"late!DriverEntry\n.*nt!")
         base = debugger.value("late")
-        entry = debugger.value("@rip")
+        entry = debugger.value("@$ip")
         debugger.type("bc *")
         events = debugger.type("g /for 4")
         self.assertIn("Unload:", events)
@@ -92,12 +94,16 @@ class Target(LiveTest):
         wrong.mkdir()
         images = pathlib.Path(self.start_lab("idle", name="other")["images"])
         self.poolkd("lab", "stop", "other")
-        shutil.copy(images.parent / "seed1" / "ntkrnlmp.pdb", wrong / "ntkrnlmp.pdb")
+        shutil.copy(images.parent / "seed2" / "ntkrnlmp.pdb", wrong / "ntkrnlmp.pdb")
         _, debugger = self.without_symbols("-y", str(wrong))
         answer = debugger.type("!poolused 4")
         self.assertRegex(answer, r"(?i)does not (match|belong)|mismatch|other")
         self.assertRegex(answer, r"[0-9A-F]{32}")
         debugger.quit()
+
+
+class TargetX86(Target):
+    arch = "x86"
 
 
 if __name__ == "__main__":

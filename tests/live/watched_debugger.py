@@ -13,7 +13,7 @@ POOLKD = os.environ["POOLKD"]
 MARK = b"<end of answer>"
 MARKED = re.compile(rb'(?:\{"command":"\.echo","text":")?' + MARK + rb'(?:"\})?\n')
 AFTER_CTRL_C = 60  # seconds: a break-in has 5, a request on a dead line 12, and a slow machine takes its time
-FAULTS = re.compile(r"terminate called|\w+Sanitizer|runtime error:|Assertion .* failed|std::\w+|internal error|Fatal System Error|"
+FAULTS = re.compile(r"terminate called|Sanitizer:|runtime error:|Assertion .* failed|std::\w+|internal error|Fatal System Error|"
                     r"Fatal error in the target", re.IGNORECASE)
 
 
