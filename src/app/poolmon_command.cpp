@@ -17,14 +17,14 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto usual_interval = 5s; // PoolMon's
+constexpr auto poolmon_interval = 5s; // PoolMon's
 constexpr std::size_t least_judged = 4;
 
 /// Everything between the target and whoever shows it.
 class Monitor {
   public:
     Monitor(LiveSession& session, const PoolmonOptions& options, const hunt::TagLists& tags)
-        : session_(session), tags_(tags), source_(session.source(options.sample.plan(usual_interval))) {}
+        : session_(session), tags_(tags), source_(session.source(options.sample.plan(poolmon_interval))) {}
 
     /// False: the end.
     Result<bool> refresh() {

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using hunt::SeriesEnd;
 
-constexpr auto usual_interval = 30s;
+constexpr auto record_interval = 30s;
 constexpr auto quiet_interval = 60s; // between two lines of progress where nobody watches
 
 struct RecordArguments {
@@ -122,7 +122,7 @@ int record(const RecordArguments& arguments) {
     };
     auto file = open_recording(arguments.file, machine);
     if (!file) return failed(file.error());
-    auto source = (*session)->source(arguments.sample.plan(usual_interval));
+    auto source = (*session)->source(arguments.sample.plan(record_interval));
     const Result<void> taken = take_all(*source, **file, **session);
     for (const std::string& note : source->notes())
         fmt::print(stderr, "{}\n", note);

@@ -19,7 +19,7 @@ namespace {
 
 /// Of a tag that frees most of its blocks too, the judge wants a good two dozen before it says "leak".
 constexpr std::size_t usual_snapshots = 30;
-constexpr std::chrono::milliseconds usual_interval{1000};
+constexpr std::chrono::milliseconds verdict_interval{1000};
 
 constexpr const char* verdict_examples = R"(
 Evidence is any file with snapshots of pool tags, told apart by its content: PoolMon's text (poolmon -n, or its screen
@@ -124,7 +124,7 @@ int judge_files(const VerdictWords& words, const hunt::VerdictOptions& options) 
 int judge_target(const VerdictWords& words, const hunt::VerdictOptions& options) {
     auto live = LiveSession::open(words.target);
     if (!live) return tell_no_session(live.error());
-    hunt::SamplePlan plan = words.sampling.plan(usual_interval);
+    hunt::SamplePlan plan = words.sampling.plan(verdict_interval);
     if (!plan.count && !plan.period) plan.count = usual_snapshots;
     auto source = (*live)->source(plan);
     auto report = [&] {
