@@ -130,7 +130,9 @@ class Machine:
             self.leave("SIGKILL")
             self.connect()
             return
-        self.debugger.answer(patience)
+        answer = self.debugger.answer(patience)
+        if "target was restarted" in answer or '"restarted":true' in answer:
+            self.modules = None
         self.commands += 1
         if self.commands % 20 == 0:
             self.heap = max(self.heap, self.debugger.heap_mb())
@@ -186,11 +188,15 @@ class Machine:
         """Where the images lie, once all are loaded: until then the target waits for its debugger at each."""
         self.stand_still()
         self.debugger.ask("bc *;n 16;ad *;ed nt!PoolHitTag 0")
+        images = pathlib.Path(self.machine["images"])
         for _ in range(30):
             self.debugger.ask("g /for 0.3;.reload")
             modules = [(m["name"], int(m["base"], 16), m["image"]) for m in self.json_answer("lm --json")["modules"]]
-            if len(modules) == len(list(pathlib.Path(self.machine["images"]).glob("*.sys"))):  # the kernel, and all but late.sys
+            # The kernel, and all drivers but late.sys; a line that breaks may leave names out.
+            if len(modules) == len(list(images.glob("*.sys"))) and all((images / file).exists() for _, _, file in modules):
                 break
+        else:
+            raise Failed(f"the modules do not come: {modules}")
         symbols = self.json_answer("x nt!PoolHitTag --json")["symbols"]
         self.modules = modules, int(symbols[0]["address"], 16)
 
