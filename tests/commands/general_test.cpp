@@ -101,6 +101,8 @@ TEST_F(GeneralCommands, Quit) {
     EXPECT_EQ(session.quit(), debugger::Quit::frozen);
     run("qd");
     EXPECT_EQ(session.quit(), debugger::Quit::running);
+    run("qq");
+    EXPECT_EQ(session.quit(), debugger::Quit::frozen);
 }
 
 TEST_F(GeneralCommands, LogFiles) {

@@ -178,6 +178,8 @@ TEST_F(Scripts, FilesRunWithArguments) {
     EXPECT_EQ(run("$$<" + plain + "; .echo after"), "kd> as n 5\nkd> .echo n\n5\nafter\n")
         << "lines are entered one by one";
     EXPECT_EQ(run("$<" + plain), "kd> as n 5\nkd> .echo n\n5\n");
+    run("ad n");
+    EXPECT_EQ(run("$><" + plain), "kd> as n 5;.echo n\nn\n");
     EXPECT_THAT(run("$$>a<nosuchfile"), HasSubstr("Unable to open script file 'nosuchfile'"));
     EXPECT_THAT(run("$$>a</dev/zero"), HasSubstr("it is no file"));
     EXPECT_THAT(run("$$>a<" + script(std::string("a\0b", 3), "binary")), HasSubstr("no text"));
