@@ -57,6 +57,11 @@ std::string module_name_of(std::string_view image_name) {
     return name;
 }
 
+std::string name_by_address(const Module& module, const Machine& machine) {
+    return machine.pointer_size == 8 ? fmt::format("image{:012x}", module.base.value & 0xffffffffffff)
+                                     : fmt::format("image{:08x}", module.base.value & 0xffffffff);
+}
+
 } // namespace
 
 std::string SymbolAt::text() const {
@@ -119,13 +124,7 @@ Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
         module.timestamp = static_cast<std::uint32_t>(field->read(bytes));
     if (auto field = layout.field("CheckSum")) module.checksum = static_cast<std::uint32_t>(field->read(bytes));
     if (auto text = read_unicode_string(memory, entry + full_name, machine)) module.path = std::move(*text);
-    if (auto text = read_unicode_string(memory, entry + base_name, machine); text && !text->empty()) {
-        module.image_name = std::move(*text);
-    } else {
-        module.image_name = machine.pointer_size == 8 ? fmt::format("image{:012x}", module.base.value & 0xffffffffffff)
-                                                      : fmt::format("image{:08x}", module.base.value & 0xffffffff);
-    }
-    module.name = module_name_of(module.image_name);
+    if (auto text = read_unicode_string(memory, entry + base_name, machine)) module.image_name = std::move(*text);
     return module;
 }
 
@@ -166,9 +165,13 @@ Answer<std::size_t> Modules::refresh() {
         });
         if (known != modules_.end()) {
             Module& old = **known;
+            // What could not be read now may have been readable before, and the other way round.
+            if (!entry->path.empty()) old.path = std::move(entry->path);
+            if (!entry->image_name.empty()) {
+                old.image_name = std::move(entry->image_name);
+                if (!old.is_kernel) old.name = module_name_of(old.image_name);
+            }
             if (old.is_kernel) {
-                old.image_name = entry->image_name;
-                old.path = entry->path;
                 if (entry->size != 0 && entry->size != old.size) {
                     old.size = entry->size;
                     old.image = std::make_shared<ModuleImage>(memory, old.base, old.size, machine.page_size);
@@ -180,6 +183,8 @@ Answer<std::size_t> Modules::refresh() {
             }
             continue;
         }
+        if (entry->image_name.empty()) entry->image_name = name_by_address(*entry, machine);
+        entry->name = module_name_of(entry->image_name);
         entry->image = std::make_shared<ModuleImage>(memory, entry->base, entry->size, machine.page_size);
         fresh.push_back(std::make_unique<Module>(std::move(*entry)));
     }

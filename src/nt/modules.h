@@ -63,6 +63,7 @@ class Modules {
   private:
     /// What is known of the kernel before the loader's list is read.
     std::unique_ptr<Module> kernel_at(VirtAddr base);
+    /// Without what could not be read of its names.
     Result<Module> read_entry(VirtAddr entry, const Layout& layout);
     void read_unloaded();
     Layout loader_entry_layout();

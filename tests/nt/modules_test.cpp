@@ -75,5 +75,20 @@ TEST(Modules, ARefreshKeepsWhatTheHeaderTold) {
     EXPECT_EQ(fake.the_driver().timestamp, stamp);
 }
 
+TEST(Modules, ANameThatCannotBeReadCostsNoNameThatWasKnown) {
+    ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
+    auto& memory = fake.target.virtual_memory();
+    EXPECT_EQ(fake.the_driver().name, "imagef80001000000");
+    memory.put_value(entry + 0x28, std::uint16_t{14});
+    memory.put_value(entry + 0x30, entry.value + 0x100);
+    memory.put(entry + 0x100, std::string_view("u\0f\0s\0.\0s\0y\0s\0", 14));
+    fake.modules.refresh();
+    EXPECT_EQ(fake.the_driver().image_name, "ufs.sys");
+    EXPECT_EQ(fake.the_driver().name, "ufs");
+    memory.put_value(entry + 0x30, std::uint64_t{0x10}); // not readable
+    fake.modules.refresh();
+    EXPECT_EQ(fake.the_driver().name, "ufs");
+}
+
 } // namespace
 } // namespace poolkd::nt
