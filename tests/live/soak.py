@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -176,10 +177,11 @@ class Machine:
         raise Failed(f"the target cannot be stopped any more: {answer}")
 
     def undo_all(self):
-        for _ in range(4):
+        for _ in range(6):  # the line may be lost meanwhile
             self.stand_still()
-            answer = self.debugger.ask(".undo /f *")
-            if all(write["undone"] for write in self.json_answer(".writes --json")["writes"]):
+            answer = self.debugger.ask(".undo /f *", 60) + self.debugger.ask(".writes --json")
+            listed = re.search(r'^\{"command":"\.writes","writes".*', answer, re.MULTILINE)
+            if listed and all(write["undone"] for write in json.loads(listed[0])["writes"]):
                 self.to_be_undone = False
                 return
         raise Failed(f"writes cannot be undone: {answer}")
@@ -203,6 +205,7 @@ class Machine:
     def json_answer(self, command):
         """What a command must be able to answer; a line that breaks or is damaged may take a second try."""
         for _ in range(3):
+            self.stand_still()
             answer = self.debugger.ask(command, 60)
             for line in answer.splitlines():
                 if line.startswith("{") and "error" not in json.loads(line):
