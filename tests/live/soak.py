@@ -22,7 +22,7 @@ import time
 import traceback
 
 from breaking_link import BreakingLink
-from random_commands import RandomCommands
+from random_commands import Drawn, RandomCommands
 from traces import traces
 from watched_debugger import POOLKD, Failed, WatchedDebugger
 
@@ -113,6 +113,9 @@ class Machine:
         lot = draw.random()
         if drawn.runs and self.to_be_undone:
             self.undo_all()
+        # A step over plants a breakpoint where it ends: in what the target's own half of the debugger uses, it kills.
+        if drawn.text.startswith("p") and re.search("nt!mem(set|cpy|move)", self.debugger.ask("ln @$ip")):
+            drawn = Drawn("g /for 0.2", runs=True)
         if lot < 0.003:
             self.log.write("-- the machine is reset\n")
             self.lab("restart", "soak")
