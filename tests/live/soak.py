@@ -173,9 +173,9 @@ class Machine:
         """Brings the target, and poolkd's view of it, to a stop."""
         for _ in range(8):
             answer = self.debugger.ask("r @$ip")
-            if "=" in answer or "ip" in answer and "running" not in answer and "error" not in answer:
+            if "$ip=" in answer:
                 return
-            if "is running" in answer:
+            if "it is running" in answer:
                 self.debugger.ask("g", 0.2)  # waits for it; Ctrl-C breaks in
         raise Failed(f"the target cannot be stopped any more: {answer}")
 
