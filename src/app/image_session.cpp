@@ -22,8 +22,9 @@ std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& 
                             target.identity().processors);
     text += fmt::format("The kernel was found by {}.\n", kernel.found_by);
     if (records != 0)
-        text += fmt::format("Registers of {} of {} processors are from the kernel's own records.\n", records,
-                            target.identity().processors);
+        text += fmt::format(
+            "Registers of {} of {} processors are from the kernel's own records: where each was last stopped.\n",
+            records, target.identity().processors);
     if (image.facts.bug_check && image.facts.bug_check->code != 0) {
         const auto& [code, p] = *image.facts.bug_check;
         text += fmt::format("BugCheck {:X}, {{{:x}, {:x}, {:x}, {:x}}}\n", code, p[0], p[1], p[2], p[3]);

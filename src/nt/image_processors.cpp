@@ -67,7 +67,7 @@ bool waits_in_debugger(const dumps::ProcessorState& container, const dumps::Proc
                        const Machine& machine) {
     const VirtAddr now = RegisterFile(machine, container.context).sp();
     const VirtAddr interrupted = RegisterFile(machine, record.context).sp();
-    return now <= interrupted && interrupted - now < kernel_stack;
+    return now < interrupted && interrupted - now < kernel_stack;
 }
 
 } // namespace
