@@ -68,6 +68,8 @@ class Breakpoints {
     Result<void> plant(std::span<const VirtAddr> skip);
     /// DR7 to resume with, as `plant` left it.
     [[nodiscard]] std::uint64_t debug_control() const { return wanted_.control; }
+    /// What an earlier debugger left in the debug registers: they are ours to clear.
+    void adopt(const DebugRegisters& left) { written_ = left; }
     /// Takes all int 3s out of the target; they stay in the table, but for doomed ones. Debug registers stay: they do
     /// nothing while the target stands, and each would cost a round trip a processor and stop.
     Result<void> lift();

@@ -446,10 +446,11 @@ Result<unsigned> Controller::adopt_stop() {
     // A report that is repeated tells what was before the last debugger went.
     if (left.control != DebugRegisters::idle)
         if (auto special = kernel_.target().special_registers(report.stop.processor))
-            left.control = kernel_.machine().special(*special, "dr7").value_or(left.control);
+            left = debug_registers_of(kernel_.machine(), *special).value_or(left);
     unsigned armed = 0;
     for (unsigned slot = 0; slot < DebugRegisters::slots; ++slot)
         armed += left.enabled(slot) ? 1u : 0u;
+    if (armed != 0) breakpoints_.adopt(left);
     last_event_ = last_ = std::move(report);
     return armed;
 }

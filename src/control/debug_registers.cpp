@@ -58,6 +58,15 @@ void DebugRegisters::enable(unsigned slot, const Watch& watch, VirtAddr address)
     control = (control & ~(0xfull << (16 + 4 * slot))) | bits << (16 + 4 * slot);
 }
 
+std::optional<DebugRegisters> debug_registers_of(const Machine& machine, Bytes special) {
+    const auto control = machine.special(special, "dr7");
+    if (!control) return std::nullopt;
+    DebugRegisters registers{.control = *control};
+    for (unsigned slot = 0; slot < DebugRegisters::slots; ++slot)
+        registers.addresses[slot] = machine.canonical(machine.special(special, fmt::format("dr{}", slot)).value_or(0));
+    return registers;
+}
+
 Result<void> write_debug_registers(target::Target& target, const DebugRegisters& registers) {
     target::Writable* writable = target.writable();
     if (!writable)

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace poolkd::control {
 
@@ -37,6 +38,8 @@ struct DebugRegisters {
     bool operator==(const DebugRegisters&) const = default;
 };
 
+/// Those of a record of special registers; nothing when it is too short for them.
+[[nodiscard]] std::optional<DebugRegisters> debug_registers_of(const Machine& machine, Bytes special);
 /// Gives them to every processor of the standing target; they count from the next resume on. When one processor does
 /// not take them, those before it get their old ones back.
 Result<void> write_debug_registers(target::Target& target, const DebugRegisters& registers);

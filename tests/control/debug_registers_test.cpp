@@ -139,9 +139,11 @@ TEST(DebugRegisters, WhatAnEarlierDebuggerLeftIsCountedAndDisarmed) {
     ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(), 0x48, 8, 0x400));
     EXPECT_EQ(m.controller.adopt_stop().value_or(9), 0u) << "the report is older than what was disarmed";
     ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(), 0x48, 8, 0x40a));
+    ASSERT_TRUE(store_unsigned(m.fake.target.edit_special(), 0x20, 8, 0xfffff80400001000));
     EXPECT_EQ(m.controller.adopt_stop().value_or(9), 2u);
-    ASSERT_TRUE(m.controller.go());
+    ASSERT_TRUE(m.controller.detach());
     EXPECT_EQ(m.resumes().back().dr7, 0x400u);
+    EXPECT_EQ(special(m, "dr0"), 0u);
 }
 
 } // namespace
