@@ -117,10 +117,11 @@ def build():
     lines += ["", "## poolkd's own", "", "| Command | | What it does | Run by |", "|---|---|---|---|"]
     for name in sorted(own):
         lines.append(row(own[name]["names"], "", own[name]["summary"], run_by(name, places)[:2]))
-    summary = ", ".join(f"{counts[word]} {'are ' if word.startswith('not') else ''}{word}" for word in WORDS.values())
+    verbs = {"works": "work", "differs": "differ", "not ours": "are not ours", "not yet": "are not yet there"}
+    summary = ", ".join(f"{counts[word]} {verb}" for word, verb in verbs.items())
     if problems:
         fail(problems)
-    return HEAD + f"\nOf kd's commands and forms listed here {summary}; {len(own)} are poolkd's own.\n" + "\n".join(lines) + "\n"
+    return HEAD + f"\nOf the commands listed here {summary}; {len(own)} are poolkd's own.\n" + "\n".join(lines) + "\n"
 
 
 def main():
