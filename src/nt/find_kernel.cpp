@@ -14,7 +14,7 @@ namespace poolkd::nt {
 namespace {
 
 constexpr std::size_t most_roots = 256;
-constexpr std::uint64_t most_looks = 1u << 22; ///< at mapped pages, of all roots: tables can be made to map without end
+constexpr std::uint64_t most_looks = 1u << 21; ///< at mapped pages, of all roots: tables can be made to map without end
 
 /// The place in a loader entry where the kernel's base stands: all versions have it there (memory-images 6.3).
 VirtAddr first_module_base(memory::AddressSpace& memory, VirtAddr list, const Machine& machine) {
@@ -131,6 +131,10 @@ class KernelFinder {
                 place_.loaded_module_list = machine.canonical(*list);
         }
         target_.use_kernel(place_.base, place_.loaded_module_list, place_.debugger_data);
+        // Windows 10 and later have it in the page of system data; zero in earlier versions.
+        if (target_.identity().build == 0)
+            if (auto build = memory::read_unsigned(memory(), shared_data_address(machine) + 0x260, 4))
+                target_.use_build(static_cast<std::uint16_t>(*build));
         return place_;
     }
 

@@ -94,9 +94,13 @@ std::vector<PageRoot> find_page_roots(dumps::ImageMemory& physical, std::size_t 
     return roots;
 }
 
+VirtAddr shared_data_address(const Machine& machine) {
+    return machine.pointer_size == 8 ? VirtAddr(0xfffff78000000000) : machine.canonical(0xffdf0000);
+}
+
 bool has_shared_data(memory::AddressSpace& memory, const Machine& machine) {
     // NtProductType and NtMajorVersion: ntddk.h, the same offsets in all versions.
-    const VirtAddr page = machine.pointer_size == 8 ? VirtAddr(0xfffff78000000000) : machine.canonical(0xffdf0000);
+    const VirtAddr page = shared_data_address(machine);
     const auto product = memory::read_unsigned(memory, page + 0x264, 4);
     const auto major = memory::read_unsigned(memory, page + 0x26c, 4);
     return product && major && *product >= 1 && *product <= 3 && *major >= 5 && *major <= 10;

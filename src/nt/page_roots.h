@@ -22,6 +22,9 @@ struct PageRoot {
 /// Stale pages and data can look so, too: try them. All of NT's roots serve for system addresses.
 [[nodiscard]] std::vector<PageRoot> find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work);
 
+/// Where every NT kernel maps KUSER_SHARED_DATA.
+[[nodiscard]] VirtAddr shared_data_address(const Machine& machine);
+
 /// True when the address space has KUSER_SHARED_DATA in its place, with a version in it that NT has had.
 [[nodiscard]] bool has_shared_data(memory::AddressSpace& memory, const Machine& machine);
 

@@ -35,6 +35,8 @@ class DumpTarget final : public Target {
     /// Tells the identity what was found in the machine's memory; zero: not known.
     void use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr debugger_data);
 
+    /// The build of Windows, where no header tells it.
+    void use_build(std::uint16_t build) { identity_.build = build; }
     /// The same of its processors, in NT's order; a record without a CONTEXT is of one whose registers are not known.
     void use_processors(std::vector<dumps::ProcessorState> processors);
 

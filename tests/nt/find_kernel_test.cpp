@@ -64,6 +64,7 @@ SmallMachine x64_small(std::string_view pdb = "ntkrnlmp.pdb") {
     machine.put(0xb000, std::uint64_t{0xc063});
     machine.put(0xc000, std::uint64_t{0xd063});
     machine.put(0xd000, std::uint64_t{0xe063});
+    machine.put(0xe260, std::uint32_t{22621});
     machine.put(0xe264, std::uint32_t{1});
     machine.put(0xe26c, std::uint32_t{10});
     machine.kernel_image(0x10000, true, pdb);
@@ -91,6 +92,7 @@ TEST(FindKernel, InRawMemoryByTheSelfMap) {
     EXPECT_EQ(place->found_by, "page tables at 0x5000, a search of the mapped pages");
     EXPECT_EQ(target->identity().machine, &x64_machine());
     EXPECT_EQ(target->identity().kernel_base, VirtAddr(base_64));
+    EXPECT_EQ(target->identity().build, 22621);
     EXPECT_EQ(target->identity().debugger_data, VirtAddr(base_64 + 0x3100));
 }
 
