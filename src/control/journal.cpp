@@ -30,11 +30,23 @@ std::filesystem::path Journal::default_directory() {
     return {};
 }
 
-std::string Journal::boot_identity() const {
+std::filesystem::path Journal::file_of_boot() const {
     const nt::Module& nt = kernel_.modules().kernel();
-    // KeBootTime is fixed at boot; without it the kernel's base address and the check of the bytes have to do.
-    std::uint64_t boot_time = kernel_.read_global("KeBootTime", 8).value_or(0);
-    return fmt::format("{:08x}-{:x}-{:x}-{:x}", nt.timestamp, nt.size, nt.base.value, boot_time);
+    auto file_of = [&](std::uint64_t boot_time) {
+        return directory_ / fmt::format("{:08x}-{:x}-{:x}-{:x}.jsonl", nt.timestamp, nt.size, nt.base.value, boot_time);
+    };
+    // KeBootTime moves only with the clock that somebody sets, and its bias with it; both are as in ReactOS's
+    // KeSetSystemTime. Without it the kernel's base address and the check of the bytes have to do.
+    const std::uint64_t boot_time =
+        kernel_.read_global("KeBootTime", 8).value_or(0) - kernel_.read_global("KeBootTimeBias", 8).value_or(0);
+    std::filesystem::path file = file_of(boot_time);
+    // At the first stops of a boot the kernel does not know its time yet. What a debugger began there is taken over;
+    // should it be of another boot, its bytes tell.
+    std::error_code error;
+    if (const auto early = file_of(0);
+        boot_time != 0 && std::filesystem::exists(early, error) && !std::filesystem::exists(file, error))
+        std::filesystem::rename(early, file, error);
+    return file;
 }
 
 Result<std::size_t> Journal::attach() {
@@ -42,7 +54,7 @@ Result<std::size_t> Journal::attach() {
     breakpoint_places_.clear();
     next_id_ = 1;
     next_breakpoint_id_ = first_breakpoint_id;
-    file_ = directory_.empty() ? std::filesystem::path{} : directory_ / (boot_identity() + ".jsonl");
+    file_ = directory_.empty() ? std::filesystem::path{} : file_of_boot();
     if (file_.empty()) return std::size_t{0};
     POOLKD_TRY(std::vector<JournalEntry> recorded, read_journal_file(file_));
     for (const JournalEntry& entry : recorded) {

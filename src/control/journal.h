@@ -67,7 +67,8 @@ class Journal {
     static std::filesystem::path default_directory();
 
   private:
-    [[nodiscard]] std::string boot_identity() const;
+    /// The file of this boot of this kernel; there need not be one yet.
+    [[nodiscard]] std::filesystem::path file_of_boot() const;
     Result<void> append_line(const std::string& line);
     JournalEntry* find(std::uint32_t id);
     void remove_inherited_breakpoints();

@@ -62,6 +62,30 @@ TEST(Journal, ALaterDebuggerFindsWhatAKilledOneLeft) {
     EXPECT_EQ(journal.entries().back().id, 3u);
 }
 
+TEST(Journal, WhatWasBegunBeforeTheKernelKnewItsBootTimeIsOfThisBoot) {
+    constexpr std::uint32_t boot_time = 0x1900, bias = 0x1908;
+    FakePoolKernel fake;
+    fake.symbols->add("KeBootTime", boot_time);
+    fake.symbols->add("KeBootTimeBias", bias);
+    testing::TemporaryDirectory folder;
+    {
+        Journal journal(*fake.kernel, folder.path());
+        ASSERT_TRUE(journal.attach()); // at the first stop of a boot
+        fake.set(boot_time, 0x01d9'0000'0000'0000);
+        ASSERT_TRUE(journal.write(place, bytes_of(0x22222222), "ed"));
+    }
+    Journal journal(*fake.kernel, folder.path());
+    EXPECT_EQ(journal.attach().value_or(0), 1u);
+    // Somebody sets the clock.
+    fake.set(boot_time, 0x01d9'0000'0000'1000);
+    fake.set(bias, 0x1000);
+    EXPECT_EQ(journal.attach().value_or(0), 1u);
+    // The same kernel at the same place, another boot.
+    fake.set(boot_time, 0x01da'0000'0000'0000);
+    fake.set(bias, 0);
+    EXPECT_EQ(journal.attach().value_or(9), 0u);
+}
+
 TEST(Journal, BytesThatSomebodyElseChangedAreLeftAlone) {
     FakePoolKernel fake;
     testing::TemporaryDirectory folder;
