@@ -39,14 +39,14 @@ class Cell(LiveTest):
     """The job on one machine. `row` holds what the table shows of it."""
 
     def __init__(self, arch, era, seed, pipe, kaslr, kdbg):
-        super().__init__()
+        super().__init__("the_job")
         self.row = {"era": era, "machine": arch, "seed": seed, "pipe": pipe, "KASLR": "on" if kaslr else "off", "PAE": "", "KDBG": kdbg,
                     "row": "", "big": "", "blocks": "", **dict.fromkeys(STEPS, ""), "requests": "", "s": ""}
         self.scenario, self.truth = ("page", PAGE) if pipe == "virtio" and seed == 0 else ("leak", YOUNG_LEAK)
         self.boot = f"kdbg={kdbg}" + (" tracker=128" if self.scenario == "leak" else "")
         self.images = IMAGES / arch / f"era{era}" / f"seed{seed}"
 
-    def runTest(self):
+    def the_job(self):
         begun = time.monotonic()
         row = self.row
         options = ["--arch", row["machine"], "--era", str(row["era"]), "--seed", str(row["seed"]), "--pipe", row["pipe"],
@@ -64,6 +64,7 @@ class Cell(LiveTest):
         """The machine's memory as its processor translates it, and the kernel's structures, without poolkd's help."""
         self.pdb = kernel_pdb(self.images)
         self.memory = count_blocks.Memory(self.machine["memory_file"], self.debugger.value("@cr3"), self.pdb)
+        self.addCleanup(self.memory.file.close)
         self.base = self.memory.find_image(next(self.images.glob("ntk*.pdb")).name)
 
     def variable(self, name, size=4):
@@ -188,7 +189,10 @@ class Eras(unittest.TestCase):
         specifications = list(cells())
         self.assertTrue(specifications, f"no practice kernels in {IMAGES}")
         with concurrent.futures.ProcessPoolExecutor(AT_ONCE) as pool:
-            results = list(pool.map(run_cell, specifications))
+            results = []
+            for result in pool.map(run_cell, specifications):
+                results.append(result)
+                print(".", end="", flush=True)
         rows = [row for row, _ in results]
         widths = {column: max(len(column), *(len(str(row[column])) for row in rows)) for column in rows[0]}
         print()
