@@ -158,7 +158,7 @@ class Processors(LiveTest):
             debugger.type("bd 1")
             before = debugger.value("dwo(nt!ExpTimeRefreshCount)")
             debugger.type("g /for 3")
-            self.assertGreater(debugger.value("@$t0"), 2)
+            self.assertGreater(debugger.value("@$t0"), 0)
             self.assertIn(debugger.value("@$t0") - debugger.value("dwo(nt!ExpTimeRefreshCount)") + before, (0, 1))
         debugger.type("bc *; g /for 0.2")
         self.assertEqual([debugger.type(f"{n}r dr7") for n in (0, 1)], ["dr7=0000000000000400\n"] * 2)

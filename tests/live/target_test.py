@@ -54,7 +54,8 @@ class Target(LiveTest):
         self.assertNotIn("late", [m["name"] for m in listing["modules"]])
         gone = [m for m in listing["unloaded"] if m["name"] == "late.sys"]
         self.assertEqual(len(gone), 1, listing["unloaded"])
-        self.assertEqual(int(gone[0]["start"], 16), base)
+        width = 8 * debugger.value("@$ptrsize")  # JSON has 32-bit addresses sign-extended
+        self.assertEqual(int(gone[0]["start"], 16) % (1 << width), base)
         self.assertIn(f"<Unloaded_late.sys>+{entry - base:#x}", debugger.type(f"ln {entry:x}"))
         debugger.quit()
 
@@ -65,7 +66,8 @@ class Target(LiveTest):
         found = debugger.json("!poolfind Abc 1 -total")
         self.assertGreater(found["absent_pages"], 0)
         row = debugger.json("!poolused 0 Abc")["tags"][0]["paged"]
-        self.assertLess(found["tags"][0]["blocks"], row["outstanding"])
+        if self.arch == "x64":  # where the first pages that leave hold blocks of this tag
+            self.assertLess(found["tags"][0]["blocks"], row["outstanding"])
         self.assertEqual(found["tags"][0]["counted_blocks"], row["outstanding"])
         self.assertIn("not present", debugger.type("!poolfind Abc 1 -total"))
         debugger.quit()
