@@ -409,7 +409,9 @@ Result<void> Controller::detach() {
     const bool watched = breakpoints_.watches_armed();
     POOLKD_CHECK(empty());
     POOLKD_CHECK(go());
-    return watched || !traces_.empty() || journal_.had_breakpoints() ? see_off() : Result<void>{};
+    // An int 3 of the target's own (PoolHitTag) can wait on another processor, too.
+    const bool others = kernel_.target().identity().processors > 1;
+    return watched || others || !traces_.empty() || journal_.had_breakpoints() ? see_off() : Result<void>{};
 }
 
 Result<void> Controller::see_off() {

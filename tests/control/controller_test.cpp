@@ -276,6 +276,14 @@ TEST(Controller, DetachLeavesNothingBehindAndRuns) {
     EXPECT_TRUE(m.fake.target.slots().empty());
 }
 
+TEST(Controller, DetachLetsAStopOfAnotherProcessorPass) {
+    Machine m(2);
+    m.then_own_int3(code + 8, 1);
+    ASSERT_TRUE(m.controller.detach());
+    EXPECT_TRUE(m.controller.running());
+    EXPECT_EQ(m.resumes().size(), 2u);
+}
+
 TEST(Controller, DetachLetsATargetGoThatStandsBehindALineThatBroke) {
     Machine m;
     m.then_own_int3(code + 8);
