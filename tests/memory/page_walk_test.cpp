@@ -97,6 +97,7 @@ TEST_F(PageWalkTest, StepsEndAtAPageOrWhereNothingIsPresent) {
     entry64(0x3000, 0, 0x4063);
     entry64(0x3000, 1, 0x4000e3);
     entry64(0x3000, 2, 0x80000063); // no memory there
+    entry64(0x4000, 0, 0);          // a table without a page
     PageWalk walk(physical, paging_mode(x64_machine(), cr4_pae), 0x1000);
     auto absent = walk.steps(VirtAddr(0xfffff80000005010));
     ASSERT_EQ(absent.size(), 4u);
