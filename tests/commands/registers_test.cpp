@@ -122,7 +122,7 @@ TEST_F(RegisterCommands, ControlAndDebugRegistersAreRead) {
     EXPECT_EQ(run("? @cr3 + 1"), "Evaluate expression: 1757185 = 00000000`001ad001\n");
     EXPECT_EQ(run("r cr3=1"), "cr3 can only be read\n");
     EXPECT_EQ(run("r dr7=0"), "dr7 can only be read; ba uses the debug registers\n");
-    EXPECT_EQ(run("r cr1"), "      ^ Bad register error in 'r cr1'\n");
+    EXPECT_EQ(run("r cr1"), "         ^ Bad register error in 'r cr1'\n");
     target->edit_special().resize(0x20); // as of a system that has fewer of them
     EXPECT_EQ(run("r gdtr"), "The target does not tell gdtr\n");
 }
