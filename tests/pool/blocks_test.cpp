@@ -9,7 +9,7 @@ namespace {
 using testing::FakePoolKernel;
 
 constexpr std::uint32_t abc = 0x20636241;
-constexpr std::uint8_t in_use_paged = 3, in_use_nonpaged = 2, free_block = 0;
+constexpr std::uint8_t in_use_paged = 3, free_block = 0;
 
 /// Two blocks in use and one free fill the page.
 void put_small_page(FakePoolKernel& fake, std::uint64_t page, std::uint8_t type) {
