@@ -5,7 +5,7 @@ import re
 import signal
 import unittest
 
-from lab import GdbStub, LiveTest, wait_until
+from lab import GdbStub, LiveTest, wait_until, with_stub
 
 HOT = "nt!KeDelayExecutionThread"  # all threads come here, on each processor
 COLD = "leaky!DriverEntry"         # nobody comes here any more
@@ -33,12 +33,7 @@ class EndStates(LiveTest):
         return debugger
 
     def look(self, what):
-        """Asks QEMU; the machine stands meanwhile."""
-        gdb = GdbStub(self.machine["gdb_socket"])
-        try:
-            return what(gdb)
-        finally:
-            gdb.resume()
+        return with_stub(self.machine, what)
 
     def code(self):
         return self.look(lambda gdb: {name: gdb.memory(address, 16) for name, address in self.places.items()})
@@ -55,8 +50,7 @@ class EndStates(LiveTest):
     def run_on(self, debugger):
         """The target runs under the debugger, which waits for it."""
         before = self.reports()
-        debugger.process.stdin.write("g\n")
-        debugger.process.stdin.flush()
+        debugger.begin("g")
         wait_until(lambda: self.reports() > before + 3, "the target runs")
         # In between it stands in the debugger, where the registers are off.
         wait_until(lambda: all(row[4] & 0xFF for row in self.look(GdbStub.debug_registers)), "hardware breakpoints are armed")
@@ -168,8 +162,7 @@ class EndStates(LiveTest):
         self.run_on(debugger)
         debugger.process.stdin.close()
         debugger.process.send_signal(signal.SIGINT)  # g ends, and there is nothing to read behind it
-        text = debugger.process.stdout.read()
-        debugger.process.wait(60)
+        _, text = debugger.end()
         self.assertIn("2 writes undone.", text)
         self.assert_runs()
         self.assert_disarmed(self.assert_clean())

@@ -1,5 +1,6 @@
 """What the live tests share: practice machines, debugger sessions, and independent ways to look at a machine."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import unittest
 POOLKD = os.environ["POOLKD"]
 MARK = "<end of answer>"
 ANSWER_LIMIT = 120  # seconds; what takes longer hangs
+GO_LIMIT = 60       # seconds in which the target does what it does in one when the host is idle
 
 
 class LiveTest(unittest.TestCase):
@@ -73,22 +75,52 @@ class Debugger:
         except BrokenPipeError:
             self.test.fail("poolkd ended: " + self.process.stdout.read())
         lines = []
-        timer = signal.signal(signal.SIGALRM, self._too_long)
-        signal.alarm(ANSWER_LIMIT)
-        try:
+        with self._limited():
             for line in self.process.stdout:
                 if line.strip() == MARK:
                     return "".join(lines)
                 lines.append(line)
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, timer)
         self.test.fail("poolkd ended:\n" + "".join(lines))
+
+    def begin(self, command):
+        """Types a command whose answer is read later, with that of the next one."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def read_until(self, line):
+        """Passes over output up to this line."""
+        with self._limited():
+            for shown in self.process.stdout:
+                if shown.strip() == line:
+                    return
+        self.test.fail(f"poolkd ended before it showed: {line}")
+
+    def go_until(self, condition, what, seconds=0.5):
+        """Lets the target go for a while, and again until the condition holds for what was shown: on a loaded host it does
+        little in a second. Returns what was shown."""
+        shown = ""
+        end = time.monotonic() + GO_LIMIT
+        while True:
+            shown += self.type(f"g /for {seconds}")
+            if condition(shown):
+                return shown
+            if time.monotonic() > end:
+                self.test.fail(f"not within {GO_LIMIT} s: {what}\n{shown}")
 
     def json(self, command):
         lines = [line for line in self.type(command + " --json").splitlines() if line.startswith("{")]
         self.test.assertEqual(len(lines), 1, f"{command}: {lines}")
         return json.loads(lines[0])
+
+    @contextlib.contextmanager
+    def _limited(self):
+        timer = signal.signal(signal.SIGALRM, self._too_long)
+        signal.alarm(ANSWER_LIMIT)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, timer)
 
     def _too_long(self, *_):
         self.process.kill()
@@ -102,8 +134,13 @@ class Debugger:
 
     def quit(self, command="q"):
         self.process.stdin.write(command + "\n")
+        return self.end()
+
+    def end(self):
+        """Ends the input. The exit code, and what was still shown."""
         self.process.stdin.close()
-        rest = self.process.stdout.read()
+        with self._limited():
+            rest = self.process.stdout.read()
         return self.process.wait(ANSWER_LIMIT), rest
 
     def kill(self):
@@ -176,6 +213,22 @@ class GdbStub:
     def resume(self):
         self.ask("D")  # detach: the machine goes on
         self.socket.close()
+
+
+def with_stub(machine, look):
+    """What QEMU's stub says; it stops the machine while it is connected."""
+    gdb = GdbStub(machine["gdb_socket"])
+    try:
+        return look(gdb)
+    finally:
+        gdb.resume()
+
+
+def wait_until_it_runs(machine, counter):
+    """Until the target has counted on; `counter` is an address."""
+    count = lambda: with_stub(machine, lambda gdb: int.from_bytes(gdb.memory(counter, 4), "little"))
+    before = count()
+    wait_until(lambda: count() > before + 3, "the target runs", GO_LIMIT)
 
 
 def at_first_break(debugger):

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from lab import LiveTest
+from lab import Debugger, LiveTest
 
 MACHINES = ([], ["--lab-seed=3", "--lab-kaslr"], ["--lab-arch=x86"])
 # Where leaky takes memory with the tag, what it asks for, and where it gives it back.
@@ -61,9 +61,11 @@ class Scripts(LiveTest):
     def test_breakpoints_that_print(self):
         for options in MACHINES:
             with self.subTest(options=options):
-                shown = self.run_script(*options, commands="$$>a<poolbp.kd Abc; g /for 1; bc *; bl")
-                rows = re.findall(r"(?m)^(allocation|free) routine=(\w+) (?:size=([0-9a-f]+) type=1|block=([0-9a-f]+)) thread=[0-9a-f]+ from=leaky!(\w+)", shown)
-                self.assertGreater(len(rows), 10, shown)
+                debugger = Debugger(self, "--lab=page", *options)
+                debugger.type("$$>a<poolbp.kd Abc")
+                row = re.compile(r"(?m)^(allocation|free) routine=(\w+) (?:size=([0-9a-f]+) type=1|block=([0-9a-f]+)) thread=[0-9a-f]+ from=leaky!(\w+)")
+                rows = row.findall(debugger.go_until(lambda shown: len(row.findall(shown)) > 10, "calls are printed"))
+                debugger.quit()
                 for kind, routine, size, block, caller in rows:
                     if kind == "free":
                         self.assertEqual((routine, caller in GIVES), ("ExFreePoolWithTag", True))
@@ -121,9 +123,9 @@ class Scripts(LiveTest):
         for loop in (".while (1) {}", ".while (1) {r $t0 = @$t0 + 1}", ".catch {.while (1) {.catch {nosuchcommand}}}", "r $t0 = 1; z(1)",
                      ".while (1) {g}", ".while (1) {g /for 1}", ".while (1) {.sleep 0n100}", ".foreach (x {.while (1) {}}) {.echo x}"):
             with self.subTest(loop=loop):
-                debugger.process.stdin.write(f"{loop}; .echo not reached\n")
-                debugger.process.stdin.flush()
-                time.sleep(0.5)
+                debugger.begin(f".echo begun; {loop}; .echo not reached")
+                debugger.read_until("begun")
+                time.sleep(0.3)  # some rounds, where the host is quick enough; it is stopped before the first as well
                 debugger.process.send_signal(signal.SIGINT)
                 shown = debugger.type("? 1234")
                 self.assertIn("Stopped by the user", shown)

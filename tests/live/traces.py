@@ -6,7 +6,7 @@ import re
 import struct
 import time
 
-from lab import GdbStub
+from lab import with_stub
 
 EXECUTED, WRITTEN, DISCARDED = 0x20000000, 0x80000000, 0x02000000  # section flags
 TICKS = {"x64": 0xFFFFF78000000320, "x86": 0xFFDF0320}  # KUSER_SHARED_DATA.TickCount
@@ -20,15 +20,6 @@ def traces(machine, modules, tag_to_hit):
     if not _runs(machine):
         found.append("the target does not run")
     return found
-
-
-def with_stub(machine, look):
-    """QEMU's stub stops the machine while it is connected."""
-    gdb = GdbStub(machine["gdb_socket"])
-    try:
-        return look(gdb)
-    finally:
-        gdb.resume()
 
 
 def _patches(gdb, machine, modules, tag_to_hit):
