@@ -3,8 +3,9 @@
 
     commands.py            POOLKD names the program; POOLKD_GOLDEN_ACCEPT=1 writes the file, else it is compared
 
-What kd has stands in commands.table, what poolkd has comes from the program (`.help --json`), and the tests are searched
-for lines that run the command. A command that is said to work must be in the program and in a test.
+What kd has stands in commands.table, what poolkd has comes from the program (`poolkd help --json`), and the tests are
+searched for lines that run the command; of the documentation only what docs/check.py runs. A command that is said to work
+must be in the program and in a test.
 """
 
 import collections
@@ -54,10 +55,15 @@ def read_table():
 
 def program_commands():
     """{name: command} for every name that the program knows."""
-    run = subprocess.run([os.environ["POOLKD"], "--lab=idle", "--quiet", "-c", ".help --json; q"], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, text=True, timeout=120, check=True)
-    answer = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{'))
-    return {name: command for command in answer["commands"] for name in command["names"]}
+    run = subprocess.run([os.environ["POOLKD"], "help", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                         timeout=120, check=True, env={})
+    return {name: command for command in json.loads(run.stdout)["commands"] for name in command["names"]}
+
+
+def checked_lines(text):
+    """Of a page of documentation, the prompts that docs/check.py types at."""
+    blocks = re.findall(r"(?ms)^<!-- check(?: numbers)? -->\n```[^\n]*\n(.*?)^```$", text)
+    return "\n".join(line for block in blocks for line in block.splitlines() if line.startswith("kd> "))
 
 
 def tests_by_place():
@@ -65,20 +71,22 @@ def tests_by_place():
     for place, pattern in TESTS:
         for path in sorted(ROOT.glob(pattern)):
             if path != OUTPUT:
-                places[place].append((path.stem, path.read_text()))
+                text = path.read_text()
+                places[place].append((path.stem, checked_lines(text) if place == "docs" else text))
     return places
 
 
 def run_by(name, places):
     """Where a line or a quoted text begins with the command, or a `;` or an opening brace stands before it."""
-    before = r"(?m)(?:^|kd> |[;\"'{(`]) *"
+    before = r"(?m)(?:^|kd> |[;\"'{(]) *"
     touching = r"(?![\w!.-])" if re.match(r"[.!?\w]", name) else ""
     if name in ("~", "j", "z", "s", "p", "t", "g", "k", "r", "u", "x", "a", "c", "e", "f", "m", "d", "n"):
         touching = r"(?=[ ;\d\"'*(]|$)"
     found = []
     for place, files in places.items():
         flags = "" if name in ("kP", "kp", "dD", "eD", "dW", "aS", "as") else "(?i)"
-        pattern = re.compile(flags + (before if place in ("golden", "script") else before.replace("^|", "")) + re.escape(name) + touching)
+        begins = before if place in ("golden", "script") else before.replace("^|", "")
+        pattern = re.compile(flags + begins + re.escape(name) + touching)
         hits = [stem for stem, text in files if pattern.search(text)]
         if hits:
             found.append(f"{place}: {', '.join(sorted(set(hits))[:2])}")
