@@ -46,6 +46,12 @@ void read_core_facts(const ElfCore& core, ImageFacts& facts) {
         } else if (note.name == "VMCOREINFO" && has_crash_signature(note.payload)) {
             // The guest's driver left a ready header of a Microsoft dump there, for QEMU to write one.
             if (auto header = read_crash_header(note.payload)) {
+                // Any program of the guest can write there: what it says must fit the core.
+                if (!header->facts.machine || header->facts.machine != facts.machine) {
+                    facts.remarks.emplace_back("The crash dump header that the guest left is of another machine: it "
+                                               "was not used.");
+                    continue;
+                }
                 auto processors = std::move(facts.processors);
                 facts = std::move(header->facts);
                 facts.processors = std::move(processors);

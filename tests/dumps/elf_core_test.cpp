@@ -90,17 +90,38 @@ TEST(ElfCore, WithPageTablesHasTheMemoryBetween) {
     EXPECT_TRUE(image->coverage.complete()) << image->coverage.sentence();
 }
 
-TEST(ElfCore, TakesTheHeaderThatTheGuestLeft) {
-    // The name VMCOREINFO, with a header of a Microsoft dump for QEMU to complete.
-    FileBuilder file = elf_core(true, {1, 2, 9}, false);
-    const FileBuilder header = crash_header(true, 1);
-    const std::size_t at = file.size();
+/// The notes of the core, and behind them one with the name VMCOREINFO: a header of a Microsoft dump for QEMU to
+/// complete.
+FileBuilder with_guest_header(FileBuilder file, const FileBuilder& header) {
+    const std::size_t notes = *load<std::uint64_t>(file.bytes(), 64 + 8);
+    const std::size_t bytes = *load<std::uint64_t>(file.bytes(), 64 + 32);
+    const std::size_t start = file.size(), at = start + bytes;
+    file.grow(at);
+    for (std::size_t i = 0; i < bytes; ++i)
+        file.put(start + i, file.bytes()[notes + i]);
     file.put(at, std::uint32_t{11}).put(at + 4, std::uint32_t{0x2000}).put(at + 8, std::uint32_t{0});
     file.put(at + 12, std::string_view("VMCOREINFO\0\0", 12));
     for (std::size_t i = 0; i < header.size(); ++i)
         file.put(at + 24 + i, header.bytes()[i]);
-    file.put(64 + 8, std::uint64_t{at}).put(64 + 32, std::uint64_t{file.size() - at});
-    auto image = open_bytes(file);
+    file.put(64 + 8, std::uint64_t{start}).put(64 + 32, std::uint64_t{file.size() - start});
+    return file;
+}
+
+TEST(ElfCore, AGuestHeaderOfAnotherMachineIsNotUsed) {
+    for (const std::uint32_t machine : {0x1234u, 0x14cu, 0x45474150u}) {
+        const FileBuilder header = crash_header(true, 1).put(0x30, machine);
+        auto image = open_bytes(with_guest_header(elf_core(true, {1, 2, 9}), header));
+        ASSERT_TRUE(image);
+        EXPECT_EQ(image->facts.machine, &x64_machine());
+        EXPECT_EQ(image->facts.processors.size(), 1u);
+        EXPECT_EQ(image->facts.directory_table_base, 0x1ad000u);
+        EXPECT_EQ(image->facts.loaded_module_list, std::nullopt);
+        EXPECT_THAT(image->facts.remarks, ::testing::ElementsAre(HasSubstr("of another machine")));
+    }
+}
+
+TEST(ElfCore, TakesTheHeaderThatTheGuestLeft) {
+    auto image = open_bytes(with_guest_header(elf_core(true, {1, 2, 9}, false), crash_header(true, 1)));
     ASSERT_TRUE(image);
     EXPECT_EQ(image->facts.loaded_module_list, VirtAddr(0xfffff80012345670));
     EXPECT_EQ(image->facts.directory_table_base, 0x1ad002u);
