@@ -130,6 +130,7 @@ class TriageReader {
     void read() {
         image_.triage.emplace();
         TriageRecords& records = *image_.triage;
+        if (!image_.facts.image_machine) assume_machine();
         records.overflowed = (field(layout_.options) & option_overflowed) != 0;
         read_context();
         read_drivers(records);
@@ -174,6 +175,13 @@ class TriageReader {
             std::min<std::size_t>(file_.size(), pool + std::size_t{field(layout_.string_bytes)} + 8);
         if (offset < header_.size || offset + 4 >= end) return {};
         return utf16_name(file_.first(end), offset + 4, longest_name);
+    }
+
+    /// Without page tables nothing else tells it.
+    void assume_machine() {
+        image_.facts.machine = header_.is_64 ? &x64_machine() : &x86_machine();
+        image_.facts.remarks.push_back(
+            fmt::format("The header does not state the machine; {} is assumed.", image_.facts.machine->name));
     }
 
     /// Most writers let it point at the header's own record.

@@ -62,6 +62,14 @@ std::optional<std::uint64_t> word_at(const MemoryImage& image, std::uint64_t add
     return value ? std::optional(*value) : std::nullopt;
 }
 
+TEST(Triage, AMachineThatIsNotStatedIsAssumedByTheWidth) {
+    auto image = open_bytes(triage_dump().put(0x30, std::uint32_t{0x45474150}));
+    ASSERT_TRUE(image);
+    EXPECT_EQ(image->facts.machine, &x64_machine());
+    EXPECT_THAT(image->facts.remarks, ::testing::ElementsAre(HasSubstr("x64 is assumed")));
+    EXPECT_EQ(open_bytes(small_triage_dump(false).put(0x20, std::uint32_t{0x45474150}))->facts.machine, &x86_machine());
+}
+
 TEST(Triage, ListsAndPiecesOfMemory) {
     auto image = open_bytes(triage_dump());
     ASSERT_TRUE(image) << image.error().message;
