@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace poolkd::nt {
@@ -32,6 +33,20 @@ std::optional<VirtAddr> first_interrupt_handler(memory::AddressSpace& memory, Vi
     std::uint64_t handler = load_or<std::uint16_t>(gate, 0) | std::uint64_t{load_or<std::uint16_t>(gate, 6)} << 16;
     if (machine.pointer_size == 8) handler |= std::uint64_t{load_or<std::uint32_t>(gate, 8)} << 32;
     return machine.canonical(handler);
+}
+
+/// The first build that was released under a version number; what differs between builds of one matters little.
+std::uint16_t first_build_of(std::uint64_t major, std::uint64_t minor) {
+    struct Version {
+        unsigned major, minor;
+        std::uint16_t build;
+    };
+    static constexpr Version versions[] = {{10, 0, 10240}, {6, 3, 9600}, {6, 2, 9200}, {6, 1, 7600},
+                                           {6, 0, 6000},   {5, 2, 3790}, {5, 1, 2600}, {5, 0, 2195}};
+    for (const Version& version : versions)
+        if (std::pair(major, minor) >= std::pair<std::uint64_t, std::uint64_t>(version.major, version.minor))
+            return version.build;
+    return 0;
 }
 
 class KernelFinder {
@@ -131,11 +146,19 @@ class KernelFinder {
                 place_.loaded_module_list = machine.canonical(*list);
         }
         target_.use_kernel(place_.base, place_.loaded_module_list, place_.debugger_data);
-        // Windows 10 and later have it in the page of system data; zero in earlier versions.
-        if (target_.identity().build == 0)
-            if (auto build = memory::read_unsigned(memory(), shared_data_address(machine) + 0x260, 4))
-                target_.use_build(static_cast<std::uint16_t>(*build));
+        if (target_.identity().build == 0) target_.use_build(find_build(machine));
         return place_;
+    }
+
+    /// The page of system data has it since Windows 10, and zero before; what the kernel exports may be paged out.
+    std::uint16_t find_build(const Machine& machine) {
+        const VirtAddr shared = shared_data_address(machine);
+        if (auto build = memory::read_unsigned(memory(), shared + 0x260, 4); build && *build != 0)
+            return static_cast<std::uint16_t>(*build);
+        if (auto build = stated_build(memory(), place_.base, machine)) return *build;
+        const auto major = memory::read_unsigned(memory(), shared + 0x26c, 4);
+        const auto minor = memory::read_unsigned(memory(), shared + 0x270, 4);
+        return major && minor ? first_build_of(*major, *minor) : std::uint16_t{0};
     }
 
     Result<KernelPlace> from_driver_list(const dumps::TriageRecords& records) {

@@ -52,6 +52,18 @@ std::optional<VirtAddr> find_kernel_below(memory::AddressSpace& memory, VirtAddr
     return std::nullopt;
 }
 
+std::optional<std::uint16_t> stated_build(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
+    LoadedImageReader reader(memory, base, machine);
+    auto image = pe::Image::open(reader, pe::ImageLayout::memory);
+    if (!image) return std::nullopt;
+    auto exports = pe::ExportTable::read(*image);
+    const pe::Export* variable = exports ? exports->find("NtBuildNumber") : nullptr;
+    if (!variable || variable->rva == 0) return std::nullopt;
+    // The upper half tells a free (f0000000) from a checked build (c0000000).
+    auto value = memory::read_unsigned(memory, base + variable->rva, 4);
+    return value && (*value & 0xffff) != 0 ? std::optional(static_cast<std::uint16_t>(*value)) : std::nullopt;
+}
+
 std::optional<VirtAddr> find_debugger_data(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
     constexpr std::uint32_t tag = 0x4742444b; // "KDBG"
     constexpr std::uint32_t tag_at = 0x10, kernel_base_at = 0x18;

@@ -22,4 +22,8 @@ namespace poolkd::nt {
 [[nodiscard]] std::optional<VirtAddr> find_debugger_data(memory::AddressSpace& memory, VirtAddr base,
                                                          const Machine& machine);
 
+/// The build that the kernel image at `base` exports as NtBuildNumber.
+[[nodiscard]] std::optional<std::uint16_t> stated_build(memory::AddressSpace& memory, VirtAddr base,
+                                                        const Machine& machine);
+
 } // namespace poolkd::nt

@@ -96,6 +96,50 @@ TEST(FindKernel, InRawMemoryByTheSelfMap) {
     EXPECT_EQ(target->identity().debugger_data, VirtAddr(base_64 + 0x3100));
 }
 
+// Windows before 10 leaves the build out of the page of system data.
+TEST(FindKernel, BuildOfEarlierWindowsByItsVersion) {
+    struct Case {
+        std::uint32_t major, minor;
+        std::uint16_t build;
+    };
+    for (const auto& [major, minor, build] : {Case{6, 0, 6000}, {6, 1, 7600}, {6, 3, 9600}, {5, 2, 3790}}) {
+        SmallMachine machine = x64_small();
+        machine.put(0xe260, std::uint32_t{0});
+        machine.put(0xe26c, major);
+        machine.put(0xe270, minor);
+        auto target = *open_raw(machine);
+        Work work;
+        ASSERT_TRUE(find_kernel(*target, work));
+        EXPECT_EQ(target->identity().build, build);
+    }
+}
+
+TEST(FindKernel, BuildOfEarlierWindowsByTheExportOfTheKernel) {
+    SmallMachine machine = x64_small();
+    machine.put(0xe260, std::uint32_t{0});
+    machine.put(0xe26c, std::uint32_t{6});
+    // The export directory, behind the header's debug records: one name.
+    machine.put(0x10000 + 0x98 + 112, std::uint32_t{0x600});
+    machine.put(0x10000 + 0x98 + 116, std::uint32_t{0x100});
+    machine.put(0x10600 + 0x10, std::uint32_t{1}); // ordinal base
+    machine.put(0x10600 + 0x14, std::uint32_t{1});
+    machine.put(0x10600 + 0x18, std::uint32_t{1});
+    machine.put(0x10600 + 0x1c, std::uint32_t{0x640});
+    machine.put(0x10600 + 0x20, std::uint32_t{0x650});
+    machine.put(0x10600 + 0x24, std::uint32_t{0x660});
+    machine.put(0x10640, std::uint32_t{0x3800});
+    machine.put(0x10650, std::uint32_t{0x670});
+    machine.put(0x10660, std::uint16_t{0});
+    constexpr std::string_view name = "NtBuildNumber";
+    for (std::size_t i = 0; i < name.size(); ++i)
+        machine.put(0x10670 + i, name[i]);
+    machine.put(0x12800, std::uint32_t{0xf0001db1}); // 7601
+    auto target = *open_raw(machine);
+    Work work;
+    ASSERT_TRUE(find_kernel(*target, work));
+    EXPECT_EQ(target->identity().build, 7601);
+}
+
 // Page 4000 names itself but is no root: without the page of system data it is passed over.
 TEST(FindKernel, PassesOverDecoys) {
     SmallMachine machine = x64_small();
