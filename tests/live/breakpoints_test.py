@@ -91,8 +91,8 @@ class Breakpoints(LiveTest):
         with self.subTest("gc goes on, and each hit is seen"):
             debugger.type(f"bp {FUNCTION} \"r $t0 = @$t0 + 1; gc\"")
             before = self.count(debugger)
-            self.assertIn("Break instruction exception", debugger.type("g /for 1"))
-            self.assertGreater(debugger.value("@$t0"), 5)
+            shown = debugger.go_until(lambda _: debugger.value("@$t0") > 5, "hits")
+            self.assertIn("Break instruction exception", shown)
             # It may stand between the hit and the counter.
             self.assertIn(debugger.value("@$t0") - (self.count(debugger) - before), (0, 1))
         with self.subTest("gc keeps a step a step"):
@@ -133,8 +133,8 @@ class Breakpoints(LiveTest):
         debugger.type("bc \"leaky!LeakyQ*\"; bc [1+1]")
         self.assertEqual(sorted(self.rows(debugger)), [3, 7])
         before = self.count(debugger)
-        self.assertIn("Break instruction exception", debugger.type("g /for 0.5"))  # all are disabled
-        self.assertGreater(self.count(debugger), before)
+        shown = debugger.go_until(lambda _: self.count(debugger) > before, "the places are passed")
+        self.assertNotRegex(shown, r"Breakpoint \d+ hit")  # all are disabled
         debugger.type("be *")
         self.assertRegex(debugger.type("g"), r"Breakpoint [37] hit")
         self.assertIn("There is no breakpoint 5", debugger.type("bc 5"))
@@ -182,7 +182,7 @@ class Breakpoints(LiveTest):
             self.assertNotEqual(debugger.value("@$ip"), debugger.value(FUNCTION))
             before, hits = self.count(debugger), debugger.value("@$t2")
             debugger.type(f"bc *; ba e1 {FUNCTION} \"r $t2 = @$t2 + 1; gc\"")
-            debugger.type("g /for 0.7")
+            debugger.go_until(lambda _: debugger.value("@$t2") > hits + 2, "hits")
             self.assertIn(self.count(debugger) - before - (debugger.value("@$t2") - hits), (0, 1))
         with self.subTest("beside a breakpoint in the code, and a second register"):
             debugger.type(f"bc *; bp {FUNCTION}; ba w4 {COUNTER}; ba w4 leaky!LeakyReportBytes")
@@ -253,12 +253,12 @@ class Breakpoints(LiveTest):
         with self.subTest("a command, and events that are told or ignored"):
             answer = debugger.type(".reboot")
             self.assertIn("Break instruction exception", answer)
-            answer = debugger.type("g /for 4")
+            left = lambda: "late.sys" in [module["name"] for module in debugger.json("lm")["unloaded"]]
+            answer = debugger.go_until(lambda _: left(), "the driver goes")
             self.assertRegex(answer, r"(?m)^ModLoad: [0-9a-f`]+ \S*late\.sys$")
             self.assertNotIn("Unload", answer)
-            self.assertIn("late.sys", [module["name"] for module in debugger.json("lm")["unloaded"]])
             debugger.type("sxr; sxe -c \".echo it comes; bp /1 late!DriverEntry \\\".echo it runs; gc\\\"; gc\" ld late; .reboot")
-            answer = debugger.type("g /for 4")
+            answer = debugger.go_until(lambda shown: "it runs" in shown, "the driver comes")
             self.assertRegex(answer, r"it comes\n(?s:.*)it runs\n(?s:.*)Break instruction exception")
         debugger.quit()
 
@@ -268,11 +268,19 @@ class Breakpoints(LiveTest):
         self.assertIn("Break instruction exception - code 80000003 (first chance)\nnt!DbgBreakPoint:", debugger.type("g"))
         self.assertIn("Last event: Break instruction exception - code 80000003 (first chance)", debugger.type(".lastevent"))
         debugger.type("sxn bpe")
-        self.assertGreater(debugger.type("g /for 0.3").count("Break instruction exception"), 1)
+        breaks = []
+
+        def told(shown):
+            breaks.append(shown.count("Break instruction exception"))
+            return breaks[-1] > len(breaks)  # each `g /for` ends with one, which answers the break-in
+
+        debugger.go_until(told, "breaks are told", 0.3)
         debugger.type("sxi bpe")
-        self.assertEqual(debugger.type("g /for 0.3").count("Break instruction exception"), 1)  # what answers the break-in
+        before, breaks = self.count(debugger), []
+        debugger.go_until(lambda shown: told(shown) or self.count(debugger) > before + 2, "blocks are given out", 0.3)
+        self.assertEqual(breaks, list(range(1, len(breaks) + 1)))
         debugger.type("sxe -c \".echo tagged; gc\" bpe")
-        self.assertGreater(debugger.type("g /for 0.5").count("tagged\n"), 1)
+        debugger.go_until(lambda shown: shown.count("tagged\n") > 1, "the command runs")
         debugger.quit()
 
     def test_steps(self):

@@ -4,10 +4,11 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
-from lab import LiveTest, wait_until
+from lab import ANSWER_LIMIT, POOLKD, LiveTest, wait_until_it_runs
 
 
 BREAK = r"nt!(DbgBreakPointWithStatus|RtlpBreakWithStatusInstruction)"
@@ -57,15 +58,15 @@ class Control(LiveTest):
         return int(match[1].replace("`", ""), 16) + len(match[2]) // 2 - 4
 
     def test_a_killed_debugger_comes_back_and_restores(self):
-        self.start_lab("page")
+        machine = self.start_lab("page")
         debugger = self.debug()
         site = self.tag_constant(debugger, "leaky!LeakyRetireEvent")
         debugger.type(f"ed {site:x} 0")
         debugger.type("bp leaky!DriverEntry")  # planted, and not hit any more
         debugger.type("ed nt!poolhittag 'xyzw'")
-        debugger.process.stdin.write("g\n")
-        debugger.process.stdin.flush()
-        time.sleep(1)
+        counter = debugger.value("leaky!LeakyReportBlocks")
+        debugger.begin("g")
+        wait_until_it_runs(machine, counter)
         os.kill(debugger.process.pid, signal.SIGKILL)
         debugger.process.wait()
         again = self.debug()
@@ -88,16 +89,16 @@ class Control(LiveTest):
             debugger.type(f"ed {address:x} 0")
         for number, address in enumerate(allocations, 1):
             debugger.type(f"ed {address:x} '{number}cbA'")
-        self.assertIn("Break instruction exception", debugger.type("g /for 1"))
-        rows = {row["tag"]: row["paged"] for row in debugger.json("!poolused 1 Abc*")["tags"]}
-        self.assertEqual(rows["Abc1"]["frees"], 0)
-        self.assertGreater(rows["Abc1"]["outstanding"], 50)
-        self.assertLess(rows["Abc2"]["outstanding"], 40)
-        self.assertGreater(rows["Abc2"]["frees"], 50)
+        row = lambda tag, member: sum(r["paged"][member] for r in debugger.json("!poolused 1 Abc*")["tags"] if r["tag"].strip() == tag)
+        shown = debugger.go_until(lambda _: row("Abc1", "outstanding") > 50 and row("Abc2", "frees") > 50, "blocks of the new tags")
+        self.assertIn("Break instruction exception", shown)
+        self.assertEqual(row("Abc1", "frees"), 0)
+        self.assertLess(row("Abc2", "outstanding"), 40)
         answer = debugger.type(".undo *")
         self.assertEqual(len(re.findall(r"Write \d+ undone", answer)), 3, answer)
         self.assertEqual(len(re.findall(r"Write \d+ stays: free site", answer)), 2, answer)
-        self.assertIn("Break instruction exception", debugger.type("g /for 1"))
+        shown = debugger.go_until(lambda _: row("Abc2", "outstanding") + row("Abc3", "outstanding") == 0, "the rings go round")
+        self.assertIn("Break instruction exception", shown)
         answer = debugger.type(".undo *")
         self.assertRegex(answer, r"stays: free site \(nt!ExFreePoolWithTag\): \d+ blocks tagged 'Abc1' \(none of that tag was ever freed\)")
         self.assertNotIn("Abc2", answer)
@@ -121,22 +122,19 @@ class Control(LiveTest):
     def test_module_events_and_unloaded_modules(self):
         self.start_lab("page")
         debugger = self.debug("-v")
-        debugger.type("g /for 2")
+        debugger.type("g /for 0.3")
         listing = debugger.json("lm")
         self.assertIn("leaky", [m["name"] for m in listing["modules"]])
         debugger.quit()
 
     def test_ctrl_c_breaks_into_a_running_target(self):
-        import subprocess
-        self.start_lab("page")
+        machine = self.start_lab("page")
         debugger = self.debug()
-        debugger.process.stdin.write("g\n.echo back\n")
-        debugger.process.stdin.flush()
-        time.sleep(1)
+        counter = debugger.value("leaky!LeakyReportBlocks")
+        debugger.begin("g")
+        wait_until_it_runs(machine, counter)
         debugger.process.send_signal(signal.SIGINT)
-        for line in debugger.process.stdout:
-            if line.startswith("back"):
-                break
+        self.assertRegex(debugger.type(""), BREAK)
         self.assertRegex(debugger.type("kb"), r"nt!")
         debugger.quit()
 
@@ -162,16 +160,17 @@ class Line(LiveTest):
         server = socket.socket(socket.AF_UNIX)
         server.bind(str(path))
         server.listen(1)
-        process = self.start_waiting("-k", f"unix:{path}", "-c", "q")
-        time.sleep(1)
+        server.settimeout(ANSWER_LIMIT)
+        process = subprocess.Popen([POOLKD, "-k", f"unix:{path}", "-c", "q"], env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (process.kill(), process.wait()))
+        line, _ = server.accept()
+        line.settimeout(ANSWER_LIMIT)
+        self.assertEqual(len(line.recv(1)), 1)  # it is asking
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(10), 3)
+        self.assertEqual(process.wait(ANSWER_LIMIT), 3)
+        line.close()
         server.close()
-
-    def start_waiting(self, *arguments):
-        import subprocess
-        from lab import POOLKD
-        return subprocess.Popen([POOLKD, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ class Target(LiveTest):
         base = debugger.value("late")
         entry = debugger.value("@$ip")
         debugger.type("bc *")
-        events = debugger.type("g /for 4")
-        self.assertIn("Unload:", events)
+        left = lambda: "late.sys" in [module["name"] for module in debugger.json("lm")["unloaded"]]
+        self.assertIn("Unload:", debugger.go_until(lambda _: left(), "the driver goes"))
         listing = debugger.json("lm")
         self.assertNotIn("late", [m["name"] for m in listing["modules"]])
         gone = [m for m in listing["unloaded"] if m["name"] == "late.sys"]
@@ -62,7 +62,7 @@ class Target(LiveTest):
     def test_absent_pages_are_told(self):
         self.start_lab("page", "--boot", "trim=on")
         debugger = self.debug()
-        debugger.type("g /for 2")
+        debugger.type("bp nt!MmTrimPagedPool 0n10; g; bc *")  # nine times pages have left
         found = debugger.json("!poolfind Abc 1 -total")
         self.assertGreater(found["absent_pages"], 0)
         row = debugger.json("!poolused 0 Abc")["tags"][0]["paged"]

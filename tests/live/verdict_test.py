@@ -2,9 +2,12 @@
 """The verdict on a kernel that leaks while it is watched; the drivers of the scenario are the truth."""
 
 import json
+import os
+import pty
+import re
+import select
 import signal
 import subprocess
-import time
 
 import lab
 
@@ -17,7 +20,7 @@ class VerdictTest(lab.LiveTest):
         return {row["tag"]: row["verdict"] for row in report["rows"]}
 
     def test_finds_the_leak_and_nothing_else(self):
-        answer = self.poolkd("verdict", "--lab=page", "--every", "500ms", "--for", "16s", "--json")
+        answer = self.poolkd("verdict", "--lab=page", "--every", "500ms", "--count", "33", "--json")
         report = json.loads(answer.stdout)
         verdicts = self.verdicts(report)
         self.assertEqual(verdicts["Abc "], "leaking", report["rows"])
@@ -26,7 +29,7 @@ class VerdictTest(lab.LiveTest):
         for tag in STATIC:
             self.assertEqual(verdicts[tag], "flat", tag)
         self.assertTrue(report["headline"].startswith("LEAK: 'Abc '"), report["headline"])
-        self.assertGreaterEqual(report["snapshots"], 20)
+        self.assertEqual(report["snapshots"], 33)
         self.assertEqual(report["machine"], "lab:page")
         row = next(row for row in report["rows"] if row["tag"] == "Abc ")
         self.assertEqual(row["type"], "Paged")
@@ -35,12 +38,25 @@ class VerdictTest(lab.LiveTest):
 
     def test_ctrl_c_gives_the_verdict_on_what_there_is(self):
         self.start_lab()
+        # The number of snapshots is told to who watches: a terminal.
+        terminal, its_end = pty.openpty()
+        self.addCleanup(os.close, terminal)
         process = subprocess.Popen([lab.POOLKD, "verdict", "lab:live", "--every", "200ms", "--for", "1h", "--json"], env=self.environment,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(5)
+                                   stdout=subprocess.PIPE, stderr=its_end, text=True)
+        self.addCleanup(lambda: (process.kill(), process.communicate()))
+        os.close(its_end)
+        shown = ""
+
+        def snapshots():
+            nonlocal shown
+            if select.select([terminal], [], [], 0)[0]:
+                shown += os.read(terminal, 4096).decode()
+            return max(map(int, re.findall(r"\r(\d+) snapshots", shown)), default=0)
+
+        lab.wait_until(lambda: snapshots() > 3, "four snapshots", lab.ANSWER_LIMIT)
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=lab.ANSWER_LIMIT)
-        self.assertEqual(process.returncode, 0, error)
+        out, _ = process.communicate(timeout=lab.ANSWER_LIMIT)
+        self.assertEqual(process.returncode, 0, shown)
         report = json.loads(out)
         self.assertGreater(report["snapshots"], 3)
         self.assertIn("Abc ", self.verdicts(report))
