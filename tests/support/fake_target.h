@@ -155,6 +155,8 @@ class FakeTarget final : public target::Target,
     void protect_from(VirtAddr address) { protected_from_ = address; }
     /// Writing the special registers of this processor fails.
     void refuse_special_writes(std::uint32_t processor) { unwritable_special_ = processor; }
+    /// It stays where it stands, as if the line were gone.
+    void refuse_resume(bool on) { refuses_resume_ = on; }
     void set_writable(bool on) { can_write_ = on; }
     void set_run_control(bool on) { can_run_ = on; }
     void set_breakpoint_slots(bool on) { has_slots_ = on; }
@@ -238,6 +240,7 @@ class FakeTarget final : public target::Target,
     [[nodiscard]] bool running() const override { return running_; }
     [[nodiscard]] const target::Stop& last_stop() const override { return stop_; }
     Result<void> resume(const target::Resume& how) override {
+        if (refuses_resume_) return fail(ErrorKind::link, "The target does not answer");
         resumes_.push_back(how);
         owner_stop_.reset();
         ++epoch_;
@@ -314,7 +317,7 @@ class FakeTarget final : public target::Target,
     std::vector<ByteVector> special_;
     std::vector<VirtAddr> processor_blocks_;
     bool can_write_ = true, can_run_ = true, has_slots_ = true;
-    bool running_ = false;
+    bool running_ = false, refuses_resume_ = false;
     target::Stop stop_;
     std::deque<Script> script_;
     Script break_in_script_;
