@@ -48,8 +48,9 @@ class Journal {
     /// target is neither the old one nor the one that was written.
     Result<void> undo(std::uint32_t id);
 
-    /// A breakpoint is about to be in the target's own table. What the file says already costs no write: a breakpoint
-    /// that is hit often goes out and comes back with the same handle.
+    /// A breakpoint was put into the target's own table. Only the target gives the handle to take it out with, so this
+    /// line, unlike a write's, comes after the fact: a debugger that is killed in between leaves the breakpoint. What
+    /// the file says already costs no write: a breakpoint that is hit often comes back with the same handle.
     Result<void> note_breakpoint(VirtAddr address, std::uint32_t handle);
     /// None of the noted breakpoints is in the target any more. Should we die before, the next debugger clears handles
     /// that are gone, which does no harm.
