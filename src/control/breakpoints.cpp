@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <set>
 
 namespace poolkd::control {
 
@@ -17,7 +18,7 @@ Result<void> Breakpoints::check(const Breakpoint& breakpoint, std::optional<std:
     if (!kernel_.target().breakpoints())
         return fail(ErrorKind::unsupported, "Breakpoints need a live target; this one is {}",
                     kernel_.target().identity().kind);
-    if (!breakpoint.watch) return {};
+    if (!breakpoint.watch) return breakpoint.enabled ? check_room(breakpoint, replaced) : Result<void>{};
     if (breakpoint.address) POOLKD_CHECK(check_watch(*breakpoint.watch, *breakpoint.address, kernel_.machine()));
     const auto others = std::ranges::count_if(
         breakpoints_, [&](const Breakpoint& b) { return b.watch && b.enabled && b.id != replaced; });
@@ -26,6 +27,22 @@ Result<void> Breakpoints::check(const Breakpoint& breakpoint, std::optional<std:
                     "A processor has {} debug registers, and all are taken: disable or clear a breakpoint of `ba`",
                     DebugRegisters::slots);
     return {};
+}
+
+Result<void> Breakpoints::check_room(const Breakpoint& breakpoint, std::optional<std::uint32_t> replaced) {
+    std::set<VirtAddr> places; // each takes one entry of the target's table, however many breakpoints share it
+    std::size_t unresolved = 0;
+    for (const Breakpoint& other : breakpoints_) {
+        if (other.watch || !other.enabled || other.id == replaced) continue;
+        if (other.address) {
+            places.insert(*other.address);
+        } else {
+            ++unresolved;
+        }
+    }
+    if (breakpoint.address && places.contains(*breakpoint.address)) return {};
+    if (places.size() + unresolved < limit) return {};
+    return fail(ErrorKind::refused, "Only {} breakpoints are possible in kernel mode: disable or clear one", limit);
 }
 
 Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional<std::uint32_t> id) {
@@ -47,8 +64,6 @@ Result<Breakpoints::Added> Breakpoints::add(Breakpoint breakpoint, std::optional
         *old = std::move(breakpoint);
         return Added{old->id, true};
     }
-    if (breakpoints_.size() >= limit)
-        return fail(ErrorKind::refused, "Only {} breakpoints are possible in kernel mode", limit);
     std::uint32_t free_id = breakpoint.internal ? first_internal_id : 0;
     while (find(free_id))
         ++free_id;
@@ -131,6 +146,14 @@ std::vector<Breakpoint*> Breakpoints::watching(std::uint64_t dr6) {
         // The processor may set the bits of disabled registers, too.
         if (breakpoint.slot && breakpoint.enabled && wanted_.enabled(*breakpoint.slot) &&
             (dr6 >> *breakpoint.slot & 1) != 0)
+            found.push_back(&breakpoint);
+    return found;
+}
+
+std::vector<Breakpoint*> Breakpoints::before(VirtAddr address) {
+    std::vector<Breakpoint*> found;
+    for (Breakpoint& breakpoint : breakpoints_)
+        if (breakpoint.enabled && breakpoint.on_execution() && breakpoint.address == address)
             found.push_back(&breakpoint);
     return found;
 }
@@ -230,15 +253,22 @@ void Breakpoints::target_restarted() {
     std::erase_if(breakpoints_, [](const Breakpoint& b) { return b.internal; });
 }
 
-void Breakpoints::resolve(const std::function<std::optional<VirtAddr>(const std::string&)>& resolve) {
+bool Breakpoints::resolve(const Resolver& resolve) {
+    bool all_asked = true;
     for (Breakpoint& breakpoint : breakpoints_) {
         if (!breakpoint.keeps_expression || breakpoint.handle) continue;
-        breakpoint.address = resolve(breakpoint.expression); // nothing once its module is gone
+        auto address = resolve(breakpoint.expression);
+        if (!address && (address.error().kind == ErrorKind::stopped || address.error().kind == ErrorKind::link)) {
+            all_asked = false; // that tells nothing about the name
+            continue;
+        }
+        breakpoint.address = address ? std::optional(*address) : std::nullopt; // nothing once its module is gone
         // What turns out not to be aligned stays unresolved.
         if (breakpoint.address && breakpoint.watch &&
             !check_watch(*breakpoint.watch, *breakpoint.address, kernel_.machine()))
             breakpoint.address.reset();
     }
+    return all_asked;
 }
 
 } // namespace poolkd::control

@@ -42,6 +42,8 @@ class Breakpoints {
     Breakpoints(nt::Kernel& kernel, Journal& journal) : kernel_(kernel), journal_(journal) {}
 
     static constexpr std::size_t limit = 32; ///< the kernel's own table has 32 entries
+    /// Maps a breakpoint's expression to an address.
+    using Resolver = std::function<Result<VirtAddr>(const std::string&)>;
 
     /// Adds one, or redefines the user's one at the same address. Returns its id and whether it was redefined.
     struct Added {
@@ -61,6 +63,8 @@ class Breakpoints {
     [[nodiscard]] std::vector<Breakpoint*> at(VirtAddr address);
     /// The enabled ones whose debug register is among those that DR6 tells.
     [[nodiscard]] std::vector<Breakpoint*> watching(std::uint64_t dr6);
+    /// The enabled ones that stop before the instruction at the address is executed.
+    [[nodiscard]] std::vector<Breakpoint*> before(VirtAddr address);
     /// Running the instruction there would hit one of ours before it is executed.
     [[nodiscard]] bool stops_at(VirtAddr address) const;
 
@@ -84,12 +88,14 @@ class Breakpoints {
     void stopped_at(VirtAddr ip);
     /// The target restarted: nothing is planted any more.
     void target_restarted();
-    /// Gives unresolved and `bu` breakpoints another try; `resolve` maps an expression to an address.
-    void resolve(const std::function<std::optional<VirtAddr>(const std::string&)>& resolve);
+    /// Gives unresolved and `bu` breakpoints another try. False when a Ctrl-C or the line cut it off: those that could
+    /// not be asked for keep their address.
+    bool resolve(const Resolver& resolve);
 
   private:
     Result<void> lift(Breakpoint& breakpoint);
     Result<void> check(const Breakpoint& breakpoint, std::optional<std::uint32_t> replaced);
+    Result<void> check_room(const Breakpoint& breakpoint, std::optional<std::uint32_t> replaced);
     void choose_slots(std::span<const VirtAddr> skip);
 
     nt::Kernel& kernel_;

@@ -22,7 +22,7 @@ void Controller::note_restart() {
     (void)kernel_.reload();
     (void)journal_.attach();
     restarted_ = true;
-    if (resolver_) breakpoints_.resolve(resolver_);
+    if (resolver_ && !breakpoints_.resolve(resolver_)) modules_changed_ = true;
 }
 
 void Controller::note_module_change(bool loaded) {
@@ -93,9 +93,11 @@ Result<Controller::Outcome> Controller::classify(target::Stop stop) {
 Result<Controller::Outcome> Controller::classify_module(const target::ModuleChange& change, StopReport report) {
     if (!report.stop.after_restart) note_module_change(change.loaded);
     const EventFilter& filter = change.loaded ? filters_.load() : filters_.unload();
-    if (filter.reaction == Reaction::tell && event_notice_) event_notice_(report.stop);
-    const bool stops = filter.reaction == Reaction::stop || filter.reaction == Reaction::second_chance;
-    if (!stops || !filter.fits(change.path)) return Outcome{};
+    if (!filter.fits(change.path)) return Outcome{};
+    // An event has no second chance: of `sxd` the message is left.
+    const bool told = filter.reaction == Reaction::tell || filter.reaction == Reaction::second_chance;
+    if (told && event_notice_) event_notice_(report.stop);
+    if (filter.reaction != Reaction::stop) return Outcome{};
     report.kind = change.loaded ? StopKind::module_load : StopKind::module_unload;
     report.command = filter.command;
     return Outcome{.report = std::move(report)};
@@ -104,27 +106,38 @@ Result<Controller::Outcome> Controller::classify_module(const target::ModuleChan
 Result<Controller::Outcome> Controller::classify_exception(const target::ExceptionStop& exception, StopReport report) {
     const target::Stop& stop = report.stop;
     const EventFilter& filter = filters_.for_exception(exception.code);
+    // It was to get off the breakpoints here, and another stop came first: no new hit.
+    const bool again =
+        std::ranges::any_of(traces_, [&](const Trace& trace) { return trace.is_of(stop) && trace.from == stop.ip; });
     if (exception.code == status_single_step) {
-        const std::vector<Breakpoint*> hits = breakpoints_.watching(stop.dr6);
+        std::vector<Breakpoint*> hits = breakpoints_.watching(stop.dr6);
+        const bool watched = !hits.empty();
+        if (again)
+            std::erase_if(hits, [&](const Breakpoint* hit) { return hit->on_execution() && hit->address == stop.ip; });
         // One instruction can be both traced and watched; an interrupt's code can be watched before the traced one ran.
         std::optional<Trace> traced;
-        if (hits.empty() || (stop.dr6 & dr6_single_step) != 0) traced = take_trace(stop);
+        if (!watched || (stop.dr6 & dr6_single_step) != 0) traced = take_trace(stop);
+        bool arrived = traced && traced->wanted;
+        if (traced && !traced->wanted) {
+            // Off one breakpoint and at the next: nothing else tells of it, since going on steps off it, too.
+            for (Breakpoint* next : breakpoints_.before(stop.ip)) {
+                arrived = arrived || (next->internal && reached_goal(stop));
+                hits.push_back(next);
+            }
+        }
         POOLKD_TRY(bool stops, stops_here(hits, report));
-        if (!stops && traced && traced->wanted) {
+        if (!stops && arrived) {
             report.kind = StopKind::step_done;
             stops = true;
         }
         if (stops) return Outcome{.report = std::move(report)};
-        if (traced || !hits.empty()) return Outcome{};
+        if (traced || watched) return Outcome{};
     } else if (exception.code == status_breakpoint) {
         const std::vector<Breakpoint*> hits = breakpoints_.at(stop.ip);
-        // It was to get off this breakpoint, and another stop came first: no new hit.
-        const bool again = std::ranges::any_of(
-            traces_, [&](const Trace& trace) { return trace.is_of(stop) && trace.from == stop.ip; });
         if (!hits.empty() && !again) {
-            POOLKD_TRY(bool stops, stops_here(hits, report));
             // A step may end at a place where the user's breakpoint lets it pass.
             const bool temporary = std::ranges::any_of(hits, &Breakpoint::internal);
+            POOLKD_TRY(bool stops, stops_here(hits, report)); // may remove one of them
             if (!stops && temporary && reached_goal(stop)) {
                 report.kind = StopKind::step_done;
                 stops = true;

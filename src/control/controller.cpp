@@ -80,11 +80,11 @@ Result<VirtAddr> Controller::instruction_pointer() {
 Result<void> Controller::note_waiting_hits() {
     if (!last_ || !breakpoints_.watches_armed()) return {};
     target::Target& target = kernel_.target();
-    for (std::uint16_t processor = 0; processor < target.identity().processors; ++processor) {
+    for (std::uint32_t processor = 0; processor < target.identity().processors; ++processor) {
         if (processor == last_->stop.processor) continue;
         POOLKD_TRY(const ByteVector special, target.special_registers(processor));
         const std::uint64_t causes = kernel_.machine().special(special, "dr6").value_or(0) & dr6_causes;
-        if (causes != 0) waiting_hits_[processor] |= causes;
+        if (causes != 0) waiting_hits_[static_cast<std::uint16_t>(processor)] |= causes;
     }
     return {};
 }
@@ -106,11 +106,14 @@ Result<void> Controller::resume(bool trace, bool handled) {
 
 Result<void> Controller::trace(VirtAddr from, bool wanted) {
     const target::Stop& stop = last_->stop;
+    const std::vector<Trace> before_it = traces_;
     // A step that was interrupted and is made again is still wanted.
     if (auto before = take_trace(stop)) wanted = wanted || before->wanted;
     if (traces_.size() == most_traces) traces_.erase(traces_.begin()); // its thread is most likely gone
     traces_.push_back({stop.thread, stop.processor, from, wanted});
-    return resume(true, true);
+    auto resumed = resume(true, true);
+    if (!resumed && !running()) traces_ = before_it; // else the next hit here would not count as a new one
+    return resumed;
 }
 
 std::optional<Controller::Trace> Controller::take_trace(const target::Stop& stop) {
@@ -131,10 +134,7 @@ Result<void> Controller::set_going(bool handled) {
         POOLKD_TRY(VirtAddr ip, instruction_pointer());
         if (breakpoints_.stops_at(ip)) here.push_back(ip);
     }
-    if (auto planted = breakpoints_.plant(here); !planted) {
-        (void)breakpoints_.lift();
-        return planted;
-    }
+    POOLKD_CHECK(breakpoints_.plant(here));
     // Off a breakpoint: one instruction without it. Its end is a stop like any other, at which the rest is planted.
     return here.empty() ? resume(false, handled) : trace(here.front(), false);
 }
@@ -156,6 +156,16 @@ void Controller::drop_temporaries() {
     temporaries_.clear();
 }
 
+std::unexpected<Error> Controller::give_up(Error error) {
+    // The user gets the prompt: nothing of ours is in a target that stands then.
+    if (!running()) {
+        (void)breakpoints_.lift();
+        drop_temporaries();
+        reselected_.reset();
+    }
+    return std::unexpected(std::move(error));
+}
+
 Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled) {
     POOLKD_TRY(target::RunControl * control, run_control());
     if (control->running()) return fail(ErrorKind::usage, "The target is running already");
@@ -165,11 +175,12 @@ Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled) {
     break_in_sent_ = false;
     for (Trace& trace : traces_)
         trace.wanted = false;
+    drop_temporaries(); // of a run whose end could not be told
     goal_ = goal;
     auto begun = add_temporaries();
     if (begun) begun = set_going(as_handled);
-    if (!begun && !control->running()) drop_temporaries();
-    return begun;
+    if (!begun) return give_up(std::move(begun).error());
+    return {};
 }
 
 Result<void> Controller::go(std::optional<bool> handled) {
@@ -224,7 +235,11 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
             return std::unexpected(std::move(stop).error());
         }
         if (!*stop) continue;
-        POOLKD_CHECK(take(std::move(**stop)));
+        auto taken = take(std::move(**stop));
+        if (!taken) {
+            if (taken.error().kind == ErrorKind::stopped) work.clear_stop(); // what follows must not be cut off, too
+            return give_up(std::move(taken).error());
+        }
         auto report = settle();
         if (!report && report.error().kind == ErrorKind::stopped) {
             // A Ctrl-C cut off the requests that a stop takes. Half done they would leave the target in between, so
@@ -233,7 +248,7 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
             report = settle();
             if (report && !*report) work.request_stop();
         }
-        if (!report) return std::unexpected(std::move(report).error());
+        if (!report) return give_up(std::move(report).error());
         if (*report) return std::move(*report);
     }
 }
@@ -305,20 +320,17 @@ Result<StopReport> Controller::step(Step kind, Work& work) {
         }
     }
     here.push_back(registers.ip());
+    drop_temporaries(); // of a run whose end could not be told
     auto begun = add_temporaries();
     if (begun) begun = breakpoints_.plant(here);
-    if (!begun) {
-        (void)breakpoints_.lift();
-        drop_temporaries();
-        return std::unexpected(begun.error());
-    }
-    if (owner_) reselected_ = std::exchange(owner_, std::nullopt)->stop;
-    const bool off = std::ranges::count(here, registers.ip()) != 0 && breakpoints_.stops_at(registers.ip());
-    if (goal_.addresses.empty() || off) {
-        POOLKD_CHECK(trace(registers.ip(), goal_.addresses.empty()));
-    } else {
-        POOLKD_CHECK(resume(false, true));
-    }
+    if (!begun) return give_up(std::move(begun).error());
+    // Where the step is to end, a breakpoint is needed as soon as one instruction is done, whoever stands there now.
+    const bool off = breakpoints_.stops_at(registers.ip()) || std::ranges::any_of(here, [&](VirtAddr at) {
+                         return std::ranges::count(goal_.addresses, at) != 0;
+                     });
+    begun = goal_.addresses.empty() || off ? trace(registers.ip(), goal_.addresses.empty()) : resume(false, true);
+    if (!begun) return give_up(std::move(begun).error());
+    if (owner_) reselected_ = Reselected{std::exchange(owner_, std::nullopt)->stop, here};
     return wait(work);
 }
 
@@ -328,7 +340,7 @@ Result<StopReport> Controller::go_on(Work& work) {
     // The instruction of a step is still to come, in its own thread.
     POOLKD_CHECK(report_from_owner());
     POOLKD_CHECK(skip_hard_breakpoint());
-    POOLKD_CHECK(set_going(!last_ || last_->handled));
+    if (auto going = set_going(!last_ || last_->handled); !going) return give_up(std::move(going).error());
     return wait(work);
 }
 
@@ -459,9 +471,9 @@ Result<unsigned> Controller::adopt_stop() {
 
 // --- what belongs to a stop that passes by or is reported -----------------------------------------------------------
 
-void Controller::refresh_modules() {
+bool Controller::refresh_modules() {
     (void)kernel_.modules().refresh();
-    if (resolver_) breakpoints_.resolve(resolver_);
+    return !resolver_ || breakpoints_.resolve(resolver_);
 }
 
 Result<void> Controller::take(target::Stop stop) {
@@ -476,12 +488,18 @@ Result<void> Controller::take(target::Stop stop) {
     last_ = std::move(seen);
     untouched_ = true;
     outcome_ = {};
-    if (auto owner = std::exchange(reselected_, std::nullopt); owner && same_stop(*owner, stop)) {
+    if (reselected_ && same_stop(reselected_->stop, stop)) {
         // The processor that had stopped the machine has its turn once more before the machine runs (reference 10.5).
-        return resume(false, true);
+        outcome_.owners_turn = true;
+        return {};
     }
+    reselected_.reset();
     POOLKD_TRY(outcome_, classify(std::move(stop)));
     if (!outcome_.report) return {};
+    if (break_in_sent_ && !outcome_.report->requested && !time_is_over_) {
+        outcome_.report->overtook = true;
+        outcome_.report->command.clear(); // the user wants the prompt, and they may let it go on
+    }
     last_event_ = last_ = outcome_.report;
     untouched_ = false;
     break_in_sent_ = false;
@@ -493,6 +511,13 @@ Result<void> Controller::take(target::Stop stop) {
 Result<std::optional<StopReport>> Controller::settle() {
     if (!outcome_.report) {
         if (running()) return std::optional<StopReport>{}; // it went on, or a newer stop waits already
+        if (outcome_.owners_turn) {
+            // Its report took breakpoints out of the target's table, as every one does.
+            POOLKD_CHECK(breakpoints_.plant(reselected_->here));
+            POOLKD_CHECK(resume(false, true));
+            reselected_.reset();
+            return std::optional<StopReport>{};
+        }
         POOLKD_CHECK(skip_hard_breakpoint());
         POOLKD_CHECK(set_going(outcome_.handled));
         return std::optional<StopReport>{};
@@ -501,9 +526,9 @@ Result<std::optional<StopReport>> Controller::settle() {
     // debugger that dies here leaves none behind.
     POOLKD_CHECK(breakpoints_.lift());
     drop_temporaries();
-    if (modules_changed_) refresh_modules();
+    const bool refreshed = !modules_changed_ || refresh_modules();
     // At its event a module that leaves is still in the list.
-    modules_changed_ = outcome_.report->kind == StopKind::module_unload;
+    modules_changed_ = !refreshed || outcome_.report->kind == StopKind::module_unload;
     return outcome_.report;
 }
 

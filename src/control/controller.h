@@ -34,6 +34,7 @@ struct StopReport {
     bool target_restarted = false;   ///< since the last report
     bool requested = false;          ///< the debugger had asked the target to stop
     bool planned = false;            ///< and not because of the user: the goal's time was over
+    bool overtook = false;           ///< the user had asked to stop, and this came before the break-in, which follows
     bool handled = true;             ///< whether the target goes on from it as if it was handled, unless told otherwise
     std::chrono::system_clock::time_point time = {};
 };
@@ -59,8 +60,7 @@ class Controller {
   public:
     /// Told of events that are to be printed and do not stop (`sxn`).
     using EventNotice = std::function<void(const target::Stop&)>;
-    /// Maps a breakpoint's expression to an address.
-    using Resolver = std::function<std::optional<VirtAddr>(const std::string&)>;
+    using Resolver = Breakpoints::Resolver;
     /// Whether a breakpoint's condition holds at the stop the target stands in.
     using Condition = std::function<Result<bool>(const std::string&)>;
 
@@ -142,11 +142,13 @@ class Controller {
     struct Outcome {
         std::optional<StopReport> report; ///< for the user
         bool handled = true;              ///< else: how the target goes on
+        bool owners_turn = false;         ///< else: it only lets the processor of `reselected_` go
     };
 
     Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit, OnRequest on_request);
     Result<void> ask_to_stop();
     Result<void> begin(const Goal& goal, std::optional<bool> handled);
+    std::unexpected<Error> give_up(Error error);
     Result<void> add_temporaries();
     void drop_temporaries();
     bool reached_goal(const target::Stop& stop);
@@ -175,7 +177,8 @@ class Controller {
     [[nodiscard]] bool at_hard_breakpoint(const target::Stop& stop) const;
     Result<target::RunControl*> run_control();
     void note_module_change(bool loaded);
-    void refresh_modules();
+    /// False when a Ctrl-C or the line cut it off.
+    bool refresh_modules();
 
     nt::Kernel& kernel_;
     Journal& journal_;
@@ -190,7 +193,12 @@ class Controller {
     std::vector<std::uint32_t> temporaries_; ///< its breakpoints, while it runs
     std::vector<Trace> traces_;              ///< one a thread; bounded
     std::optional<StopReport> owner_;        ///< of the processor that stopped the machine, while another one reports
-    std::optional<target::Stop> reselected_; ///< the owner may report so once more before the machine runs
+    /// The owner may report so once more before the machine runs: nothing has moved off the places of `here` then.
+    struct Reselected {
+        target::Stop stop;
+        std::vector<VirtAddr> here;
+    };
+    std::optional<Reselected> reselected_;
     std::map<std::uint16_t, std::uint64_t> waiting_hits_; ///< DR6 of processors that have yet to report it
     bool untouched_ = false;       ///< nobody but us has seen the stop: registers are as it tells
     bool modules_changed_ = false; ///< since the user saw a stop

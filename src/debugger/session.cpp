@@ -33,10 +33,9 @@ void Session::attach(std::unique_ptr<Debuggee> debuggee) {
     registers_.reset();
     note_stop();
     if (!debuggee_) return;
-    debuggee_->controller.set_resolver([this](const std::string& expression) -> std::optional<VirtAddr> {
-        auto value = evaluate_text(expression);
-        if (!value) return std::nullopt;
-        return kernel().machine().canonical(*value);
+    debuggee_->controller.set_resolver([this](const std::string& expression) -> Result<VirtAddr> {
+        POOLKD_TRY(const std::uint64_t value, evaluate_text(expression));
+        return kernel().machine().canonical(value);
     });
     debuggee_->controller.set_condition([this](const std::string& condition) -> Result<bool> {
         note_stop(); // nobody has been told of this stop yet

@@ -135,6 +135,52 @@ TEST(Controller, StopReportsWhateverCameFirst) {
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->kind, StopKind::breakpoint);
     EXPECT_FALSE(report->requested);
+    EXPECT_TRUE(report->overtook);
+}
+
+TEST(Controller, AHitThatOvertakesABreakInLeavesThePromptToTheUser) {
+    Machine m;
+    Breakpoint breakpoint;
+    breakpoint.address = code + 0x20;
+    breakpoint.command = "gc";
+    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    ASSERT_TRUE(m.controller.go());
+    m.fake.target.on_break_in([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 0x20, status_breakpoint, std::byte{0x90});
+    });
+    m.work.request_stop();
+    auto report = m.controller.wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->overtook);
+    EXPECT_EQ(report->command, "");
+    m.then_trap(code + 0x21);
+    m.then_own_int3(code + 0x38);
+    report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_FALSE(report->overtook);
+}
+
+TEST(Controller, WhatCannotGoOnHasNoBreakpointInIt) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    m.fake.target.refuse_resume(true);
+    ASSERT_FALSE(m.controller.go_and_wait(m.work));
+    EXPECT_TRUE(m.fake.target.slots().empty());
+    ASSERT_FALSE(m.controller.step(Step::into, m.work));
+    EXPECT_TRUE(m.fake.target.slots().empty());
+    ASSERT_FALSE(m.controller.run(Goal{.addresses = {code + 0x30}, .above_sp = {}, .thread = {}, .until = {}}, m.work));
+    EXPECT_TRUE(m.fake.target.slots().empty());
+    EXPECT_EQ(m.controller.breakpoints().all().size(), 1u);
+    // Also where it fails at a hit that passes by.
+    m.fake.target.refuse_resume(false);
+    m.add_breakpoint(code + 0x30, 3);
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        self.refuse_resume(true);
+        return stop_at(self, code + 0x30, status_breakpoint, std::byte{0x90});
+    });
+    ASSERT_FALSE(m.controller.go_and_wait(m.work));
+    EXPECT_FALSE(m.controller.running());
+    EXPECT_TRUE(m.fake.target.slots().empty());
 }
 
 TEST(Controller, AStopThatTheUserCutsOffCanBeAskedAgain) {

@@ -50,6 +50,34 @@ TEST(EventFilters, AModuleFitsWithAndWithoutItsExtension) {
     EXPECT_FALSE(filter.fits(""));
 }
 
+TEST(EventFilters, OnlyTheModuleOfThePatternIsTold) {
+    Machine m;
+    std::vector<std::string> told;
+    m.controller.on_event(
+        [&](const target::Stop& stop) { told.push_back(std::get<target::ModuleChange>(stop.reason).path); });
+    EventFilter& load = *m.controller.filters().find("ld");
+    load.reaction = Reaction::tell;
+    load.pattern = "zeta";
+    then_module(m, "other.sys");
+    then_module(m, "zeta.sys");
+    m.then_own_int3(code + 0x38);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    EXPECT_EQ(told, std::vector<std::string>{"zeta.sys"});
+}
+
+TEST(EventFilters, AModuleEventHasNoSecondChanceAndIsOnlyTold) {
+    Machine m;
+    int told = 0;
+    m.controller.on_event([&](const target::Stop&) { ++told; });
+    m.controller.filters().find("ld")->reaction = Reaction::second_chance;
+    then_module(m, "zeta.sys");
+    m.then_own_int3(code + 0x38);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::hard_breakpoint);
+    EXPECT_EQ(told, 1);
+}
+
 TEST(EventFilters, AnExceptionOfTheSecondChanceStopsAndOneOfTheFirstGoesToItsHandler) {
     Machine m;
     then_exception(m, odd_exception, true);
@@ -159,10 +187,15 @@ TEST(Breakpoints, AConditionThatCannotBeEvaluatedStopsAndSaysSo) {
     EXPECT_NE(report->note.find("Memory access error"), std::string::npos);
 }
 
+Result<VirtAddr> found(bool loaded) {
+    if (loaded) return code + 0x20;
+    return fail(ErrorKind::not_found, "Couldn't resolve error at 'zeta!Foo'");
+}
+
 TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
     Machine m;
     bool loaded = true;
-    m.controller.set_resolver([&](const std::string&) { return loaded ? std::optional(code + 0x20) : std::nullopt; });
+    m.controller.set_resolver([&](const std::string&) { return found(loaded); });
     Breakpoint breakpoint;
     breakpoint.address = code + 0x20;
     breakpoint.expression = "zeta!Foo";
@@ -184,7 +217,7 @@ TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
 TEST(Breakpoints, AModuleThatLeavesIsGoneAtTheStopBehindItsEvent) {
     Machine m;
     bool loaded = true;
-    m.controller.set_resolver([&](const std::string&) { return loaded ? std::optional(code + 0x20) : std::nullopt; });
+    m.controller.set_resolver([&](const std::string&) { return found(loaded); });
     Breakpoint breakpoint;
     breakpoint.address = code + 0x20;
     breakpoint.expression = "zeta!Foo";
@@ -200,6 +233,53 @@ TEST(Breakpoints, AModuleThatLeavesIsGoneAtTheStopBehindItsEvent) {
     loaded = false;
     ASSERT_TRUE(m.controller.go_and_wait(m.work));
     EXPECT_FALSE(m.controller.breakpoints().all()[0].address);
+}
+
+TEST(Breakpoints, ANameThatCouldNotBeAskedForKeepsItsAddressAndIsAskedForAgain) {
+    Machine m;
+    ErrorKind why = ErrorKind::stopped;
+    unsigned asked = 0;
+    m.controller.set_resolver([&](const std::string&) -> Result<VirtAddr> {
+        ++asked;
+        return fail(why, "no answer");
+    });
+    Breakpoint breakpoint;
+    breakpoint.address = code + 0x20;
+    breakpoint.expression = "zeta!Foo";
+    breakpoint.keeps_expression = true;
+    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    then_module(m, "other.sys");
+    m.then_own_int3(code + 0x38);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    EXPECT_TRUE(m.controller.breakpoints().all()[0].address);
+    const unsigned before = asked;
+    why = ErrorKind::not_found;
+    m.then_own_int3(code + 0x38); // no module came or went since
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    EXPECT_EQ(asked, before + 1);
+    EXPECT_FALSE(m.controller.breakpoints().all()[0].address);
+}
+
+TEST(Breakpoints, ThoseThatTakeNoPlaceInTheTargetsTableAreNotCounted) {
+    Machine m;
+    for (std::size_t i = 0; i < Breakpoints::limit; ++i)
+        m.add_breakpoint(code + i);
+    m.add_watch(WatchKind::write, 8, VirtAddr(FakePoolKernel::base + 0x100));
+    Breakpoint further;
+    further.address = code + Breakpoints::limit;
+    auto added = m.controller.breakpoints().add(further, std::nullopt);
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().kind, ErrorKind::refused);
+    ASSERT_TRUE(m.controller.breakpoints().enable(3, false));
+    EXPECT_TRUE(m.controller.breakpoints().add(further, std::nullopt));
+    auto enabled = m.controller.breakpoints().enable(3, true);
+    ASSERT_FALSE(enabled);
+    EXPECT_EQ(enabled.error().kind, ErrorKind::refused);
+    // A temporary one at the place of another needs none of its own.
+    Breakpoint temporary;
+    temporary.address = code + 5;
+    temporary.internal = true;
+    EXPECT_TRUE(m.controller.breakpoints().add(temporary, std::nullopt));
 }
 
 TEST(Breakpoints, NumbersCanBeChanged) {

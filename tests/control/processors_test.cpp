@@ -76,6 +76,46 @@ TEST(Processors, AStepOfOneLeavesTheBreakpointThatTheOwnerStandsAt) {
     ASSERT_TRUE(m.controller.step(Step::into, m.work));
 }
 
+TEST(Processors, TheOwnersSecondReportTakesNoBreakpointAway) {
+    Machine m(2);
+    m.add_breakpoint(code + 8); // within the 16 bytes of the report
+    m.fake.target.edit_registers(1).set_ip(code + 0x30);
+    ASSERT_TRUE(m.controller.switch_processor(1));
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        return stop_at(self, code + 1, status_breakpoint, std::byte{0x90}); // reselected
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        EXPECT_EQ(self.slots().size(), 1u);
+        return stop_at(self, code + 0x31, status_single_step, std::byte{0x90}, traced, 1);
+    });
+    ASSERT_TRUE(m.controller.step(Step::into, m.work));
+}
+
+TEST(Processors, AStepEndsWhereTheOwnerStands) {
+    Machine m(2);
+    m.fake.target.virtual_memory().put(code + 0x20, {0xe8, 0x10, 0x00, 0x00, 0x00}); // call +0x10
+    m.then_own_int3(code + 0x24, 0);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work)); // goes on at the instruction behind the call
+    m.fake.target.edit_registers(1).set_ip(code + 0x20);
+    m.fake.target.edit_registers(1).set("rsp", 0xffffd00000001000);
+    ASSERT_TRUE(m.controller.switch_processor(1));
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_TRUE(how.trace);
+        self.edit_registers(1).set("rsp", 0xffffd00000000ff8);
+        return stop_at(self, code + 0x35, status_single_step, std::byte{0x90}, traced, 1);
+    });
+    m.fake.target.on_resume([](FakeTarget& self, const target::Resume& how) {
+        EXPECT_FALSE(how.trace);
+        EXPECT_EQ(self.slots().size(), 1u);
+        self.edit_registers(1).set("rsp", 0xffffd00000001000);
+        return stop_at(self, code + 0x25, status_breakpoint, std::byte{0x90}, 0, 1);
+    });
+    auto report = m.controller.step(Step::over, m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::step_done);
+    EXPECT_EQ(report->stop.ip, code + 0x25);
+}
+
 TEST(Processors, AHitThatHadToWaitForAnotherOneIsTold) {
     Machine m(2);
     m.add_watch(WatchKind::write, 8, VirtAddr(FakePoolKernel::base + 0x100));

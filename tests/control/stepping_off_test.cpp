@@ -169,6 +169,45 @@ TEST(SteppingOff, ATracedInstructionThatAnInterruptHoldsUpIsWaitedFor) {
     EXPECT_FALSE(m.resumes().back().trace);
 }
 
+TEST(SteppingOff, TheNextInstructionsBreakpointIsHit) {
+    HotMachine m;
+    m.add_breakpoint(hot + 1);
+    m.then_trap(hot + 1);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::breakpoint);
+    EXPECT_EQ(report->breakpoint_id, 1u);
+}
+
+TEST(SteppingOff, ARunToTheNextInstructionEndsThere) {
+    HotMachine m;
+    m.then_trap(hot + 1);
+    auto report = m.controller.run(Goal{.addresses = {hot + 1}, .above_sp = {}, .thread = {}, .until = {}}, m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::step_done);
+    EXPECT_EQ(report->stop.ip, hot + 1);
+    EXPECT_EQ(m.controller.breakpoints().all().size(), 1u);
+}
+
+TEST(SteppingOff, AProcessorsBreakpointThatItWasToGetOffIsNotToldTwice) {
+    Machine m(2);
+    m.add_watch(WatchKind::execute, 1, hot);
+    m.then_trap(hot, 1); // DR6: slot 0
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    m.then_own_int3(code + 8, 1); // while processor 0 gets off
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    m.then_trap(hot, 1); // it still stands there
+    m.then_trap(hot + 1);
+    m.then_own_int3(code + 0x10, 1);
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->kind, StopKind::hard_breakpoint);
+    EXPECT_EQ(report->stop.ip, code + 0x10);
+    ASSERT_EQ(m.resumes().size(), 5u);
+    EXPECT_TRUE(m.resumes()[3].trace);
+    EXPECT_FALSE(m.resumes()[4].trace);
+}
+
 TEST(SteppingOff, TheBreakpointsAreInNoStandingTarget) {
     HotMachine m;
     m.add_breakpoint(code + 0x28);
