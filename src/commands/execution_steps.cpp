@@ -40,7 +40,7 @@ Result<void> step_by_count(Session& session, Arguments& arguments, Step kind, bo
                    end_motion(session, arguments, session.controller().step(kind, session.work()),
                               shows_registers ? Arrival::registers : Arrival::location));
         if (!report || report->kind != StopKind::step_done) return {}; // something else stopped the target
-        if (session.work().stop_requested()) return stopped_after(i + 1);
+        if (report->overtook || session.work().stop_requested()) return stopped_after(i + 1);
         if (command && session.interpreter().run_block(*command) != debugger::Unwind::none) return {};
     }
     return {};
@@ -72,7 +72,7 @@ Result<void> step_until(Session& session, Arguments& arguments, Step kind, bool 
                                                                    : Arrival::location;
         POOLKD_TRY(std::optional<StopReport> end, end_motion(session, arguments, std::move(report), arrival));
         if (!end || end->kind != StopKind::step_done) return {};
-        if (session.work().stop_requested()) return stopped_after(steps);
+        if (end->overtook || session.work().stop_requested()) return stopped_after(steps);
     }
     return {};
 }
