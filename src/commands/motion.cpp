@@ -93,7 +93,7 @@ Result<std::optional<StopReport>> end_motion(Session& session, Arguments& argume
         // A stop with commands is silent but for them, as in kd.
         if (report->command.empty()) {
             show_stop(session, arguments, *report, arrival);
-            if (report->requested && !report->planned) session.interpreter().note_break_in();
+            if ((report->requested && !report->planned) || report->overtook) session.interpreter().note_break_in();
             return std::optional(*std::move(report));
         }
         session.note_stop();
