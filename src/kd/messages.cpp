@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t union_at = 32;
 constexpr std::size_t control_report_at = 192;
 constexpr std::size_t most_parameters = 15;
+// No Windows supports more. Whoever asks every processor must not be sent through the four thousand million that a
+// garbled number can tell.
+constexpr std::uint32_t most_processors = 2048;
 
 std::string text_at(Bytes bytes, std::size_t offset, std::size_t length) {
     if (offset >= bytes.size()) return {};
@@ -95,7 +98,7 @@ std::optional<StateChange> decode_state_change(Bytes payload) {
     StateChange change;
     change.new_state = load_or<std::uint32_t>(payload, 0) & ~state_alternate_bit;
     change.processor = load_or<std::uint16_t>(payload, 6);
-    change.processors = std::max(load_or<std::uint32_t>(payload, 8), 1u);
+    change.processors = std::clamp(load_or<std::uint32_t>(payload, 8), 1u, most_processors);
     change.thread = load_or<std::uint64_t>(payload, 16);
     change.program_counter = load_or<std::uint64_t>(payload, 24);
     std::copy_n(payload.begin() + control_report_at, change.raw_control_report.size(),

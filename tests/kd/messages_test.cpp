@@ -96,6 +96,14 @@ TEST(Messages, ControlReportsByMachine) {
     EXPECT_EQ(decode_state_change(payload)->control_report(0x8664).instruction_bytes.size(), 16u);
 }
 
+TEST(Messages, ThereAreNoMoreProcessorsThanAWindowsCanHave) {
+    ByteVector payload = state_change(state_exception);
+    store(payload, 8, std::uint32_t{0xffffffff});
+    EXPECT_EQ(decode_state_change(payload)->processors, 2048u);
+    store(payload, 8, std::uint32_t{0});
+    EXPECT_EQ(decode_state_change(payload)->processors, 1u);
+}
+
 TEST(Messages, TheSameStopWithOtherPaddingIsTheSame) {
     ByteVector a = state_change(state_exception);
     ByteVector b = a;
