@@ -80,18 +80,21 @@ constexpr std::string_view control_tokens[] = {".if",    ".elsif", ".else",  ".f
 
 /// Where a command with blocks ends; nothing when no control token begins here, or no block follows.
 std::optional<std::size_t> end_of_control(std::string_view text, std::size_t at) {
-    auto is = [&](std::string_view name) { return word_at(text, at, name); };
-    if (std::ranges::none_of(control_tokens, is)) return std::nullopt;
-    const bool loops_behind = is(".do");
-    const bool may_branch = is(".if") || is(".elsif");
-    auto block = find_block(text, at);
-    auto end = block ? end_of_group(text, *block) : std::nullopt;
-    if (!end) return std::nullopt;
-    const std::size_t next = skip_to_command(text, *end);
-    if (loops_behind) return end_of_command(text, next);
-    if (may_branch && (word_at(text, next, ".elsif") || word_at(text, next, ".else")))
-        return end_of_control(text, next).value_or(text.size());
-    return end;
+    std::optional<std::size_t> command_end;
+    while (true) {
+        auto is = [&](std::string_view name) { return word_at(text, at, name); };
+        if (std::ranges::none_of(control_tokens, is)) return std::nullopt;
+        const auto block = find_block(text, at);
+        const auto end = block ? end_of_group(text, *block) : std::nullopt;
+        // A branch without its block takes the rest with it.
+        if (!end) return command_end ? std::optional(text.size()) : std::nullopt;
+        command_end = end;
+        const std::size_t next = skip_to_command(text, *end);
+        if (is(".do")) return end_of_command(text, next);
+        const bool may_branch = is(".if") || is(".elsif");
+        if (!may_branch || !(word_at(text, next, ".elsif") || word_at(text, next, ".else"))) return end;
+        at = next;
+    }
 }
 
 } // namespace

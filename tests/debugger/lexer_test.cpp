@@ -89,6 +89,15 @@ TEST(Lexer, AControlTokenReachesToTheEndOfItsBlocks) {
     EXPECT_THAT(pieces(".if (1) {.if (2) {a}}.else{b}"), ElementsAre(".if (1) {.if (2) {a}}.else{b}"));
 }
 
+TEST(Lexer, AsManyBranchesAsAProgramMayWrite) {
+    std::string text = ".if (0) {a}";
+    for (int i = 0; i < 20'000; ++i)
+        text += " .elsif (0) {b}";
+    text += " .else {c}";
+    EXPECT_THAT(pieces(text + "; d"), ElementsAre(text, "d"));
+    EXPECT_THAT(pieces(".if (0) {a} .elsif (1); b"), ElementsAre(".if (0) {a} .elsif (1); b"));
+}
+
 TEST(Lexer, WithoutABlockAControlTokenIsAPlainCommand) {
     EXPECT_THAT(pieces(".if (1); kb"), ElementsAre(".if (1)", "kb"));
     EXPECT_THAT(pieces(".if (1) {a; kb"), ElementsAre(".if (1) {a; kb"));
