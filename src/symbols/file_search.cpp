@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "symbols/cabinet.h"
+#include "symbols/http.h"
 #include "symbols/store_pointer.h"
 
 #include <filesystem>
@@ -16,8 +17,6 @@ namespace {
 
 using Parts = std::vector<std::string>;
 using Found = std::optional<std::string>;
-
-constexpr std::uint64_t max_unpacked = std::uint64_t{4} << 30; // the largest that a PDB can be
 
 /// `parts` below `root`, each found as written or else without regard to case; nothing when one is not there.
 std::optional<fs::path> resolve(const fs::path& root, const Parts& parts) {
@@ -121,7 +120,7 @@ class Search {
         const StoreFolder into(caches.empty() ? path_.default_store() : caches.back());
         const auto unpacked = [&]() -> Result<std::string> {
             POOLKD_TRY(StagedFile file, into.stage());
-            POOLKD_CHECK(unpack_cabinet(packed, file.path(), max_unpacked));
+            POOLKD_CHECK(unpack_cabinet(packed, file.path(), largest_file));
             POOLKD_CHECK(wanted_.check(file.path()));
             return into.publish(std::move(file), wanted_.key);
         }();

@@ -11,11 +11,14 @@
 
 namespace poolkd::symbols {
 
+/// No store has a larger file, and no server sends one that is larger when it is unpacked: a PDB cannot be.
+inline constexpr std::uint64_t largest_file = std::uint64_t{4} << 30;
+
 struct HttpLimits {
-    std::chrono::milliseconds connect{10'000};    ///< name look-up, connection and TLS handshake together
-    std::chrono::milliseconds stall{30'000};      ///< how long nothing may arrive
-    std::uint64_t bytes = std::uint64_t{4} << 30; ///< of one file, unpacked: the largest that a PDB can be
-    std::string proxy;                            ///< "host:port"; empty: the usual variables (https_proxy) decide
+    std::chrono::milliseconds connect{10'000}; ///< name look-up, connection and TLS handshake together
+    std::chrono::milliseconds stall{30'000};   ///< how long nothing may arrive
+    std::uint64_t bytes = largest_file;        ///< of one file, unpacked
+    std::string proxy;                         ///< "host:port"; empty: the usual variables (https_proxy) decide
 };
 
 enum class HttpOutcome {

@@ -75,7 +75,8 @@ Result<std::string> SymbolServers::fetch(const std::string& server, const StoreK
 Result<std::string> SymbolServers::ask(Request& request) {
     auto fetched = ask_folder(request, request.key.folder());
     if (fetched || fetched.error().kind != ErrorKind::not_found) return fetched;
-    if (!has_two_tiers(request)) return fetched;
+    POOLKD_TRY(const bool two_tiers, has_two_tiers(request));
+    if (!two_tiers) return fetched;
     return ask_folder(request, request.key.two_tier_folder());
 }
 
@@ -148,13 +149,15 @@ Result<StagedFile> SymbolServers::get(Request& request, const std::string& url) 
     return fail(ErrorKind::io, "{} {}", request.server, answer.problem);
 }
 
-bool SymbolServers::has_two_tiers(Request& request) {
-    auto known = two_tiers_.find(request.server);
-    if (known == two_tiers_.end()) {
-        const bool there = get(request, request.server + "/index2.txt").has_value();
-        known = two_tiers_.emplace(request.server, there).first;
+Result<bool> SymbolServers::has_two_tiers(Request& request) {
+    if (auto known = two_tiers_.find(request.server); known != two_tiers_.end()) return known->second;
+    const auto index = get(request, request.server + "/index2.txt");
+    if (!index) {
+        // The user's wish and our own disk say nothing about the server.
+        const ErrorKind kind = index.error().kind;
+        if (kind == ErrorKind::stopped || kind == ErrorKind::io) return std::unexpected(index.error());
     }
-    return known->second;
+    return two_tiers_.emplace(request.server, index.has_value()).first->second;
 }
 
 } // namespace poolkd::symbols

@@ -39,7 +39,7 @@ class SymbolServers {
     /// All ways that a file can lie in one folder of the server.
     Result<std::string> ask_folder(Request& request, const std::string& folder);
     Result<StagedFile> get(Request& request, const std::string& url);
-    bool has_two_tiers(Request& request);
+    Result<bool> has_two_tiers(Request& request);
 
     std::mutex mutex_;
     HttpClient http_;

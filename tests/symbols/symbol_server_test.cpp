@@ -315,6 +315,22 @@ TEST_F(Servers, AStopEndsTheWaitAndIsNotRemembered) {
     EXPECT_TRUE(find_pdb(wanted_, "sample64.sys", default_path(), {.servers = &patient, .work = &work}));
 }
 
+TEST_F(Servers, AStopWhileTheKindOfStoreIsAskedForIsNotRemembered) {
+    Work work;
+    server_.page("index2.txt", [&](const HttpExchange& http) {
+        work.request_stop();
+        http.keep_silent();
+    });
+    server_.file(key_.two_tier_folder() + "/" + key_.name, pdb_);
+    SymbolServers patient;
+    auto none = find_pdb(wanted_, "sample64.sys", default_path(), {.servers = &patient, .work = &work});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().kind, ErrorKind::stopped);
+    work.clear_stop();
+    server_.file("index2.txt", "");
+    EXPECT_TRUE(find_pdb(wanted_, "sample64.sys", default_path(), {.servers = &patient, .work = &work}));
+}
+
 TEST_F(Servers, AnotherBuildsPdbIsRefused) {
     server_.file(key_.path(), text_of(read_file(fixture("sample32.pdb"))));
     EXPECT_THAT(fetched(default_path()), HasSubstr("sent another file than " + key_.path()));
