@@ -173,6 +173,7 @@ TEST(SteppingOff, TheNextInstructionsBreakpointIsHit) {
     HotMachine m;
     m.add_breakpoint(hot + 1);
     m.then_trap(hot + 1);
+    m.then_own_int3(code + 0x38);
     auto report = m.controller.go_and_wait(m.work);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->kind, StopKind::breakpoint);
@@ -182,6 +183,7 @@ TEST(SteppingOff, TheNextInstructionsBreakpointIsHit) {
 TEST(SteppingOff, ARunToTheNextInstructionEndsThere) {
     HotMachine m;
     m.then_trap(hot + 1);
+    m.then_own_int3(code + 0x38);
     auto report = m.controller.run(Goal{.addresses = {hot + 1}, .above_sp = {}, .thread = {}, .until = {}}, m.work);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->kind, StopKind::step_done);
