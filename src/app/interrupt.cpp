@@ -1,7 +1,6 @@
 #include "app/interrupt.h"
 
 #include <atomic>
-#include <csignal>
 #include <iterator>
 #include <span>
 
@@ -16,29 +15,28 @@ void on_interrupt(int) {
     if (Work* work = interrupted.load(std::memory_order_relaxed)) work->request_stop();
 }
 
-constexpr int handled[] = {SIGINT, SIGTERM, SIGHUP};
-
-std::span<const int> numbers(InterruptHandler::Signals signals) {
-    return std::span(handled).first(signals == InterruptHandler::Signals::ctrl_c ? 1 : std::size(handled));
-}
-
-void install(InterruptHandler::Signals signals, void (*handler)(int), int flags) {
-    struct sigaction action{};
-    action.sa_handler = handler;
-    action.sa_flags = flags;
-    for (int number : numbers(signals))
-        sigaction(number, &action, nullptr);
+void on_ending(int) {
+    if (Work* work = interrupted.load(std::memory_order_relaxed)) work->request_end();
 }
 
 } // namespace
 
-InterruptHandler::InterruptHandler(Work& work, Signals signals) : signals_(signals) {
+InterruptHandler::InterruptHandler(Work& work, Signals signals)
+    : count_(signals == Signals::ctrl_c ? 1 : std::size(handled_)) {
     interrupted = &work;
-    install(signals_, on_interrupt, SA_RESTART);
+    for (auto& [number, before] : std::span(handled_).first(count_)) {
+        struct sigaction action{};
+        action.sa_handler = number == SIGINT ? on_interrupt : on_ending;
+        action.sa_flags = SA_RESTART;
+        sigaction(number, &action, &before);
+        // Who started us with nohup wants us to go on.
+        if (number == SIGHUP && before.sa_handler == SIG_IGN) sigaction(number, &before, nullptr);
+    }
 }
 
 InterruptHandler::~InterruptHandler() {
-    install(signals_, SIG_DFL, 0);
+    for (const auto& [number, before] : std::span(handled_).first(count_))
+        sigaction(number, &before, nullptr);
     interrupted = nullptr;
 }
 

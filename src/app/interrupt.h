@@ -2,6 +2,8 @@
 
 #include "base/work.h"
 
+#include <csignal>
+
 namespace poolkd::app {
 
 /// While it lives, SIGINT (Ctrl-C) asks `work` to stop and does nothing else: a running target is broken into, a long
@@ -10,7 +12,7 @@ class InterruptHandler {
   public:
     enum class Signals {
         ctrl_c,
-        all_endings, ///< also SIGTERM and SIGHUP: a target that was stopped for a look must not be left so
+        all_endings, ///< SIGTERM and SIGHUP ask for the end: a target must be put in order before it is left
     };
     explicit InterruptHandler(Work& work, Signals signals = Signals::ctrl_c);
     ~InterruptHandler();
@@ -18,7 +20,12 @@ class InterruptHandler {
     InterruptHandler& operator=(const InterruptHandler&) = delete;
 
   private:
-    Signals signals_;
+    struct Handled {
+        int number;
+        struct sigaction before;
+    };
+    Handled handled_[3] = {{SIGINT, {}}, {SIGTERM, {}}, {SIGHUP, {}}};
+    std::size_t count_;
 };
 
 } // namespace poolkd::app

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstdio>
+#include "base/work.h"
+
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -25,15 +26,23 @@ class LineReader {
     [[nodiscard]] virtual bool interactive() const = 0;
 };
 
+/// Waits until there is something to read from the open file, if only its end. False: a signal ends the session.
+[[nodiscard]] bool wait_for_input(int file, const Work& work);
+
 /// A pipe or file, line by line; prompts are not shown.
 class StreamReader final : public LineReader {
   public:
-    explicit StreamReader(std::FILE* stream) : stream_(stream) {}
+    /// Of an open file, which stays open.
+    StreamReader(int file, const Work& work) : file_(file), work_(work) {}
     InputLine read(std::string_view prompt) override;
     [[nodiscard]] bool interactive() const override { return false; }
 
   private:
-    std::FILE* stream_;
+    bool read_more();
+
+    int file_;
+    const Work& work_;
+    std::string ahead_; ///< what was read behind the last line
 };
 
 /// What could stand at the cursor: `before` is the line up to it. `start` of the answer is where the word begins that
@@ -45,7 +54,8 @@ struct Completions {
 using Completer = std::function<Completions(std::string_view before)>;
 
 /// A terminal with line editing, history (kept in `history_file` unless empty) and completion on Tab.
-[[nodiscard]] std::unique_ptr<LineReader> make_terminal_reader(std::filesystem::path history_file, Completer completer);
+[[nodiscard]] std::unique_ptr<LineReader> make_terminal_reader(std::filesystem::path history_file, Completer completer,
+                                                               const Work& work);
 
 /// $XDG_STATE_HOME/poolkd/history, or the same below ~/.local/state; empty when there is no home.
 [[nodiscard]] std::filesystem::path default_history_file();

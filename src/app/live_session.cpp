@@ -160,6 +160,7 @@ Result<std::unique_ptr<LiveSession>> LiveSession::open(const TargetArguments& ar
 LiveSession::~LiveSession() {
     if (!session_.has_target()) return;
     Work& work = session_.work();
+    work.request_end(); // it has come: a signal that asks for it now must not cut the leaving off
     work.clear_stop();
     // A machine that stood still for somebody stands still for them afterwards.
     if (connection_.was_stopped && !connection_.lab) {

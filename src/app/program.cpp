@@ -27,9 +27,10 @@ bool is_terminal() {
 }
 
 std::unique_ptr<LineReader> make_reader(Session& session) {
-    if (!is_terminal()) return std::make_unique<StreamReader>(stdin);
-    return make_terminal_reader(default_history_file(),
-                                [&session](std::string_view before) { return complete(session, before); });
+    if (!is_terminal()) return std::make_unique<StreamReader>(STDIN_FILENO, session.work());
+    return make_terminal_reader(
+        default_history_file(), [&session](std::string_view before) { return complete(session, before); },
+        session.work());
 }
 
 Result<void> open_log(Session& session, const Options& options) {
@@ -87,7 +88,7 @@ int debug(const Options& options) {
     debugger::StreamOutput console(stdout);
     debugger::CommandTable table = commands::all_commands();
     Session session(console, table);
-    InterruptHandler interrupts(session.work());
+    InterruptHandler interrupts(session.work(), InterruptHandler::Signals::all_endings);
     session.set_json(options.json);
     session.set_script_folders(script_folders());
     if (options.symbol_path) session.symbol_service().set_path(*options.symbol_path);

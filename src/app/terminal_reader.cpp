@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 #include <histedit.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cwchar>
 
 namespace poolkd::app {
 
@@ -27,8 +30,8 @@ std::size_t common_prefix(const std::vector<std::string>& words) {
 /// libedit's editor, in its own (not readline's) interface.
 class TerminalReader final : public LineReader {
   public:
-    TerminalReader(std::filesystem::path history_file, Completer completer)
-        : history_file_(std::move(history_file)), completer_(std::move(completer)),
+    TerminalReader(std::filesystem::path history_file, Completer completer, const Work& work)
+        : history_file_(std::move(history_file)), completer_(std::move(completer)), work_(work),
           edit_(el_init("poolkd", stdin, stdout, stderr)), history_(history_init()) {
         HistEvent event;
         history(history_.get(), &event, H_SETSIZE, history_size);
@@ -37,6 +40,7 @@ class TerminalReader final : public LineReader {
         EditLine* edit = edit_.get();
         el_set(edit, EL_CLIENTDATA, this);
         el_set(edit, EL_PROMPT, &TerminalReader::show_prompt);
+        el_set(edit, EL_GETCFN, &TerminalReader::next_character);
         el_set(edit, EL_EDITOR, "emacs");
         el_set(edit, EL_HIST, history, history_.get());
         el_set(edit, EL_ADDFN, "poolkd-complete", "complete a name", &TerminalReader::on_tab);
@@ -78,6 +82,21 @@ class TerminalReader final : public LineReader {
         el_deletestr(edit, static_cast<int>(line->lastchar - line->buffer));
         std::fputs("^C\n", stdout);
         return CC_NEWLINE;
+    }
+
+    /// In the place of libedit's own, which reads on after a signal.
+    static int next_character(EditLine* edit, wchar_t* character) {
+        std::mbstate_t state{};
+        while (wait_for_input(STDIN_FILENO, self(edit).work_)) {
+            char byte = 0;
+            const ssize_t length = ::read(STDIN_FILENO, &byte, 1);
+            if (length < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+            if (length <= 0) return static_cast<int>(length);
+            const std::size_t used = std::mbrtowc(character, &byte, 1, &state);
+            if (used <= 1) return 1;                              // also a NUL: Ctrl-Space
+            if (used != static_cast<std::size_t>(-2)) state = {}; // no character of this locale: dropped
+        }
+        return 0;
     }
 
     static unsigned char on_tab(EditLine* edit, int) { return self(edit).complete(edit); }
@@ -122,6 +141,7 @@ class TerminalReader final : public LineReader {
 
     std::filesystem::path history_file_;
     Completer completer_;
+    const Work& work_;
     std::string prompt_;
     bool dropped_ = false;
     std::unique_ptr<EditLine, EndEdit> edit_;
@@ -130,8 +150,9 @@ class TerminalReader final : public LineReader {
 
 } // namespace
 
-std::unique_ptr<LineReader> make_terminal_reader(std::filesystem::path history_file, Completer completer) {
-    return std::make_unique<TerminalReader>(std::move(history_file), std::move(completer));
+std::unique_ptr<LineReader> make_terminal_reader(std::filesystem::path history_file, Completer completer,
+                                                 const Work& work) {
+    return std::make_unique<TerminalReader>(std::move(history_file), std::move(completer), work);
 }
 
 } // namespace poolkd::app

@@ -98,11 +98,11 @@ Result<std::optional<StopReport>> end_motion(Session& session, Arguments& argume
         }
         session.note_stop();
         if (!report->note.empty()) session.write(report->note + "\n");
-        const debugger::StopCommands outcome = session.interpreter().run_at_stop(report->command);
-        if (outcome.resume.empty()) return std::optional(*std::move(report));
-        auto motion = plain_motion(session, trim(outcome.resume));
+        const std::string resume = session.interpreter().run_at_stop(report->command);
+        if (resume.empty()) return std::optional(*std::move(report));
+        auto motion = plain_motion(session, trim(resume));
         if (!motion) {
-            (void)session.interpreter().run_block(outcome.resume);
+            (void)session.interpreter().run_block(resume);
             return std::nullopt;
         }
         report = std::move(*motion);

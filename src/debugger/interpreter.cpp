@@ -55,6 +55,7 @@ bool Interpreter::run_line(std::string_view typed) {
     auto line = session_.aliases().expand_line(trim(typed).empty() && depth_ == 0 ? std::string_view(repeat_) : typed);
     if (depth_ == 0) {
         session_.work().clear_stop();
+        if (session_.work().end_requested()) return true; // else the line would never hear of it
         session_.work().restart();
         repeat_.clear();
     }
@@ -66,7 +67,7 @@ bool Interpreter::run_line(std::string_view typed) {
     return why != Unwind::failed && why != Unwind::stopped;
 }
 
-StopCommands Interpreter::run_at_stop(std::string_view commands) {
+std::string Interpreter::run_at_stop(std::string_view commands) {
     Restore loops(loops_, 0u);
     Restore catches(catches_, 0u);
     Restore at_stop(at_stop_, true);
@@ -75,7 +76,7 @@ StopCommands Interpreter::run_at_stop(std::string_view commands) {
     if (why == Unwind::resume) unwind_ = Unwind::none;
     // An error is of these commands alone; a stop and the end are of what runs around them, too.
     if (why == Unwind::failed) unwind_ = Unwind::none;
-    return {.good = why == Unwind::none || why == Unwind::resume || why == Unwind::quit, .resume = resume_};
+    return resume_;
 }
 
 Unwind Interpreter::run_block(std::string_view text, const AliasMap& locals) {

@@ -24,12 +24,6 @@ enum class Unwind {
     quit,      ///< `q`: everything
 };
 
-/// What the commands that belong to a stop came to.
-struct StopCommands {
-    bool good = true;   ///< none failed
-    std::string resume; ///< the command that resumes the target and is still to be run ("gc", "gu"); empty: it stays
-};
-
 /// Runs lines, blocks and scripts of commands. Errors are shown where they happen, with the command that failed.
 class Interpreter {
   public:
@@ -39,8 +33,9 @@ class Interpreter {
     /// stood behind it was not run.
     bool run_line(std::string_view line);
     /// Runs the commands of a breakpoint or event. One that resumes the target ends them and is not run: the caller
-    /// does it, so that a breakpoint that is hit a million times does not nest a million deep.
-    StopCommands run_at_stop(std::string_view commands);
+    /// does it, so that a breakpoint that is hit a million times does not nest a million deep. Gives that command
+    /// ("gc", "gu"); empty: the target stays.
+    std::string run_at_stop(std::string_view commands);
 
     // For commands that hold commands.
     /// Runs the commands of a block, aliases replaced anew. Whoever calls it returns when the answer is not `none`.

@@ -122,7 +122,8 @@ class Session {
     void set_script_folders(std::vector<std::filesystem::path> folders) { script_folders_ = std::move(folders); }
     [[nodiscard]] DisplayState& display() { return display_; }
     void request_quit(Quit how) { quit_ = how; }
-    [[nodiscard]] Quit quit() const { return quit_; }
+    /// A signal that ends the process asks for the same as `qd`.
+    [[nodiscard]] Quit quit() const { return quit_ == Quit::no && work_.end_requested() ? Quit::running : quit_; }
 
     /// Carries Ctrl-C and progress; passed to everything that can take long.
     [[nodiscard]] Work& work() { return work_; }

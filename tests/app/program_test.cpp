@@ -112,6 +112,38 @@ TEST_F(Program, AnInterruptAsksTheWorkToStopAndNothingElse) {
     EXPECT_FALSE(session.work().stop_requested());
 }
 
+TEST_F(Program, ASignalThatEndsTheProcessEndsTheSessionAndLetsTheTargetGo) {
+    for (int number : {SIGTERM, SIGHUP}) {
+        debugger::Session ended(console, table);
+        InterruptHandler handler(ended.work(), InterruptHandler::Signals::all_endings);
+        EXPECT_EQ(ended.quit(), debugger::Quit::no);
+        std::raise(number);
+        EXPECT_TRUE(ended.work().stop_requested());
+        EXPECT_EQ(ended.quit(), debugger::Quit::running) << "as qd does";
+        ended.work().clear_stop();
+        std::raise(number);
+        EXPECT_FALSE(ended.work().stop_requested()) << "a second one does not disturb the leaving";
+        ScriptedReader reader({".echo never"});
+        EXPECT_TRUE(run_commands(ended, {}, reader));
+        EXPECT_TRUE(reader.prompts.empty());
+        int pipe_ends[2];
+        ASSERT_EQ(pipe(pipe_ends), 0);
+        EXPECT_EQ(StreamReader(pipe_ends[0], ended.work()).read("").kind, InputLine::Kind::end) << "it does not wait";
+        close(pipe_ends[0]);
+        close(pipe_ends[1]);
+    }
+}
+
+TEST_F(Program, AHangUpThatIsIgnoredStaysIgnored) {
+    auto* before = std::signal(SIGHUP, SIG_IGN); // as nohup does
+    {
+        InterruptHandler handler(session.work(), InterruptHandler::Signals::all_endings);
+        std::raise(SIGHUP);
+        EXPECT_FALSE(session.work().stop_requested());
+    }
+    EXPECT_EQ(std::signal(SIGHUP, before), SIG_IGN);
+}
+
 TEST_F(Program, CompletionOfCommandsModulesAndSymbols) {
     symbols->add("PoolHitTag", 0x1000);
     symbols->add("PoolTrackTable", 0x1010);
@@ -163,7 +195,8 @@ TEST(StreamReader, ReadsLinesAndDropsTheirEnds) {
     ASSERT_TRUE(file);
     std::fputs("one\r\n\ntwo", file);
     std::rewind(file);
-    StreamReader reader(file);
+    Work work;
+    StreamReader reader(fileno(file), work);
     EXPECT_EQ(reader.read("").text, "one");
     EXPECT_EQ(reader.read("").text, "");
     EXPECT_EQ(reader.read("").text, "two");
