@@ -169,22 +169,9 @@ void leave(Session& session) {
     session.attach(nullptr);
 }
 
-} // namespace
-
-std::string connection_text(const Options& options) {
-    if (options.connection && !options.connection->empty()) return *options.connection;
-    std::string port = environment("_NT_DEBUG_PORT");
-    if (port.empty()) return {};
-    std::string baud = environment("_NT_DEBUG_BAUD_RATE");
-    return "com:port=" + port + (baud.empty() ? "" : ",baud=" + baud);
-}
-
-Result<Connection> connect(Session& session, const Options& options) {
-    Connection connection;
-    if (options.image) {
-        POOLKD_CHECK(open_image_session(session, options));
-        return connection;
-    }
+/// What `connect` does, up to where it fails.
+Result<void> make_connection(Session& session, const Options& options, Connection& connection) {
+    if (options.image) return open_image_session(session, options);
     POOLKD_TRY(FoundTarget found, find_target(session, options, connection));
     if (found.text.empty())
         return fail(ErrorKind::usage,
@@ -218,11 +205,32 @@ Result<Connection> connect(Session& session, const Options& options) {
     session.note_stop();
     tell_inherited(session);
     if (const auto& stop = session.controller().last()) banner(commands::stop_text(session, *stop));
-    return connection;
+    return {};
+}
+
+} // namespace
+
+std::string connection_text(const Options& options) {
+    if (options.connection && !options.connection->empty()) return *options.connection;
+    std::string port = environment("_NT_DEBUG_PORT");
+    if (port.empty()) return {};
+    std::string baud = environment("_NT_DEBUG_BAUD_RATE");
+    return "com:port=" + port + (baud.empty() ? "" : ",baud=" + baud);
+}
+
+Result<Connection> connect(Session& session, const Options& options) {
+    Connection connection;
+    auto connected = make_connection(session, options, connection);
+    if (connected) return connection;
+    // The break-in has stopped the target already; nobody else lets it go. One that stood for somebody stays so.
+    if (connection.was_stopped && session.has_target()) session.request_quit(debugger::Quit::frozen);
+    disconnect(session, connection);
+    return std::unexpected(std::move(connected).error());
 }
 
 void disconnect(Session& session, Connection& connection) {
     if (session.has_target()) {
+        session.work().request_end(); // it has come: a signal that asks for it now must not cut the leaving off
         session.work().clear_stop();
         if (connection.lab || !session.target().run_control()) {
             session.attach(nullptr);

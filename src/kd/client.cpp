@@ -1,5 +1,7 @@
 #include "kd/client.h"
 
+#include "base/exception_codes.h"
+
 #include <algorithm>
 #include <thread>
 
@@ -13,7 +15,6 @@ namespace {
 constexpr milliseconds listen_first{100};
 constexpr milliseconds between_attempts{2000};
 constexpr milliseconds already_stopped_window{1500};
-constexpr std::uint32_t status_breakpoint = 0x80000003;
 constexpr std::size_t most_kept_stops = 64;
 
 std::string default_answer(std::string_view prompt) {
@@ -71,7 +72,9 @@ Result<FirstStop> Client::connect(bool break_in, const Work& work, std::optional
     bool reset_turn = false;
     while (stops_.empty()) {
         const Time now = Clock::now();
-        if (wants_stop(&work)) return fail(ErrorKind::stopped, "Stopped while waiting for the target.");
+        if (wants_stop(&work))
+            return fail(ErrorKind::stopped, "Stopped while waiting for the target.{}",
+                        first.break_ins == 0 ? "" : " It was asked to break in, and may still do so.");
         if (end && now >= *end) return fail(ErrorKind::link, "The target does not answer.");
         if (break_in && now >= next_attempt && !engine_.resetting()) {
             if (reset_turn && options_.resets) {

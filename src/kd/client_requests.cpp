@@ -143,7 +143,9 @@ Result<void> Client::write_physical(PhysAddr address, Bytes bytes) {
 }
 
 Result<Version> Client::version() {
-    POOLKD_TRY(const ByteVector reply, checked(call(manipulate_request(Api::get_version, 0)), "to tell its version"));
+    // It changes nothing; but a target that was just broken into can only be let go by those who know what it is.
+    POOLKD_TRY(const ByteVector reply,
+               checked(changing_call(manipulate_request(Api::get_version, 0)), "to tell its version"));
     if (auto version = decode_version(reply)) return *version;
     return fail(ErrorKind::malformed, "The target's version block is too short.");
 }

@@ -1,5 +1,7 @@
 #include "target/live_target.h"
 
+#include "base/exception_codes.h"
+
 #include <algorithm>
 
 namespace poolkd::target {
@@ -8,7 +10,6 @@ namespace {
 
 constexpr std::uint64_t special_registers_selector = 2;
 constexpr std::uint64_t processor_block_selector = 1;
-constexpr std::uint32_t status_breakpoint = 0x80000003;
 constexpr std::uint64_t break_status_control_c = 1; ///< DBG_STATUS_CONTROL_C, the argument of the break-in's routine
 /// A break-in byte that was left over stops the target at once when it goes on.
 constexpr std::chrono::seconds leftover_window{2};
@@ -82,7 +83,12 @@ Result<void> LiveTarget::begin(const kd::LinkSpec& spec, const LiveOptions& opti
     identity_.connection = spec.text;
     POOLKD_TRY(const kd::FirstStop first, client_.connect(options.break_in, work, options.limit));
     already_stopped_ = first.already_stopped;
-    POOLKD_CHECK(learn_identity(false));
+    if (auto learned = learn_identity(false); !learned) {
+        // To get past the int3 of the break-in takes the registers, which only the machine's kind tells.
+        if (!already_stopped_)
+            learned.error().message += " The break-in stopped it, and it stands until a debugger lets it go.";
+        return learned;
+    }
     accept(first.stop);
     // Bytes beyond the one that stopped it, or all of them when it stood already, are remembered by the target.
     leftover_breaks_ = first.break_ins;

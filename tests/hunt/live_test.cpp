@@ -1,3 +1,4 @@
+#include "base/exception_codes.h"
 #include "hunt/live.h"
 #include "support/fake_pool.h"
 
@@ -12,7 +13,7 @@ using testing::FakeTarget;
 using ::testing::HasSubstr;
 
 constexpr VirtAddr code(FakePoolKernel::base + 0x400), shared_data(0xfffff78000000000);
-constexpr std::uint32_t status_breakpoint = 0x80000003, access_violation = 0xc0000005;
+constexpr std::uint32_t access_violation = 0xc0000005;
 
 target::Stop stop_with(FakeTarget& fake, VirtAddr ip, std::uint32_t exception) {
     fake.edit_registers().set_ip(ip);

@@ -19,6 +19,9 @@ class BreakingLink:
         self.server.listen(4)
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def told(self, source, data):
+        """Of all that comes, before it goes on."""
+
     def cut(self):
         for end in self.ends:
             _shut(end)
@@ -43,6 +46,7 @@ class BreakingLink:
     def _carry(self, source, sink):
         try:
             while data := bytearray(source.recv(65536)):
+                self.told(source, data)
                 if self.damage and self.draw.random() < len(data) / self.damage:
                     data[self.draw.randrange(len(data))] ^= 1 << self.draw.randrange(8)
                 sink.sendall(data)

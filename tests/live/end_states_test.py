@@ -3,9 +3,12 @@
 import os
 import re
 import signal
+import subprocess
 import unittest
 
-from lab import GdbStub, LiveTest, wait_until, with_stub
+from breaking_link import BreakingLink
+from lab import ANSWER_LIMIT, POOLKD, GdbStub, LiveTest, wait_until, with_stub
+from terminal import Terminal
 
 HOT = "nt!KeDelayExecutionThread"  # all threads come here, on each processor
 COLD = "leaky!DriverEntry"         # nobody comes here any more
@@ -166,6 +169,70 @@ class EndStates(LiveTest):
         self.assertIn("2 writes undone.", text)
         self.assert_runs()
         self.assert_disarmed(self.assert_clean())
+
+    def test_signals_that_end_the_debugger(self):
+        for number in signal.SIGTERM, signal.SIGHUP:
+            with self.subTest("while the target runs", number=number.name):
+                debugger = self.open()
+                self.arm(debugger)
+                self.run_on(debugger)
+                # A terminal that closes sends it twice; what stands behind g is not run.
+                debugger.begin("g")
+                debugger.process.send_signal(number)
+                debugger.process.send_signal(number)
+                code, text = debugger.end()
+                self.assertEqual(code, 0, text)
+                self.assertIn("2 writes undone.", text)
+                self.assert_runs()
+                self.assert_disarmed(self.assert_clean())
+        with self.subTest("while it stands"):
+            debugger = self.open()
+            self.arm(debugger)
+            debugger.process.send_signal(signal.SIGTERM)
+            debugger.process.wait(ANSWER_LIMIT)
+            _, text = debugger.end()
+            self.assertIn("2 writes undone.", text)
+            self.assert_runs()
+            self.assert_disarmed(self.assert_clean())
+        with self.subTest("at the prompt of a terminal"):
+            terminal = Terminal([POOLKD, "-k", "lab:live"], environment=dict(self.environment, TERM="xterm"))
+            self.addCleanup(terminal.close)
+            terminal.wait_for(lambda: terminal.shows("kd> "), "the prompt")
+            terminal.send("ed nt!PoolHitTag 1234\r")
+            terminal.wait_for(lambda: sum("kd> " in line for line in terminal.lines) == 2, "the next prompt")
+            terminal.send("half a li")
+            terminal.process.send_signal(signal.SIGTERM)
+            self.assertEqual(terminal.wait(ANSWER_LIMIT), 0)
+            self.assertTrue(terminal.shows("1 write undone."), terminal.lines)
+            self.assertTrue(terminal.restored())
+            self.assert_runs()
+            self.assert_clean()
+
+    def test_a_connection_that_is_stopped_half_way(self):
+        self.open().quit("qd")
+
+        class Interrupted(BreakingLink):
+            answers = b""
+
+            def told(link, source, data):
+                if source is not link.ends[1]:
+                    return
+                link.answers += data
+                # The answer that tells the target's version (DbgKdGetVersionApi): it stands then.
+                if b"\x46\x31\0\0" in link.answers:
+                    link.process.send_signal(signal.SIGINT)
+                    link.answers = b""
+
+        path = str(self.home / "interrupted")
+        link = Interrupted(path, self.machine["kd_socket"], 0, 0)
+        self.addCleanup(link.close)
+        link.process = subprocess.Popen([POOLKD, "-k", f"unix:{path}", "-c", "q"], env=self.environment, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        text, _ = link.process.communicate(timeout=ANSWER_LIMIT)
+        self.assertEqual(link.process.returncode, 3, text)
+        self.assertIn("Stopped", text)
+        self.assert_runs()
+        self.assert_clean()
 
 
 class EndStatesX86(EndStates):
