@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "commands/breakpoint_ids.h"
 #include "commands/breakpoints.h"
+#include "debugger/lexer.h"
 #include "debugger/session.h"
 #include "render/coverage.h"
 
@@ -64,10 +65,14 @@ Result<void> list_breakpoints(Session& session, Arguments& arguments) {
     return {};
 }
 
+/// As it stands between quotes: what would be read as an escape there gets one of its own.
 std::string escaped(std::string_view text) {
     std::string out;
-    for (char c : text)
-        out += c == '"' ? std::string("\\\"") : std::string(1, c);
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const bool ends = at + 1 == text.size(); // the closing quote stands behind it
+        if (text[at] == '"' || debugger::is_escape(text, at) || (text[at] == '\\' && ends)) out += '\\';
+        out += text[at];
+    }
     return out;
 }
 

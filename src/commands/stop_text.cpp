@@ -2,9 +2,9 @@
 
 #include "base/text.h"
 #include "commands/location.h"
+#include "control/event_filters.h"
+#include "nt/bug_check.h"
 #include "render/coverage.h"
-
-#include <array>
 
 namespace poolkd::commands {
 
@@ -13,30 +13,11 @@ using control::StopReport;
 
 namespace {
 
-struct ExceptionName {
-    std::uint32_t code;
-    std::string_view name;
-};
-
-// The names kd prints; the codes are NTSTATUS values of the public headers.
-constexpr ExceptionName exception_names[] = {
-    {0x80000003, "Break instruction exception"},
-    {0x80000004, "Single step exception"},
-    {0xc0000005, "Access violation"},
-    {0xc000001d, "Illegal instruction"},
-    {0xc0000094, "Integer divide-by-zero"},
-    {0xc0000095, "Integer overflow"},
-    {0xc0000420, "Assertion failure"},
-    {0xc00000fd, "Stack overflow"},
-    {0x80000007, "Wake debugger"},
-    {0xc0000006, "In-page I/O error"},
-};
-
 std::string exception_text(const target::ExceptionStop& exception) {
-    std::string_view name = "Unknown exception";
-    for (const ExceptionName& known : exception_names)
-        if (known.code == exception.code) name = known.name;
-    return fmt::format("{} - code {:08x} ({})", name, exception.code,
+    // The names that kd lists, not what the user made of them: `sx` changes reactions only.
+    static const control::EventFilters known;
+    const control::EventFilter& row = known.for_exception(exception.code);
+    return fmt::format("{} - code {:08x} ({})", row.code ? row.title : "Unknown exception", exception.code,
                        exception.first_chance ? "first chance" : "!!! second chance !!!");
 }
 
@@ -46,23 +27,11 @@ bool is_break_in(const std::string& symbol) {
            symbol.find("!DbgBreakPointWithStatus") != std::string::npos;
 }
 
-/// Code and parameters of the bug check that the kernel is in; nothing when there is none. Looked at only at the stops
-/// at which it matters, so that others cost nothing.
-std::optional<std::array<std::uint64_t, 5>> bug_check(debugger::Session& session, const StopReport& report) {
+/// The bug check that the kernel is in, looked at only at the stops at which it matters, so that others cost nothing.
+std::optional<nt::BugCheck> bug_check(debugger::Session& session, const StopReport& report) {
     if (report.kind != StopKind::hard_breakpoint || !is_break_in(session.symbol_text(report.stop.ip)))
         return std::nullopt;
-    nt::Kernel& kernel = session.kernel();
-    auto address = kernel.address_of("KiBugCheckData");
-    std::optional<VirtAddr> data = address ? std::optional(*address) : std::nullopt;
-    if (!data && kernel.kdbg()) data = kernel.kdbg()->value(nt::Kdbg::bugcheck_data);
-    if (!data) return std::nullopt;
-    const unsigned pointer = session.pointer_size();
-    std::array<std::uint64_t, 5> values{};
-    auto bytes = memory::read_exact(session.memory(), *data, values.size() * pointer);
-    if (!bytes) return std::nullopt;
-    for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = load_unsigned(*bytes, i * pointer, pointer).value_or(0);
-    return values[0] == 0 ? std::nullopt : std::optional(values);
+    return nt::read_bug_check(session.kernel());
 }
 
 constexpr std::string_view break_in_box =
@@ -114,11 +83,13 @@ std::string stop_text(debugger::Session& session, const StopReport& report) {
         text += event_text(session, report) + "\n";
     } else if (exception && report.kind != StopKind::step_done) {
         text += exception_text(*exception) + "\n";
-        if (auto bug = bug_check(session, report))
+        if (const auto bug = bug_check(session, report)) {
+            const auto& p = bug->parameters;
             return text +
-                   fmt::format("The kernel is in a bug check: {:#010x} ({:#x}, {:#x}, {:#x}, {:#x})\n", (*bug)[0],
-                               (*bug)[1], (*bug)[2], (*bug)[3], (*bug)[4]) +
+                   fmt::format("The kernel is in a bug check: {:#010x} ({:#x}, {:#x}, {:#x}, {:#x})\n", bug->code, p[0],
+                               p[1], p[2], p[3]) +
                    location_text(session, report.stop.ip);
+        }
         if (report.requested && is_break_in(session.symbol_text(report.stop.ip))) text += break_in_box;
     }
     if (!report.note.empty()) text += report.note + "\n";
@@ -135,9 +106,9 @@ nlohmann::json stop_json(debugger::Session& session, const StopReport& report) {
     if (report.requested) json["kind"] = "break_in";
     if (auto bug = bug_check(session, report)) {
         json["kind"] = "bug_check";
-        json["bug_check"] = {{"code", fmt::format("{:#010x}", (*bug)[0])}, {"parameters", nlohmann::json::array()}};
-        for (std::size_t i = 1; i < bug->size(); ++i)
-            json["bug_check"]["parameters"].push_back(fmt::format("{:#018x}", (*bug)[i]));
+        json["bug_check"] = {{"code", fmt::format("{:#010x}", bug->code)}, {"parameters", nlohmann::json::array()}};
+        for (std::uint64_t parameter : bug->parameters)
+            json["bug_check"]["parameters"].push_back(fmt::format("{:#018x}", parameter));
     }
     if (report.kind == StopKind::breakpoint) json["breakpoint"] = report.breakpoint_id;
     if (const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason)) {

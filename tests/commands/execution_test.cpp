@@ -1,3 +1,4 @@
+#include "base/exception_codes.h"
 #include "support/session_fixture.h"
 
 #include <nlohmann/json.hpp>
@@ -6,8 +7,6 @@ namespace poolkd {
 namespace {
 
 using testing::FakeTarget;
-
-constexpr std::uint32_t status_breakpoint = 0x80000003;
 
 class ExecutionCommands : public testing::SessionFixture {
   protected:
@@ -43,6 +42,43 @@ TEST_F(ExecutionCommands, GoShowsTheEventAndWhereItStands) {
     auto json = nlohmann::json::parse(run("g --json"));
     EXPECT_EQ(json["stop"]["kind"], "hard_breakpoint");
     EXPECT_EQ(json["stop"]["symbol"], "nt!DbgBreakPoint");
+}
+
+TEST_F(ExecutionCommands, ExceptionsHaveTheNamesOfTheirFilters) {
+    const std::pair<std::uint32_t, std::string_view> known[] = {{0x80000001, "Guard page violation"},
+                                                                {0x80000002, "Data misaligned"},
+                                                                {0xc0000005, "Access violation"},
+                                                                {0xc0000123, "Unknown exception"}};
+    run("sxe c0000123");
+    for (const auto& [code, name] : known) {
+        target->on_resume([exception = code](FakeTarget& self, const target::Resume&) {
+            target::Stop faulted = stop(self, at(0x500), std::byte{0x90});
+            std::get<target::ExceptionStop>(faulted.reason).code = exception;
+            return faulted;
+        });
+        EXPECT_THAT(run("g"), ::testing::StartsWith(fmt::format("{} - code {:08x} (first chance)\n", name, code)));
+    }
+}
+
+TEST_F(ExecutionCommands, WhatBpcmdsPrintsSetsTheSameAgain) {
+    const std::string typed[] = {R"x(bp1 nt!Worker ".echo \"C:\\\\\"; .printf \"a\\n\"")x",
+                                 R"x(bp2 nt!Worker+1 "a\b\\")x",
+                                 R"x(bp3 /w "$spat(\"a\\\\\", \"b\\\\\")" nt!Worker+2)x"};
+    for (const std::string& line : typed)
+        EXPECT_EQ(run(line), "");
+    const std::string listing = run("bl --json");
+    std::string commands = run(".bpcmds");
+    run("bc *");
+    for (std::string_view line : split(trim(commands), '\n')) {
+        EXPECT_TRUE(line.ends_with(" ;"));
+        EXPECT_EQ(run(line.substr(0, line.size() - 2)), "") << line;
+    }
+    auto again = nlohmann::json::parse(run("bl --json"))["breakpoints"];
+    auto before = nlohmann::json::parse(listing)["breakpoints"];
+    ASSERT_EQ(again.size(), 3u);
+    for (std::size_t i = 0; i < again.size(); ++i)
+        for (const char* member : {"command", "condition"})
+            EXPECT_EQ(again[i].value(member, ""), before[i].value(member, "")) << commands;
 }
 
 TEST_F(ExecutionCommands, BreakpointsAreListedHitAndForgotten) {
