@@ -44,7 +44,7 @@ Result<void> take_breakpoint_options(Session& session, Arguments& arguments, Bre
         } else if (arguments.take_option("t")) {
             POOLKD_TRY(breakpoint.thread, option_address(session, arguments));
         } else if (arguments.take_option("w")) {
-            auto condition = arguments.quoted();
+            auto condition = arguments.quoted_commands();
             if (!condition || trim(*condition).empty())
                 return fail(ErrorKind::usage, "/w takes a condition in quotation marks");
             breakpoint.condition = std::move(*condition);

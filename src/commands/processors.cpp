@@ -85,6 +85,8 @@ Result<void> run_on_processors(Session& session, Arguments& arguments) {
         if (end != first + 1) return fail(ErrorKind::usage, "Which processor? ~1s");
         return switch_to_processor(session, first);
     }
+    if (command.front() >= '0' && command.front() <= '9')
+        return fail(ErrorKind::usage, "'{}' names a processor itself", command);
     for (std::uint32_t processor = first; processor < end; ++processor) {
         if (end != first + 1 && !arguments.json)
             POOLKD_CHECK(list_processors(session, arguments, processor, processor + 1));

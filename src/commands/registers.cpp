@@ -34,13 +34,23 @@ std::string pseudo_text(const Session& session, std::uint64_t value) {
     return fmt::format("{:0{}x}", address ? value & 0xffffffff : value, size * 2);
 }
 
+/// Of the processor that was asked for: $ip, $thread and $cpu differ.
+Result<std::optional<std::uint64_t>> pseudo_register(Session& session, std::string_view name,
+                                                     std::optional<std::uint32_t> processor) {
+    const std::uint32_t current = session.processor();
+    session.set_processor(processor.value_or(current));
+    auto value = session.expressions().pseudo_register(name);
+    session.set_processor(current);
+    return value;
+}
+
 std::unexpected<Error> no_target() {
     return fail(ErrorKind::unsupported, "r needs a target, and none is connected");
 }
 
 Result<std::string> shown(Session& session, const RegisterFile& registers, std::string_view name, const Arguments& at) {
     if (name.starts_with('$')) {
-        POOLKD_TRY(auto value, session.expressions().pseudo_register(name));
+        POOLKD_TRY(auto value, pseudo_register(session, name, at.processor));
         if (value) return to_lower(name) + "=" + pseudo_text(session, *value);
     } else if (!session.has_target()) {
         return no_target();
