@@ -32,7 +32,11 @@ import sys
 import tempfile
 import time
 
-CASES = pathlib.Path(__file__).resolve().parent.parent / "tests/cases"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests/golden"))
+from lab_paths import with_plain_lab_paths  # noqa: E402
+
+CASES = ROOT / "tests/cases"
 MARK = "<end of answer>"
 MAXIMUM_SECONDS = 500
 RUN_SECONDS = 4
@@ -77,6 +81,7 @@ def pretty(value, indent=0):
 
 def shown(text):
     """Output as the documentation shows it, in lines."""
+    text = with_plain_lab_paths(text)
     for pattern, replacement in REPLACEMENTS:
         text = re.sub(pattern, replacement, text)
     lines = []

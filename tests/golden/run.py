@@ -15,8 +15,11 @@ import subprocess
 import sys
 import tempfile
 
+from lab_paths import with_plain_lab_paths
+
 
 def normalise(text):
+    text = with_plain_lab_paths(text)
     text = re.sub(r"/tmp/poolkd-golden-[^/]*/(out|json)\b", "<home>", text)
     text = re.sub(r"/\S*/lab/x\d\d/era\d+/seed\d+", "<images>", text)
     text = re.sub(r"(?m)^( *\d+) \d\d:\d\d:\d\d ", r"\1 <time> ", text)
