@@ -45,11 +45,13 @@ std::string emulator(const LabOptions& options) {
     return options.arch == "x86" ? "qemu-system-i386" : "qemu-system-x86_64";
 }
 
+/// For a QEMU that runs in the folder of the images: it takes what follows a blank in a module's name for its
+/// arguments, and the path to that folder may have one.
 std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImages& images) {
     const LabOptions& o = machine.options;
     std::string modules;
     for (const auto& module : images.modules)
-        modules += (modules.empty() ? "" : ",") + quoted(module);
+        modules += (modules.empty() ? "" : ",") + quoted(module.filename());
     auto socket = [](const std::filesystem::path& path) { return "path=" + quoted(path) + ",server=on,wait=off"; };
     const std::string boot =
         fmt::format("kd={} scenario={} kaslr={} {}", o.pipe, o.scenario, o.kaslr ? "on" : "off", o.extra_boot_words);
@@ -73,7 +75,7 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
         fmt::format("memory-backend-file,id=ram,size={}M,mem-path={},share=on", o.memory_mib,
                     quoted(machine.memory_file())),
         "-kernel",
-        images.loader.string(),
+        images.loader.filename().string(),
         "-initrd",
         modules,
         "-append",
@@ -99,9 +101,10 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
     return arguments;
 }
 
-/// Runs QEMU with its output in a file of the machine's folder; its own session when it stays, so that a terminal's
-/// Ctrl-C does not reach it either way.
-Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::filesystem::path& log, bool dies_with_us) {
+/// Runs QEMU in `folder`, with its output in a file of the machine's folder; its own session when it stays, so that a
+/// terminal's Ctrl-C does not reach it either way.
+Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                    const std::filesystem::path& log, bool dies_with_us) {
     std::vector<char*> argv;
     for (const std::string& a : arguments)
         argv.push_back(const_cast<char*>(a.c_str()));
@@ -120,6 +123,7 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::filesy
         dup2(in, 0);
         dup2(out, 1);
         dup2(out, 2);
+        if (chdir(folder.c_str()) != 0) _exit(127);
         closefrom(3);
         execvp(argv[0], argv.data());
         const char* text = "QEMU is not installed (Debian: qemu-system-x86)\n";
@@ -215,7 +219,7 @@ Result<LabMachine> start_lab(const std::string& name, const std::filesystem::pat
     std::filesystem::permissions(directory, std::filesystem::perms::owner_all, error);
     POOLKD_CHECK(write_lab_hive(machine.hive_file(), options.tagging ? lab_default_flags : 0));
     const auto log = directory / "qemu.log";
-    POOLKD_TRY(machine.pid, spawn(qemu_arguments(machine, images), log, dies_with_us));
+    POOLKD_TRY(machine.pid, spawn(qemu_arguments(machine, images), images.directory, log, dies_with_us));
     const auto end = std::chrono::steady_clock::now() + start_limit;
     // The monitor is looked at, not the KD socket: QEMU takes one connection on each, and the monitor can spare it.
     while (!answers(machine.monitor_socket())) {
@@ -283,7 +287,7 @@ Result<void> reset_lab(LabMachine& machine) {
 }
 
 std::filesystem::path lab_root() {
-    if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime && *runtime && access(runtime, W_OK) == 0)
+    if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime && *runtime == '/' && access(runtime, W_OK) == 0)
         return std::filesystem::path(runtime) / "poolkd-lab";
     return fmt::format("/tmp/poolkd-lab-{}", getuid());
 }
