@@ -157,6 +157,8 @@ class FakeTarget final : public target::Target,
     void refuse_special_writes(std::uint32_t processor) { unwritable_special_ = processor; }
     /// It stays where it stands, as if the line were gone.
     void refuse_resume(bool on) { refuses_resume_ = on; }
+    /// As with a real line, a request to stop cuts off resuming, and setting and clearing of breakpoints.
+    void cut_off_by(const Work& work) { interrupt_ = &work; }
     void set_writable(bool on) { can_write_ = on; }
     void set_run_control(bool on) { can_run_ = on; }
     void set_breakpoint_slots(bool on) { has_slots_ = on; }
@@ -240,6 +242,7 @@ class FakeTarget final : public target::Target,
     [[nodiscard]] bool running() const override { return running_; }
     [[nodiscard]] const target::Stop& last_stop() const override { return stop_; }
     Result<void> resume(const target::Resume& how) override {
+        if (cut_off()) return fail(ErrorKind::stopped, "Stopped");
         if (refuses_resume_) return fail(ErrorKind::link, "The target does not answer");
         resumes_.push_back(how);
         owner_stop_.reset();
@@ -292,15 +295,18 @@ class FakeTarget final : public target::Target,
 
     // BreakpointSlots.
     Result<std::uint32_t> set_breakpoint(VirtAddr address) override {
+        if (cut_off()) return fail(ErrorKind::stopped, "Stopped");
         slots_[++last_slot_] = address;
         return last_slot_;
     }
     Result<void> clear_breakpoint(std::uint32_t handle) override {
+        if (cut_off()) return fail(ErrorKind::stopped, "Stopped");
         if (slots_.erase(handle) == 0) return fail(ErrorKind::not_found, "No breakpoint has the handle {}", handle);
         return {};
     }
 
   private:
+    [[nodiscard]] bool cut_off() const { return interrupt_ && interrupt_->stop_requested(); }
     void stop_at(target::Stop stop) {
         ++epoch_;
         running_ = false;
@@ -318,6 +324,7 @@ class FakeTarget final : public target::Target,
     std::vector<VirtAddr> processor_blocks_;
     bool can_write_ = true, can_run_ = true, has_slots_ = true;
     bool running_ = false, refuses_resume_ = false;
+    const Work* interrupt_ = nullptr;
     target::Stop stop_;
     std::deque<Script> script_;
     Script break_in_script_;
