@@ -156,7 +156,8 @@ void Controller::drop_temporaries() {
     temporaries_.clear();
 }
 
-std::unexpected<Error> Controller::give_up(Error error) {
+std::unexpected<Error> Controller::give_up(Error error, Work* work) {
+    if (work && error.kind == ErrorKind::stopped) work->clear_stop(); // it would cut off what follows, too
     // The user gets the prompt: nothing of ours is in a target that stands then.
     if (!running()) {
         (void)breakpoints_.lift();
@@ -166,7 +167,7 @@ std::unexpected<Error> Controller::give_up(Error error) {
     return std::unexpected(std::move(error));
 }
 
-Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled) {
+Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled, Work* work) {
     POOLKD_TRY(target::RunControl * control, run_control());
     if (control->running()) return fail(ErrorKind::usage, "The target is running already");
     POOLKD_CHECK(report_from_owner());
@@ -179,12 +180,12 @@ Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled) {
     goal_ = goal;
     auto begun = add_temporaries();
     if (begun) begun = set_going(as_handled);
-    if (!begun) return give_up(std::move(begun).error());
+    if (!begun) return give_up(std::move(begun).error(), work);
     return {};
 }
 
 Result<void> Controller::go(std::optional<bool> handled) {
-    return begin({}, handled);
+    return begin({}, handled, nullptr);
 }
 
 Result<void> Controller::ask_to_stop() {
@@ -236,10 +237,7 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
         }
         if (!*stop) continue;
         auto taken = take(std::move(**stop));
-        if (!taken) {
-            if (taken.error().kind == ErrorKind::stopped) work.clear_stop(); // what follows must not be cut off, too
-            return give_up(std::move(taken).error());
-        }
+        if (!taken) return give_up(std::move(taken).error(), &work);
         auto report = settle();
         if (!report && report.error().kind == ErrorKind::stopped) {
             // A Ctrl-C cut off the requests that a stop takes. Half done they would leave the target in between, so
@@ -248,7 +246,7 @@ Result<std::optional<StopReport>> Controller::wait_for(Work& work, std::chrono::
             report = settle();
             if (report && !*report) work.request_stop();
         }
-        if (!report) return give_up(std::move(report).error());
+        if (!report) return give_up(std::move(report).error(), &work);
         if (*report) return std::move(*report);
     }
 }
@@ -290,7 +288,7 @@ Result<StopReport> Controller::go_and_wait(Work& work, std::optional<bool> handl
 
 Result<StopReport> Controller::run(const Goal& goal, Work& work, std::optional<bool> handled) {
     time_is_over_ = false;
-    POOLKD_CHECK(begin(goal, handled));
+    POOLKD_CHECK(begin(goal, handled, &work));
     return wait(work);
 }
 
@@ -323,13 +321,13 @@ Result<StopReport> Controller::step(Step kind, Work& work) {
     drop_temporaries(); // of a run whose end could not be told
     auto begun = add_temporaries();
     if (begun) begun = breakpoints_.plant(here);
-    if (!begun) return give_up(std::move(begun).error());
+    if (!begun) return give_up(std::move(begun).error(), &work);
     // Where the step is to end, a breakpoint is needed as soon as one instruction is done, whoever stands there now.
     const bool off = breakpoints_.stops_at(registers.ip()) || std::ranges::any_of(here, [&](VirtAddr at) {
                          return std::ranges::count(goal_.addresses, at) != 0;
                      });
     begun = goal_.addresses.empty() || off ? trace(registers.ip(), goal_.addresses.empty()) : resume(false, true);
-    if (!begun) return give_up(std::move(begun).error());
+    if (!begun) return give_up(std::move(begun).error(), &work);
     if (owner_) reselected_ = Reselected{std::exchange(owner_, std::nullopt)->stop, here};
     return wait(work);
 }
@@ -340,7 +338,7 @@ Result<StopReport> Controller::go_on(Work& work) {
     // The instruction of a step is still to come, in its own thread.
     POOLKD_CHECK(report_from_owner());
     POOLKD_CHECK(skip_hard_breakpoint());
-    if (auto going = set_going(!last_ || last_->handled); !going) return give_up(std::move(going).error());
+    if (auto going = set_going(!last_ || last_->handled); !going) return give_up(std::move(going).error(), &work);
     return wait(work);
 }
 

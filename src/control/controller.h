@@ -147,8 +147,9 @@ class Controller {
 
     Result<std::optional<StopReport>> wait_for(Work& work, std::chrono::milliseconds limit, OnRequest on_request);
     Result<void> ask_to_stop();
-    Result<void> begin(const Goal& goal, std::optional<bool> handled);
-    std::unexpected<Error> give_up(Error error);
+    Result<void> begin(const Goal& goal, std::optional<bool> handled, Work* work);
+    /// The way out of what failed. A request to stop that did it is served with that.
+    std::unexpected<Error> give_up(Error error, Work* work);
     Result<void> add_temporaries();
     void drop_temporaries();
     bool reached_goal(const target::Stop& stop);

@@ -183,6 +183,23 @@ TEST(Controller, WhatCannotGoOnHasNoBreakpointInIt) {
     EXPECT_TRUE(m.fake.target.slots().empty());
 }
 
+TEST(Controller, ACtrlCInTheMiddleOfGoingLeavesNoBreakpoint) {
+    Machine m;
+    m.add_breakpoint(code + 0x20);
+    m.add_breakpoint(code + 0x28);
+    ASSERT_TRUE(m.controller.breakpoints().plant({}));
+    m.fake.target.cut_off_by(m.work);
+    m.work.request_stop();
+    auto report = m.controller.go_and_wait(m.work);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().kind, ErrorKind::stopped);
+    EXPECT_TRUE(m.fake.target.slots().empty());
+    ASSERT_TRUE(m.controller.breakpoints().plant({}));
+    m.work.request_stop();
+    ASSERT_FALSE(m.controller.step(Step::into, m.work));
+    EXPECT_TRUE(m.fake.target.slots().empty());
+}
+
 TEST(Controller, AStopThatTheUserCutsOffCanBeAskedAgain) {
     Machine m;
     ASSERT_TRUE(m.controller.go());
