@@ -191,15 +191,23 @@ Result<void> set_matching(Session& session, Arguments& arguments) {
     if (found.size() > control::Breakpoints::limit)
         return fail(ErrorKind::refused, "{} symbols match, and only {} breakpoints are possible; none was set",
                     found.size(), control::Breakpoints::limit);
+    std::vector<std::uint32_t> new_ids;
+    std::string lines;
     for (const SymbolMatch& match : found) {
         Breakpoint breakpoint = pattern;
         breakpoint.expression = match.name;
         breakpoint.address = match.address;
         breakpoint.keeps_expression = !by_address;
         auto added = breakpoints.add(std::move(breakpoint), std::nullopt);
-        if (!added) return std::unexpected(added.error());
-        session.print("{:>3}: {} @!\"{}\"\n", added->id, session.address_text(match.address), match.name);
+        if (!added) {
+            for (std::uint32_t id : new_ids) // all or none
+                (void)breakpoints.remove(id);
+            return std::unexpected(added.error());
+        }
+        if (!added->redefined) new_ids.push_back(added->id);
+        lines += fmt::format("{:>3}: {} @!\"{}\"\n", added->id, session.address_text(match.address), match.name);
     }
+    session.write(lines);
     return {};
 }
 

@@ -1,0 +1,58 @@
+#include "support/session_fixture.h"
+
+#include <algorithm>
+
+namespace poolkd {
+namespace {
+
+using testing::FakeTarget;
+
+class BreakpointCommands : public testing::SessionFixture {
+  protected:
+    BreakpointCommands() {
+        symbols->add("DbgBreakPoint", 0x400, true);
+        symbols->add("Worker", 0x500, true);
+        memory().put(at(0x400), Bytes(ByteVector(0x200, std::byte{0x90})));
+        memory().put(at(0x400), {0xcc, 0xc3});
+        target->edit_stop() = stop(*target, at(0x400), std::byte{0xcc});
+        EXPECT_TRUE(session.controller().adopt_stop());
+        session.note_stop();
+    }
+    static VirtAddr at(std::uint64_t rva) { return kernel_base + rva; }
+    static target::Stop stop(FakeTarget& fake, VirtAddr ip, std::byte first) {
+        fake.edit_registers().set_ip(ip);
+        target::Stop stop;
+        stop.ip = ip;
+        stop.instruction_stream = ByteVector(16, first);
+        stop.reason = target::ExceptionStop{.code = 0x80000003, .flags = 0, .address = ip, .parameters = {}};
+        return stop;
+    }
+};
+
+TEST_F(BreakpointCommands, AHitThatOvertakesACtrlCEndsAScriptAllTheSame) {
+    run("bp nt!Worker");
+    target->on_break_in([](FakeTarget& self, const target::Resume&) { return stop(self, at(0x500), std::byte{0x90}); });
+    target->on_resume([this](FakeTarget& self, const target::Resume&) {
+        session.work().request_stop(); // while a module's event passes by
+        target::Stop event = stop(self, at(0x420), std::byte{0xcc});
+        event.reason = target::ModuleChange{.loaded = false, .path = "late.sys", .base = at(0x1000), .size = 0x1000};
+        return event;
+    });
+    const std::string text = run(".for (r $t0 = 0; @$t0 < 3; r $t0 = @$t0 + 1) { g; .echo on }");
+    EXPECT_TRUE(failed);
+    EXPECT_NE(text.find("Breakpoint 0 hit\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("Stopped by the user"), std::string::npos) << text;
+    EXPECT_EQ(text.find("on\n"), std::string::npos) << text;
+}
+
+TEST_F(BreakpointCommands, APatternSetsAllOfItsBreakpointsOrNone) {
+    for (unsigned i = 0; i < 31; ++i)
+        run(fmt::format("bp nt!DbgBreakPoint + {:x}", 0x40 + i));
+    EXPECT_EQ(run("bm nt!*"), "Only 32 breakpoints are possible in kernel mode: disable or clear one\n");
+    EXPECT_TRUE(failed);
+    const std::string list = run("bl");
+    EXPECT_EQ(std::ranges::count(list, '\n'), 31) << list;
+}
+
+} // namespace
+} // namespace poolkd
