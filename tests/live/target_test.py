@@ -21,6 +21,17 @@ class Target(LiveTest):
         self.check_page(debugger)
         debugger.quit()
 
+    def test_images_in_a_folder_with_a_blank(self):
+        images = pathlib.Path(self.start_lab("idle", name="other")["images"])
+        self.poolkd("lab", "stop", "other")
+        root = self.home / "practice kernels, all"
+        shutil.copytree(images, root.joinpath(*images.parts[-3:]))  # x64/era10/seed0
+        self.environment["POOLKD_LAB_IMAGES"] = str(root)
+        self.assertIn(str(root), self.start_lab("page")["images"])
+        debugger = self.debug()
+        self.check_page(debugger)
+        debugger.quit()
+
     def test_a_target_without_getcontextex(self):
         self.start_lab("page", "--boot", "kdnoex=on")
         debugger = self.debug()
