@@ -29,12 +29,9 @@ std::uint64_t directory_base(std::uint64_t given, const PagingMode& mode) {
 /// The page tables of the current processor, or those of the directory that the user gave.
 Result<PageWalk> page_walk(Session& session, std::uint64_t given = 0) {
     const Machine& machine = session.kernel().machine();
-    POOLKD_TRY(const ByteVector special, session.target().special_registers(session.processor()));
-    const auto cr3 = machine.special(special, "cr3");
-    const auto cr4 = machine.special(special, "cr4");
-    if (!cr3 || !cr4) return fail(ErrorKind::malformed, "The target's special registers are too short to hold CR3");
-    const PagingMode& mode = memory::paging_mode(machine, *cr4);
-    return PageWalk(session.target().physical(), mode, given != 0 ? directory_base(given, mode) : *cr3);
+    POOLKD_TRY(const target::PageTables tables, session.target().page_tables(session.processor()));
+    const PagingMode& mode = memory::paging_mode(machine, tables.cr4);
+    return PageWalk(session.target().physical(), mode, given != 0 ? directory_base(given, mode) : tables.cr3);
 }
 
 /// Names of the levels; kd has none for the fifth, and shows no root of PAE.

@@ -43,7 +43,11 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         const auto bytes = std::as_writable_bytes(std::span(&entry, 1)).first(mode_->entry_bytes);
         if (const ReadResult got = physical_.read(PhysAddr(table + index * mode_->entry_bytes), bytes); got.gap)
             return {{}, got.gap};
-        if (!(entry & present)) return {{}, GapReason::unmapped};
+        if (!(entry & present)) {
+            const auto page = level == 1 && software_entry_ ? software_entry_(*mode_, entry) : std::nullopt;
+            if (!page) return {{}, GapReason::unmapped};
+            return {*page + address.value % page_bytes, std::nullopt};
+        }
         if (level == 1 || (level <= mode_->large_level && (entry & large) != 0)) {
             const std::uint64_t inside = address.value & ((1ull << mode_->shift(level)) - 1);
             return {mode_->page(entry, level) + inside, std::nullopt};

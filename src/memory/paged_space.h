@@ -4,8 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace poolkd::memory {
+
+/// Where a page lies whose entry the processor does not use: the system that wrote the entry knows. Nothing: in no
+/// memory.
+using SoftwareEntry = std::optional<PhysAddr> (*)(const PagingMode&, std::uint64_t entry);
 
 /// A virtual view of physical memory through page tables of our own reading. What a table or entry does not map is the
 /// gap `unmapped`; what it maps to memory that is not there has that memory's own gap.
@@ -17,6 +22,9 @@ class PagedSpace final : public AddressSpace {
                bool changing = false)
         : physical_(physical), mode_(&mode), root_(cr3 & mode.root_mask), pointer_size_(pointer_size),
           changing_(changing) {}
+
+    /// For small pages; without it what is not present is unmapped.
+    void use_software_entries(SoftwareEntry decode) { software_entry_ = decode; }
 
     ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) override;
     [[nodiscard]] unsigned pointer_size() const override { return pointer_size_; }
@@ -45,6 +53,7 @@ class PagedSpace final : public AddressSpace {
     std::uint64_t root_;
     unsigned pointer_size_;
     bool changing_;
+    SoftwareEntry software_entry_ = nullptr;
     std::array<Remembered, remembered_pages> remembered_;
 };
 

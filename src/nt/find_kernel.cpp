@@ -4,6 +4,7 @@
 #include "memory/page_walk.h"
 #include "nt/kernel_image.h"
 #include "nt/page_roots.h"
+#include "nt/software_entry.h"
 
 #include <algorithm>
 #include <optional>
@@ -58,6 +59,7 @@ class KernelFinder {
         if (image.triage) return from_driver_list(*image.triage);
         if (!image.physical)
             return fail(ErrorKind::unsupported, "{} holds no memory: no kernel can be found in it", image.file->path());
+        target_.use_software_entries(transition_page);
         if (target_.has_page_tables()) {
             if (const Machine* machine = target_.identity().machine; by_hints(*machine) || by_mapped_pages(*machine))
                 return finish();
@@ -115,9 +117,10 @@ class KernelFinder {
     }
 
     bool by_page_roots() {
-        const auto roots = find_page_roots(*target_.image().physical, most_roots, work_);
-        tried_.push_back(fmt::format("{} pages that look like the root of page tables", roots.size()));
-        for (const PageRoot& root : roots) {
+        const PageRoots found = find_page_roots(*target_.image().physical, most_roots, work_);
+        tried_.push_back(fmt::format("{} pages that look like the root of page tables{}", found.roots.size(),
+                                     found.limit_reached ? " (memory behind them was not looked at)" : ""));
+        for (const PageRoot& root : found.roots) {
             if (work_.stop_requested()) return false;
             target_.use_page_tables({root.machine, root.cr3, root.cr4});
             if (!has_shared_data(memory(), *root.machine)) continue;

@@ -31,7 +31,8 @@ class ProcessorReader {
             if (auto bytes = memory::read_exact(memory_, *at, machine_.context_size); bytes && plausible(*bytes))
                 state.context = std::move(*bytes);
         if (auto at = kdbg_.offset(Kdbg::special_registers))
-            if (auto bytes = memory::read_exact(memory_, block + *at, machine_.special_size))
+            if (auto bytes = memory::read_exact(memory_, block + *at, machine_.special_size);
+                bytes && machine_.special(*bytes, "cr3").value_or(0) != 0)
                 state.special = std::move(*bytes);
         return state;
     }
@@ -80,19 +81,25 @@ std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kern
     const ProcessorReader reader(target, *kdbg);
     std::vector<dumps::ProcessorState> processors = target.image().facts.processors;
     std::size_t taken = 0;
+    bool found = false;
     for (std::uint32_t i = 0; i < most_processors; ++i) {
         const auto block = reader.block(i);
         if (!block) break;
         dumps::ProcessorState record = reader.state(*block);
+        found = true;
         if (i >= processors.size()) {
             taken += !record.context.empty();
             processors.push_back(std::move(record));
-        } else if (!record.context.empty() && waits_in_debugger(processors[i], record, machine)) {
+            continue;
+        }
+        if (processors[i].special.empty()) processors[i].special = std::move(record.special);
+        if (record.context.empty()) continue;
+        if (processors[i].context.empty() || waits_in_debugger(processors[i], record, machine)) {
             processors[i].context = std::move(record.context);
             ++taken;
         }
     }
-    if (taken != 0) target.use_processors(std::move(processors));
+    if (found) target.use_processors(std::move(processors));
     return taken;
 }
 

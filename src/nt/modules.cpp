@@ -1,6 +1,7 @@
 #include "nt/modules.h"
 
 #include "base/text.h"
+#include "dumps/triage.h"
 #include "nt/layout.h"
 #include "nt/strings.h"
 
@@ -130,11 +131,27 @@ Result<Module> Modules::read_entry(VirtAddr entry, const Layout& layout) {
 
 Answer<std::size_t> Modules::refresh() {
     Answer<std::size_t> answer;
-    const Machine& machine = *target_.identity().machine;
     // After a restart the kernel may lie elsewhere.
     if (const VirtAddr base = target_.identity().kernel_base; base != kernel().base) modules_.front() = kernel_at(base);
+    List fresh;
+    const dumps::TriageRecords* records = target_.driver_records();
+    if (records) {
+        take_driver_records(*records, fresh);
+    } else {
+        read_loader_list(fresh, answer.coverage);
+    }
+    // The kernel stays, whatever the list said.
+    if (fresh.empty() || !fresh.front()->is_kernel)
+        if (modules_.front()) fresh.insert(fresh.begin(), std::move(modules_.front()));
+    modules_ = std::move(fresh);
+    if (!records) read_unloaded();
+    answer.value = modules_.size();
+    return answer;
+}
+
+void Modules::read_loader_list(List& fresh, Coverage& coverage) {
+    const Machine& machine = *target_.identity().machine;
     Layout layout = loader_entry_layout();
-    std::vector<std::unique_ptr<Module>> fresh;
     const VirtAddr head = target_.identity().loaded_module_list;
     auto& memory = target_.memory();
 
@@ -143,58 +160,75 @@ Answer<std::size_t> Modules::refresh() {
     for (std::size_t i = 0; head; ++i) {
         auto next = memory::read_unsigned(memory, link, machine.pointer_size);
         if (!next) {
-            answer.coverage.add_gap(GapReason::unmapped, link, 0);
+            coverage.add_gap(GapReason::unmapped, link, 0);
             break;
         }
         link = machine.canonical(*next);
         if (link == head || !link) break;
         if (i == max_modules) {
-            answer.coverage.add_gap(GapReason::limit_reached, link, 0);
+            coverage.add_gap(GapReason::limit_reached, link, 0);
             break;
         }
         auto entry = read_entry(link - link_offset, layout);
         if (!entry) {
-            answer.coverage.add_gap(GapReason::unmapped, link, layout.size());
+            coverage.add_gap(GapReason::unmapped, link, layout.size());
             continue;
         }
-        answer.coverage.add_read(layout.size());
-        auto known = std::ranges::find_if(modules_, [&](const auto& old) {
-            return old && old->base == entry->base &&
-                   (old->is_kernel ||
-                    (old->size == entry->size && (entry->timestamp == 0 || old->timestamp == entry->timestamp)));
-        });
-        if (known != modules_.end()) {
-            Module& old = **known;
-            // What could not be read now may have been readable before, and the other way round.
-            if (!entry->path.empty()) old.path = std::move(entry->path);
-            if (!entry->image_name.empty()) {
-                old.image_name = std::move(entry->image_name);
-                if (!old.is_kernel) old.name = module_name_of(old.image_name);
-            }
-            if (old.is_kernel) {
-                if (entry->size != 0 && entry->size != old.size) {
-                    old.size = entry->size;
-                    old.image = std::make_shared<ModuleImage>(memory, old.base, old.size, machine.page_size);
-                }
-                if (old.timestamp == 0) old.timestamp = entry->timestamp;
-                fresh.insert(fresh.begin(), std::move(*known));
-            } else {
-                fresh.push_back(std::move(*known));
-            }
-            continue;
-        }
-        if (entry->image_name.empty()) entry->image_name = name_by_address(*entry, machine);
-        entry->name = module_name_of(entry->image_name);
-        entry->image = std::make_shared<ModuleImage>(memory, entry->base, entry->size, machine.page_size);
-        fresh.push_back(std::make_unique<Module>(std::move(*entry)));
+        coverage.add_read(layout.size());
+        take(std::move(*entry), fresh);
     }
-    // The kernel stays, whatever the list said.
-    if (fresh.empty() || !fresh.front()->is_kernel)
-        if (modules_.front()) fresh.insert(fresh.begin(), std::move(modules_.front()));
-    modules_ = std::move(fresh);
-    read_unloaded();
-    answer.value = modules_.size();
-    return answer;
+}
+
+void Modules::take_driver_records(const dumps::TriageRecords& records, List& fresh) {
+    for (const dumps::TriageDriver& driver : records.drivers) {
+        if (!driver.base) continue;
+        Module entry;
+        entry.base = driver.base;
+        entry.size = driver.size;
+        entry.timestamp = driver.timestamp;
+        entry.checksum = driver.checksum;
+        entry.image_name = driver.name;
+        take(std::move(entry), fresh);
+    }
+    unloaded_.clear();
+    for (const dumps::TriageUnloadedDriver& driver : records.unloaded)
+        if (driver.start < driver.end)
+            unloaded_.push_back({.name = driver.name, .start = driver.start, .end = driver.end});
+}
+
+void Modules::take(Module entry, List& fresh) {
+    const Machine& machine = *target_.identity().machine;
+    auto& memory = target_.memory();
+    auto known = std::ranges::find_if(modules_, [&](const auto& old) {
+        return old && old->base == entry.base &&
+               (old->is_kernel ||
+                (old->size == entry.size && (entry.timestamp == 0 || old->timestamp == entry.timestamp)));
+    });
+    if (known == modules_.end()) {
+        if (entry.image_name.empty()) entry.image_name = name_by_address(entry, machine);
+        entry.name = module_name_of(entry.image_name);
+        entry.image = std::make_shared<ModuleImage>(memory, entry.base, entry.size, machine.page_size);
+        fresh.push_back(std::make_unique<Module>(std::move(entry)));
+        return;
+    }
+    Module& old = **known;
+    // What could not be read now may have been readable before, and the other way round.
+    if (!entry.path.empty()) old.path = std::move(entry.path);
+    if (!entry.image_name.empty()) {
+        old.image_name = std::move(entry.image_name);
+        if (!old.is_kernel) old.name = module_name_of(old.image_name);
+    }
+    if (!old.is_kernel) {
+        fresh.push_back(std::move(*known));
+        return;
+    }
+    if (entry.size != 0 && entry.size != old.size) {
+        old.size = entry.size;
+        old.image = std::make_shared<ModuleImage>(memory, old.base, old.size, machine.page_size);
+    }
+    if (old.timestamp == 0) old.timestamp = entry.timestamp;
+    if (old.checksum == 0) old.checksum = entry.checksum;
+    fresh.insert(fresh.begin(), std::move(*known));
 }
 
 void Modules::read_unloaded() {

@@ -63,6 +63,12 @@ class Modules {
   private:
     /// What is known of the kernel before the loader's list is read.
     std::unique_ptr<Module> kernel_at(VirtAddr base);
+    using List = std::vector<std::unique_ptr<Module>>;
+    void read_loader_list(List& fresh, Coverage& coverage);
+    /// The same from the records of a dump that has no memory of the list.
+    void take_driver_records(const dumps::TriageRecords& records, List& fresh);
+    /// Adds what a list tells of a module, to the module itself where it is known already.
+    void take(Module entry, List& fresh);
     /// Without what could not be read of its names.
     Result<Module> read_entry(VirtAddr entry, const Layout& layout);
     void read_unloaded();
@@ -70,7 +76,7 @@ class Modules {
 
     target::Target& target_;
     SymbolLoader loader_;
-    std::vector<std::unique_ptr<Module>> modules_; ///< the kernel first
+    List modules_; ///< the kernel first
     std::vector<UnloadedModule> unloaded_;
     bool used_known_layout_ = false;
 };

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
+#include <unordered_map>
 
 namespace poolkd::nt {
 
 namespace {
 
 constexpr std::uint64_t page_bytes = 4096;
+constexpr PhysAddr four_gib{1ull << 32};
 constexpr std::uint64_t pae_bit = 0x20;
 constexpr std::uint64_t frame_64 = 0x000ffffffffff000;
 constexpr std::uint64_t present_writable = 3, not_large = 0x80;
@@ -45,12 +48,11 @@ std::optional<std::array<std::uint64_t, 4>> pae_directories(const Words& page, s
     return directories;
 }
 
-/// Visits all pages below `end` that are there, holes in one step: addresses of an image may be anything. `visit`
+/// Visits all pages of [at, end) that are there, holes in one step: addresses of an image may be anything. `visit`
 /// returns false to end it.
 template <class Visit>
-void for_each_page(dumps::ImageMemory& physical, PhysAddr end, Work& work, Visit visit) {
+void for_each_page(dumps::ImageMemory& physical, PhysAddr at, PhysAddr end, Work& work, Visit visit) {
     Words words;
-    PhysAddr at;
     while (at < end) {
         const dumps::Piece piece = physical.placement().find(at, end - at);
         const PhysAddr piece_end = at + piece.bytes;
@@ -67,31 +69,68 @@ void for_each_page(dumps::ImageMemory& physical, PhysAddr end, Work& work, Visit
 
 } // namespace
 
-std::vector<PageRoot> find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work) {
+PageRoots find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work) {
     const PhysAddr end = physical.placement().end();
-    std::vector<PageRoot> roots;
-    std::vector<std::array<std::uint64_t, 4>> directories;
-    for_each_page(physical, end, work, [&](PhysAddr at, const Words& words) {
+    PageRoots found;
+    auto& roots = found.roots;
+    std::unordered_multimap<std::uint64_t, std::array<std::uint64_t, 4>> directories; // by the first of them
+    for_each_page(physical, PhysAddr(), end, work, [&](PhysAddr at, const Words& words) {
         // A directory of 32 bits with nothing behind its own entry looks like one of x64, too.
         if (is_x86_root(std::as_bytes(std::span(words)), at.value)) roots.push_back({&x86_machine(), at.value, 0});
         if (is_x64_root(words, at.value)) roots.push_back({&x64_machine(), at.value, pae_bit});
-        if (auto four = pae_directories(words, at.value); four && directories.size() < limit)
-            directories.push_back(*four);
+        if (auto four = pae_directories(words, at.value)) {
+            found.limit_reached |= directories.size() == limit;
+            if (directories.size() < limit) directories.emplace(four->front(), *four);
+        }
         return roots.size() < limit;
     });
-    if (directories.empty()) return roots;
     // The table of four pointers that CR3 names lies anywhere below 4 GiB, aligned to 32 bytes.
-    for_each_page(physical, std::min(end, PhysAddr(1ull << 32)), work, [&](PhysAddr at, const Words& words) {
-        for (std::size_t i = 0; i < words.size(); i += 4)
-            for (const auto& four : directories) {
-                bool same = true;
-                for (std::size_t k = 0; k < 4 && same; ++k)
-                    same = (words[i + k] & 1) != 0 && (words[i + k] & frame_64) == four[k];
+    if (!directories.empty())
+        for_each_page(physical, PhysAddr(), std::min(end, four_gib), work, [&](PhysAddr at, const Words& words) {
+            for (std::size_t i = 0; i < words.size(); i += 4) {
+                if ((words[i] & 1) == 0) continue;
+                const auto [first, last] = directories.equal_range(words[i] & frame_64);
+                const bool same = std::any_of(first, last, [&](const auto& entry) {
+                    bool all = true;
+                    for (std::size_t k = 1; k < 4 && all; ++k)
+                        all = (words[i + k] & 1) != 0 && (words[i + k] & frame_64) == entry.second[k];
+                    return all;
+                });
                 if (same) roots.push_back({&x86_machine(), at.value + i * 8, pae_bit});
             }
-        return roots.size() < limit;
+            return roots.size() < limit;
+        });
+    found.limit_reached |= roots.size() >= limit;
+    return found;
+}
+
+std::vector<std::uint64_t> low_memory_ends_by_evidence(dumps::ImageMemory& as_it_lies,
+                                                       std::span<const std::uint64_t> ends, Work& work) {
+    const PhysAddr file_end = as_it_lies.placement().end();
+    struct Candidate {
+        std::uint64_t low_end = 0;
+        std::uint64_t roots = 0;
+    };
+    std::vector<Candidate> candidates(1);
+    PhysAddr first = file_end;
+    for (const std::uint64_t end : ends)
+        if (PhysAddr(end) < file_end) {
+            candidates.push_back({end, 0});
+            first = std::min(first, PhysAddr(end));
+        }
+    for_each_page(as_it_lies, first, file_end, work, [&](PhysAddr at, const Words& words) {
+        for (Candidate& candidate : candidates) {
+            if (at.value < candidate.low_end) continue;
+            const std::uint64_t address = candidate.low_end ? at.value - candidate.low_end + four_gib.value : at.value;
+            candidate.roots += is_x64_root(words, address) || pae_directories(words, address);
+        }
+        return true;
     });
-    return roots;
+    std::ranges::stable_sort(candidates, std::greater(), &Candidate::roots);
+    std::vector<std::uint64_t> ordered;
+    for (const Candidate& candidate : candidates)
+        ordered.push_back(candidate.low_end);
+    return ordered;
 }
 
 VirtAddr shared_data_address(const Machine& machine) {

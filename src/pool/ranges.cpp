@@ -1,6 +1,7 @@
 #include "pool/ranges.h"
 
 #include "memory/page_walk.h"
+#include "nt/software_entry.h"
 
 namespace poolkd::pool {
 
@@ -47,16 +48,19 @@ Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
 }
 
 Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRange& range, Work& work) {
-    POOLKD_TRY(ByteVector special, kernel.target().special_registers(0));
+    POOLKD_TRY(const target::PageTables tables, kernel.target().page_tables(0));
     const Machine& machine = kernel.machine();
-    auto cr3 = machine.special(special, "cr3");
-    auto cr4 = machine.special(special, "cr4");
-    if (!cr3 || !cr4) return fail(ErrorKind::malformed, "The target's special registers are too short to hold CR3");
-    memory::PageWalk walk(kernel.target().physical(), memory::paging_mode(machine, *cr4), *cr3);
+    memory::PageWalk walk(kernel.target().physical(), memory::paging_mode(machine, tables.cr4), tables.cr3);
     Answer<PresentPages> answer;
     const std::uint32_t page = machine.page_size;
+    // An image still has what is in transition; the kernel's debugger does not go there.
+    const bool is_image = !kernel.target().run_control();
+    auto in_transition = [&](const memory::Mapping& mapping) {
+        return is_image && nt::transition_page(walk.mode(), mapping.entry) &&
+               memory::read_unsigned(kernel.memory(), mapping.address, 1);
+    };
     answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
-        if (!mapping.valid) {
+        if (!mapping.valid && !in_transition(mapping)) {
             (is_demand_zero(walk.mode(), mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
                 mapping.size / page;
             return true;

@@ -41,6 +41,13 @@ void DumpTarget::use_page_tables(const PageTables& tables) {
     if (!image_.physical) return;
     paged_ = std::make_unique<memory::PagedSpace>(*image_.physical, memory::paging_mode(*tables.machine, tables.cr4),
                                                   tables.cr3, tables.machine->pointer_size, image_.changing);
+    paged_->use_software_entries(software_entry_);
+    ++epoch_;
+}
+
+void DumpTarget::use_software_entries(memory::SoftwareEntry decode) {
+    software_entry_ = decode;
+    if (paged_) paged_->use_software_entries(decode);
     ++epoch_;
 }
 
@@ -52,7 +59,9 @@ void DumpTarget::use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr
 }
 
 void DumpTarget::use_processors(std::vector<dumps::ProcessorState> processors) {
-    identity_.processors = std::max(1u, static_cast<std::uint32_t>(processors.size()));
+    // A dump may lack the record of one, but the machine had what its header states.
+    const auto known = static_cast<std::uint32_t>(processors.size());
+    identity_.processors = std::max({1u, known, image_.facts.processor_count.value_or(1)});
     image_.facts.processors = std::move(processors);
     ++epoch_;
 }
@@ -89,6 +98,12 @@ Result<ByteVector> DumpTarget::special_registers(std::uint32_t processor) {
     const auto& processors = image_.facts.processors;
     if (processor < processors.size() && !processors[processor].special.empty()) return processors[processor].special;
     return fail(ErrorKind::unsupported, "The image does not state the special registers of processor {}", processor);
+}
+
+Result<PageTables> DumpTarget::page_tables(std::uint32_t processor) {
+    POOLKD_CHECK(check_processor(processor));
+    if (has_page_tables()) return tables_;
+    return fail(ErrorKind::unsupported, "The image has no page tables");
 }
 
 Result<VirtAddr> DumpTarget::processor_block(std::uint32_t processor) {

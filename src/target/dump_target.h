@@ -9,13 +9,6 @@
 
 namespace poolkd::target {
 
-/// How a machine's virtual memory is found in its physical memory.
-struct PageTables {
-    const Machine* machine = nullptr;
-    std::uint64_t cr3 = 0;
-    std::uint64_t cr4 = 0; ///< which paging mode: PAE on x86, five levels on x64
-};
-
 /// A memory image: a crash dump, a core, a raw image. It does not run and cannot be written.
 class DumpTarget final : public Target {
   public:
@@ -29,9 +22,11 @@ class DumpTarget final : public Target {
     [[nodiscard]] bool has_page_tables() const { return paged_ != nullptr; }
     /// Sees virtual memory through these from now on.
     void use_page_tables(const PageTables& tables);
-    [[nodiscard]] const PageTables& page_tables() const { return tables_; }
     /// Only with page tables.
+    [[nodiscard]] const PageTables& page_tables() const { return tables_; }
     [[nodiscard]] const memory::PagingMode& page_tables_mode() const { return paged_->mode(); }
+    /// What the system's own entries in them mean.
+    void use_software_entries(memory::SoftwareEntry decode);
     /// Tells the identity what was found in the machine's memory; zero: not known.
     void use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr debugger_data);
 
@@ -53,7 +48,12 @@ class DumpTarget final : public Target {
     /// processor 0's. Kind `unsupported` where it does not: nt::Kernel knows NT's own records of them.
     Result<RegisterFile> registers(std::uint32_t processor) override;
     Result<ByteVector> special_registers(std::uint32_t processor) override;
+    /// All processors' are the ones that `memory()` is seen through; the record of one that ran a process has others.
+    Result<PageTables> page_tables(std::uint32_t processor) override;
     Result<VirtAddr> processor_block(std::uint32_t processor) override;
+    [[nodiscard]] const dumps::TriageRecords* driver_records() const override {
+        return image_.triage ? &*image_.triage : nullptr;
+    }
 
   private:
     /// For images that hold none of the kind.
@@ -80,6 +80,7 @@ class DumpTarget final : public Target {
     NoPhysicalMemory no_physical_;
     NoVirtualMemory no_virtual_{identity_};
     PageTables tables_;
+    memory::SoftwareEntry software_entry_ = nullptr;
     std::unique_ptr<memory::PagedSpace> paged_;
 };
 

@@ -10,6 +10,10 @@
 #include <variant>
 #include <vector>
 
+namespace poolkd::dumps {
+struct TriageRecords;
+}
+
 namespace poolkd::target {
 
 /// Names one state of the target. It changes on resume, on every write, and when the target restarts; whatever was
@@ -29,6 +33,13 @@ struct Identity {
     VirtAddr loaded_module_list; ///< PsLoadedModuleList
     VirtAddr debugger_data_list; ///< head of the list of KDBG blocks
     VirtAddr debugger_data;      ///< the KDBG block itself, where that is what is known
+};
+
+/// How a machine's virtual memory is found in its physical memory.
+struct PageTables {
+    const Machine* machine = nullptr;
+    std::uint64_t cr3 = 0;
+    std::uint64_t cr4 = 0; ///< which paging mode: PAE on x86, five levels on x64
 };
 
 struct ExceptionStop {
@@ -140,8 +151,14 @@ class Target {
     virtual Result<RegisterFile> registers(std::uint32_t processor) = 0;
     /// KSPECIAL_REGISTERS of a processor, as many bytes as the target has.
     virtual Result<ByteVector> special_registers(std::uint32_t processor) = 0;
+    /// Those that virtual memory is seen through while the processor reports: what its special registers say, where the
+    /// target knows no better.
+    virtual Result<PageTables> page_tables(std::uint32_t processor);
     /// KPRCB of a processor. Kind `unsupported` where the link cannot tell (x86): nt::Kernel knows another way.
     virtual Result<VirtAddr> processor_block(std::uint32_t processor) = 0;
+
+    /// The drivers that a small dump lists; null for a target whose memory has the loader's own list.
+    [[nodiscard]] virtual const dumps::TriageRecords* driver_records() const { return nullptr; }
 
     virtual Writable* writable() { return nullptr; }
     virtual RunControl* run_control() { return nullptr; }

@@ -53,6 +53,24 @@ TEST_F(PagedSpaceTest, Of32BitsWithAndWithoutPae) {
     EXPECT_EQ(*read_unsigned(pae, VirtAddr(0xffffffff80403010), 4), 5u);
 }
 
+TEST_F(PagedSpaceTest, EntriesOfTheSystemAreAskedForSmallPagesOnly) {
+    entry(0x1000 + 8 * 0x1f0, 0x2003);
+    entry(0x2000, 0x3003);
+    entry(0x2008, 0x9800);
+    entry(0x3000, 0x4003);
+    entry(0x4000, 0x9800);
+    entry(0x4008, 0x9400);
+    physical.put_value(PhysAddr(0x9010), std::uint64_t{1});
+    PagedSpace space(physical, paging_mode(x64_machine(), 0), 0x1000, 8);
+    EXPECT_FALSE(read_unsigned(space, VirtAddr(0xfffff80000000010), 8));
+    space.use_software_entries([](const PagingMode&, std::uint64_t value) {
+        return value & 0x800 ? std::optional(PhysAddr(value & ~std::uint64_t{0xfff})) : std::nullopt;
+    });
+    EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000000010), 8), 1u);
+    EXPECT_FALSE(read_unsigned(space, VirtAddr(0xfffff80000001010), 8));
+    EXPECT_FALSE(read_unsigned(space, VirtAddr(0xfffff80040000010), 8));
+}
+
 TEST_F(PagedSpaceTest, RemembersPagesUnlessMemoryChanges) {
     for (const bool changing : {false, true}) {
         entry(0x1000 + 8 * 0x1f0, 0x2003);

@@ -60,6 +60,14 @@ TEST(ImageProcessors, ARecordThatWasNeverFilledIsNone) {
     EXPECT_EQ(target->registers(0).error().kind, ErrorKind::unsupported);
 }
 
+TEST(ImageProcessors, SpecialRegistersAreTakenWithoutTheOthers) {
+    ByteVector bytes = memory_with_a_processor();
+    store(MutableBytes(bytes), 0x4000 + 0x2000 + context_at + 0x98, std::uint64_t{0});
+    auto target = open_memory(std::move(bytes));
+    EXPECT_EQ(adopt_processors(*target, place()), 0u);
+    EXPECT_EQ(x64_machine().special(*target->special_registers(0), "cr3"), 0x1000u);
+}
+
 TEST(ImageProcessors, OfTheContainerStayUnlessTheyWaitInTheDebugger) {
     for (const bool in_debugger : {true, false}) {
         auto target = open_memory(memory_with_a_processor());

@@ -1,3 +1,4 @@
+#include "dumps/triage.h"
 #include "nt/modules.h"
 #include "support/fake_symbols.h"
 #include "support/fake_target.h"
@@ -73,6 +74,31 @@ TEST(Modules, ARefreshKeepsWhatTheHeaderTold) {
     fake.modules.refresh();
     EXPECT_EQ(&fake.the_driver(), before) << "the same module, with the symbols that it had";
     EXPECT_EQ(fake.the_driver().timestamp, stamp);
+}
+
+TEST(Modules, OfASmallDumpAreThoseOfItsRecords) {
+    FakeTarget target;
+    target.edit_identity().kernel_base = base;
+    dumps::TriageRecords records;
+    records.drivers = {{.name = "ntoskrnl.exe", .base = base, .entry_point = {}, .size = 0xa00000, .timestamp = stamp},
+                       {.name = "leaky.sys", .base = driver, .entry_point = {}, .size = 0x8000, .timestamp = stamp + 1},
+                       {}};
+    records.unloaded = {{"gone.sys", driver + 0x10000, driver + 0x20000}, {"odd.sys", driver, driver}};
+    target.set_driver_records(&records);
+    Modules modules(target, {});
+    for (int round = 0; round < 2; ++round) {
+        const auto answer = modules.refresh();
+        EXPECT_TRUE(answer.coverage.complete());
+        ASSERT_EQ(answer.value, 2u);
+        EXPECT_EQ(modules.kernel().name, "nt");
+        EXPECT_EQ(modules.kernel().size, 0xa00000u);
+        EXPECT_EQ(modules.kernel().timestamp, stamp);
+        EXPECT_EQ(modules.find("leaky")->base, driver);
+        EXPECT_EQ(modules.find("leaky")->timestamp, stamp + 1);
+        EXPECT_EQ(modules.at(driver + 0x12).text(), "leaky+0x12");
+        ASSERT_EQ(modules.unloaded().size(), 1u);
+        EXPECT_EQ(modules.unloaded().front().name, "gone.sys");
+    }
 }
 
 TEST(Modules, ANameThatCannotBeReadCostsNoNameThatWasKnown) {

@@ -150,6 +150,8 @@ class FakeTarget final : public target::Target,
         special_.resize(count, special_.front());
         processor_blocks_.resize(count);
     }
+    /// As if it were a small dump.
+    void set_driver_records(const dumps::TriageRecords* records) { driver_records_ = records; }
     void set_running(bool running) { running_ = running; }
     /// Writes stop at this address.
     void protect_from(VirtAddr address) { protected_from_ = address; }
@@ -198,6 +200,7 @@ class FakeTarget final : public target::Target,
             return fail(ErrorKind::not_found, "{} is not a valid processor number", processor);
         return processor_blocks_[processor];
     }
+    [[nodiscard]] const dumps::TriageRecords* driver_records() const override { return driver_records_; }
     target::Writable* writable() override { return can_write_ ? this : nullptr; }
     target::RunControl* run_control() override { return can_run_ ? this : nullptr; }
     target::BreakpointSlots* breakpoints() override { return has_slots_ ? this : nullptr; }
@@ -322,6 +325,7 @@ class FakeTarget final : public target::Target,
     std::vector<RegisterFile> registers_;
     std::vector<ByteVector> special_;
     std::vector<VirtAddr> processor_blocks_;
+    const dumps::TriageRecords* driver_records_ = nullptr;
     bool can_write_ = true, can_run_ = true, has_slots_ = true;
     bool running_ = false, refuses_resume_ = false;
     const Work* interrupt_ = nullptr;

@@ -68,6 +68,7 @@ TEST(DumpTarget, SeesVirtualMemoryThroughTheStatedTables) {
     EXPECT_EQ(target->registers(0)->ip(), VirtAddr(code));
     EXPECT_EQ(target->registers(1).error().kind, ErrorKind::not_found);
     EXPECT_EQ(target->special_registers(0).error().kind, ErrorKind::unsupported);
+    EXPECT_EQ(target->page_tables(0)->cr3, 0x1002u);
     EXPECT_EQ(target->processor_block(0).error().kind, ErrorKind::unsupported);
     EXPECT_EQ(target->run_control(), nullptr);
     EXPECT_EQ(target->writable(), nullptr);
@@ -81,8 +82,11 @@ TEST(DumpTarget, RawMemoryMustBeToldItsTables) {
     ByteVector out(8);
     EXPECT_EQ(target->memory().read(VirtAddr(code), out).gap, GapReason::unmapped);
     EXPECT_EQ(target->physical().read(PhysAddr(0x6010), out).bytes, 8u);
+    EXPECT_EQ(target->page_tables(0).error().kind, ErrorKind::unsupported);
     const Epoch before = target->epoch();
     target->use_page_tables({&x64_machine(), 0x1000, 0});
+    EXPECT_EQ(target->page_tables(0)->cr3, 0x1000u);
+    EXPECT_EQ(target->page_tables(1).error().kind, ErrorKind::not_found);
     EXPECT_NE(target->epoch(), before);
     EXPECT_EQ(*memory::read_unsigned(target->memory(), VirtAddr(code + 0x10), 8), 0x600du);
 }
@@ -92,6 +96,30 @@ TEST(DumpTarget, WhatMayBeChangingIsOfAnotherEpochEachTime) {
     image.changing = true;
     auto target = *DumpTarget::from_image(std::move(image));
     EXPECT_NE(target->epoch(), target->epoch());
+}
+
+// A processor that ran a process has that one's tables, which may lack the kernel.
+TEST(DumpTarget, PageTablesAreTheOnesThatMemoryIsSeenThrough) {
+    auto target = *open_bytes(raw_memory());
+    dumps::ProcessorState in_process;
+    in_process.special.resize(x64_machine().special_size);
+    store(MutableBytes(in_process.special), x64_machine().find_special("cr3")->offset, std::uint64_t{0x7000});
+    target->use_processors({in_process});
+    target->use_page_tables({&x64_machine(), 0x1000, 0x20});
+    EXPECT_EQ(target->page_tables(0)->cr3, 0x1000u);
+    EXPECT_EQ(target->page_tables(0)->cr4, 0x20u);
+    EXPECT_EQ(x64_machine().special(*target->special_registers(0), "cr3"), 0x7000u);
+}
+
+TEST(DumpTarget, HasAsManyProcessorsAsItsHeaderStates) {
+    ByteVector bytes = crash_dump(0x8664);
+    store(MutableBytes(bytes), 0x34, std::uint32_t{4});
+    auto target = *open_bytes(std::move(bytes));
+    target->use_processors(std::vector<dumps::ProcessorState>(2));
+    EXPECT_EQ(target->identity().processors, 4u);
+    EXPECT_EQ(target->registers(3).error().kind, ErrorKind::unsupported);
+    target->use_processors(std::vector<dumps::ProcessorState>(6));
+    EXPECT_EQ(target->identity().processors, 6u);
 }
 
 TEST(DumpTarget, RefusesOtherMachines) {
