@@ -37,7 +37,16 @@ Result<void> list_processors(Session& session, Arguments& arguments, std::uint32
     for (std::uint32_t processor = first; processor < end; ++processor) {
         const bool current = processor == session.processor();
         auto standing = standing_of(session, processor);
-        if (!standing) return std::unexpected(standing.error());
+        if (!standing) {
+            // An image may lack the registers of some; a link that broke has none of any.
+            if (standing.error().kind == ErrorKind::link) return std::unexpected(standing.error());
+            if (arguments.json) {
+                json.push_back({{"processor", processor}, {"current", current}, {"error", standing.error().message}});
+            } else {
+                session.print("{}{:>3}  {}\n", current ? '.' : ' ', processor, standing.error().message);
+            }
+            continue;
+        }
         const std::string symbol = session.symbol_text(standing->ip);
         if (arguments.json) {
             json.push_back({{"processor", processor},
