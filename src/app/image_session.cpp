@@ -1,26 +1,34 @@
 #include "app/image_session.h"
 
 #include "commands/general.h"
-#include "nt/find_kernel.h"
 #include "nt/image_processors.h"
+#include "nt/open_image.h"
 
 namespace poolkd::app {
 
 namespace {
 
 /// What the container says, in the words of kd's banner where it has them.
-std::string image_text(const target::DumpTarget& target, const nt::KernelPlace& kernel, std::size_t records) {
+std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
+    const target::DumpTarget& target = *opened.target;
     const dumps::MemoryImage& image = target.image();
     std::string text = fmt::format("\nLoading Dump File [{}]\n{}\n", image.file->path(), image.facts.container);
     if (!image.facts.comment.empty()) text += fmt::format("Comment: '{}'\n", image.facts.comment);
     for (const std::string& remark : image.facts.remarks)
         text += remark + "\n";
     if (!image.coverage.complete()) text += image.coverage.sentence() + "\n";
-    if (image.changing) text += "The memory is shared with a machine that may be running: nothing of it is kept.\n";
-    if (!image.facts.context.empty() && image.facts.processors.empty() && target.identity().processors > 1)
+    if (image.changing)
+        text += "The file may be changing, as the memory of a machine that runs does: nothing of it is kept.\n";
+    const auto& processors = image.facts.processors;
+    if (!image.facts.context.empty() && (processors.empty() || processors.front().context.empty()) &&
+        target.identity().processors > 1)
         text += fmt::format("The header has the registers of one of {} processors; they are shown as processor 0's.\n",
                             target.identity().processors);
-    text += fmt::format("The kernel was found by {}.\n", kernel.found_by);
+    if (opened.low_memory_end != 0)
+        text += fmt::format("The file is taken for the RAM of a virtual machine whose low part ends at {:#x}; what is "
+                            "behind it in the file lies from 4 GiB on.\n",
+                            opened.low_memory_end);
+    text += fmt::format("The kernel was found by {}.\n", opened.kernel.found_by);
     if (records != 0)
         text += fmt::format(
             "Registers of {} of {} processors are from the kernel's own records: where each was last stopped.\n",
@@ -43,11 +51,10 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
             session.write(text);
         }
     };
-    POOLKD_TRY(auto target, target::DumpTarget::open(*options.image));
-    POOLKD_TRY(const nt::KernelPlace place, nt::find_kernel(*target, session.work()));
-    const std::size_t records = nt::adopt_processors(*target, place);
-    if (!options.quiet) tell(image_text(*target, place, records));
-    session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
+    POOLKD_TRY(nt::OpenedImage opened, nt::open_image(*options.image, session.work()));
+    const std::size_t records = nt::adopt_processors(*opened.target, opened.kernel);
+    if (!options.quiet) tell(image_text(opened, records));
+    session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
     if (!options.quiet) tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     const auto modules = session.kernel().reload();

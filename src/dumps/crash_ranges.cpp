@@ -14,6 +14,9 @@ PhysicalPlacement place_ranges(const CrashHeader& header, Bytes file, MemoryImag
     const auto first_page = load_or<std::uint64_t>(file, body + 0x18);
     const std::size_t list = body + 0x30;
     if (first_page <= list) return fail(ErrorKind::malformed, "the pages of the range dump begin at {:#x}", first_page);
+    if (first_page > file.size())
+        return fail(ErrorKind::malformed, "the pages of the range dump begin at {:#x}, behind the end of the file",
+                    first_page);
     if (metadata - 0x20 != first_page - (body + 0x40))
         image.facts.remarks.push_back(fmt::format("The dump states {:#x} bytes of metadata, but its first page is at "
                                                   "{:#x}.",
@@ -28,7 +31,7 @@ PhysicalPlacement place_ranges(const CrashHeader& header, Bytes file, MemoryImag
         const auto first = load_or<std::uint64_t>(file, at);
         const auto count = load_or<std::uint64_t>(file, at + 8);
         if (count == 0 || (first == 0 && at != list)) break;
-        if (first >= most_pages || count > most_pages || runs.size() == RunTable<PhysAddr>::most_runs) {
+        if (first >= most_pages || count > most_pages - pages || runs.size() == RunTable<PhysAddr>::most_runs) {
             image.facts.remarks.push_back(fmt::format("The list of ranges was used up to its entry {}: {:#x} pages at "
                                                       "page {:#x}.",
                                                       runs.size(), count, first));

@@ -3,6 +3,7 @@
 #include "dumps/crash_body.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace poolkd::dumps {
 
@@ -147,6 +148,8 @@ class TriageReader {
         image_.pieces = std::make_unique<ImagePieces>(
             image_.file, RunTable<VirtAddr>::build(std::move(pieces_), file_.size(), image_.coverage),
             header_.is_64 ? 8u : 4u);
+        // Copies of the same memory, taken for several reasons.
+        image_.coverage.twice_the_same += std::exchange(image_.coverage.overlapping, 0);
     }
 
   private:

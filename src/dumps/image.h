@@ -21,7 +21,8 @@ struct MemoryImage {
     std::unique_ptr<ImageMemory> physical; ///< null when it holds no physical memory (header only, triage)
     std::unique_ptr<ImagePieces> pieces;   ///< virtual memory by address; null when it holds none (all but triage)
     std::optional<TriageRecords> triage;
-    bool changing = false; ///< the memory of a machine that may be running: nothing read may be kept
+    bool assumed_offsets = false; ///< nothing says whether the file's offsets are addresses
+    bool changing = false;        ///< the memory of a machine that may be running: nothing read may be kept
 };
 
 struct OpenOptions {

@@ -14,10 +14,11 @@ namespace poolkd::dumps {
 
 namespace {
 
-/// A read lease is given only on a file that nobody has open for writing; it is handed back at once.
-bool open_for_writing_elsewhere(int descriptor) {
+/// A read lease is given only on a file that nobody has open for writing; it is handed back at once. Refused for
+/// another reason (a file of another user, a file system without leases), nobody knows.
+bool may_be_open_for_writing(int descriptor) {
     fcntl(descriptor, F_SETSIG, SIGURG); // should a writer come between the two calls: a signal that is ignored
-    if (fcntl(descriptor, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+    if (fcntl(descriptor, F_SETLEASE, F_RDLCK) != 0) return true;
     fcntl(descriptor, F_SETLEASE, F_UNLCK);
     return false;
 }
@@ -42,7 +43,7 @@ Result<std::shared_ptr<const ImageFile>> ImageFile::open(const std::string& path
     if (start == MAP_FAILED) return fail(ErrorKind::io, "{} cannot be mapped: {}", path, std::strerror(errno));
     file->bytes_ = Bytes(static_cast<const std::byte*>(start), size);
     file->guard_.emplace(file->bytes_);
-    file->has_writers_ = open_for_writing_elsewhere(descriptor);
+    file->may_have_writers_ = may_be_open_for_writing(descriptor);
     if (!file->guard_->guards()) return fail(ErrorKind::io, "{}: too many images are open", path);
     return file;
 }

@@ -36,9 +36,8 @@ class ImageFile {
 
     /// False once a touch found that the file became shorter or its disk failed.
     [[nodiscard]] bool intact() const { return !guard_ || guard_->intact(); }
-    /// Somebody has it open for writing: the memory of a machine that runs. Also false where that cannot be told
-    /// (a file of another user).
-    [[nodiscard]] bool has_writers() const { return has_writers_; }
+    /// Somebody has it open for writing, as the memory of a machine that runs; or that cannot be told.
+    [[nodiscard]] bool may_have_writers() const { return may_have_writers_; }
 
   private:
     ImageFile() = default;
@@ -48,7 +47,7 @@ class ImageFile {
     Bytes bytes_;
     ByteVector own_;
     std::optional<MappingGuard> guard_;
-    bool has_writers_ = false;
+    bool may_have_writers_ = false;
 };
 
 } // namespace poolkd::dumps

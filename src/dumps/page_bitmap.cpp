@@ -8,7 +8,8 @@ namespace poolkd::dumps {
 
 PageBitmap::PageBitmap(Bytes bitmap, std::uint64_t bits, FileOffset first_page, std::uint64_t file_size,
                        ImageCoverage& coverage)
-    : bitmap_(bitmap), bits_(std::min({bits, std::uint64_t{bitmap.size()} * 8, most_pages})), first_page_(first_page),
+    : bitmap_(bitmap), bits_(std::min({bits, std::uint64_t{bitmap.size()} * 8, most_pages})),
+      first_page_(std::min(first_page, FileOffset(file_size))), // sums with it cannot wrap
       file_size_(file_size) {
     coverage.limit_reached |= bits_ < bits;
     directory_.reserve(bits_ / block_bits + 1);

@@ -24,8 +24,9 @@ Result<MemoryImage> open_raw(const FormatInput& input) {
                     size);
     MemoryImage image;
     image.file = input.file;
-    image.changing = input.file->has_writers();
-    image.facts.container = image.changing ? "raw memory, shared with a running machine" : "raw memory";
+    image.changing = input.file->may_have_writers();
+    image.facts.container = "raw memory";
+    image.assumed_offsets = input.options.low_memory_end == 0;
     image.physical = std::make_unique<ImageMemory>(
         input.file, std::make_unique<RunTable<PhysAddr>>(
                         RunTable<PhysAddr>::build(raw_runs(size, input.options.low_memory_end), size, image.coverage)));

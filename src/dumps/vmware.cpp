@@ -2,6 +2,7 @@
 // out.
 #include "base/text.h"
 #include "dumps/format.h"
+#include "dumps/raw.h"
 #include "dumps/vmware_state.h"
 
 #include <filesystem>
@@ -65,9 +66,15 @@ std::vector<Run<PhysAddr>> vmware_runs(const VmwareState& state, MemoryImage& im
 void read_vmware_processors(const VmwareState& state, ImageFacts& facts) {
     bool cut = false;
     for (const VmwareTag& tag : state.tags("cpu", cut)) {
-        if ((tag.name != "CR64" && tag.name != "CR") || tag.indices.size() != 2 || tag.indices[1] != 3) continue;
-        if (tag.indices[0] == 0 && !facts.directory_table_base && tag_value(tag) != 0)
-            facts.directory_table_base = tag_value(tag);
+        const bool is_64 = tag.name == "CR64";
+        if ((!is_64 && tag.name != "CR") || tag.indices.size() != 2 || tag.indices[0] != 0) continue;
+        const std::uint64_t value = tag_value(tag);
+        if (tag.indices[1] == 3 && !facts.directory_table_base && value != 0) {
+            facts.machine = is_64 ? &x64_machine() : &x86_machine();
+            facts.directory_table_base = value;
+        }
+        constexpr std::uint64_t pae = 0x20;
+        if (tag.indices[1] == 4 && !is_64) facts.pae = (value & pae) != 0;
     }
 }
 
@@ -92,12 +99,14 @@ Result<MemoryImage> open_vmware(const FormatInput& input) {
         image.facts.container = "VMware memory with its state file";
     } else {
         image.facts.container = "VMware memory";
-        image.facts.remarks.emplace_back("Without its .vmss or .vmsn under the same name, memory above 3 GB is taken "
-                                         "for what it may not be.");
+        image.assumed_offsets = input.options.low_memory_end == 0;
+        if (image.assumed_offsets)
+            image.facts.remarks.emplace_back("Without its .vmss or .vmsn under the same name, memory above 3 GB is "
+                                             "taken for what it may not be.");
     }
-    if (runs.empty()) runs.push_back({PhysAddr(0), memory->size(), FileOffset(0)});
+    if (runs.empty()) runs = raw_runs(memory->size(), input.options.low_memory_end);
     image.file = memory;
-    image.changing = memory->has_writers();
+    image.changing = memory->may_have_writers();
     image.physical =
         std::make_unique<ImageMemory>(memory, std::make_unique<RunTable<PhysAddr>>(RunTable<PhysAddr>::build(
                                                   std::move(runs), memory->size(), image.coverage)));

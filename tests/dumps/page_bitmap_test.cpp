@@ -65,5 +65,14 @@ TEST(PageBitmap, EmptyOnes) {
     EXPECT_TRUE(coverage.limit_reached);
 }
 
+TEST(PageBitmap, PagesBehindAllFilesAreNotThere) {
+    const ByteVector bitmap(8, std::byte{0xff});
+    ImageCoverage coverage;
+    const PageBitmap table(bitmap, 64, FileOffset(~0ull - 0x1fff), 0x10000, coverage);
+    for (std::uint64_t page = 0; page < 64; ++page)
+        EXPECT_FALSE(table.find(PhysAddr(page * 4096), 8).offset) << page;
+    EXPECT_EQ(coverage.present, 0u);
+}
+
 } // namespace
 } // namespace poolkd::dumps

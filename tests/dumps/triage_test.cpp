@@ -62,6 +62,14 @@ std::optional<std::uint64_t> word_at(const MemoryImage& image, std::uint64_t add
     return value ? std::optional(*value) : std::nullopt;
 }
 
+TEST(Triage, MemoryThatIsTwiceInTheFileIsNoLoss) {
+    FileBuilder file = triage_dump();
+    file.put(0xd010, 0xfffff80055550008).put(0xd018, std::uint32_t{0xe010}); // over the end of the first block
+    auto image = open_bytes(file);
+    ASSERT_TRUE(image);
+    EXPECT_TRUE(image->coverage.complete()) << image->coverage.sentence();
+}
+
 TEST(Triage, AMachineThatIsNotStatedIsAssumedByTheWidth) {
     auto image = open_bytes(triage_dump().put(0x30, std::uint32_t{0x45474150}));
     ASSERT_TRUE(image);

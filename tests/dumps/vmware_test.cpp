@@ -35,6 +35,7 @@ TEST_F(VmwareTest, TheStateFileTellsWhereMemoryLies) {
             ASSERT_TRUE(image) << image.error().message;
             EXPECT_EQ(image->facts.container, "VMware memory with its state file");
             EXPECT_EQ(image->facts.directory_table_base, 0x1ad000u);
+            EXPECT_EQ(image->facts.machine, &x64_machine());
             EXPECT_TRUE(image->coverage.complete()) << image->coverage.sentence();
             EXPECT_EQ(read_pages(*image, 30), (Pages{0, 1, 2, 3, 16, 17}));
         }
