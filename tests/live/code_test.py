@@ -31,15 +31,15 @@ class CodeTest(LiveTest):
         self.assertRegex(shown, re.escape(address) + r" 41b841626331 +mov +r8d,31636241h")
         self.assertNotIn("left behind", shown)
         self.assertIn("a mov r8d,31636241", debugger.type(".writes"))
-        debugger.type("g /for 1")
+        debugger.go_until(lambda _: debugger.json("!poolused 0 Abc1")["tags"], "blocks of the new tag")
         own = debugger.json("!poolused 0 Abc1")["tags"][0]["paged"]
         self.assertGreater(own["outstanding"], 0)
         # A copy of a row of the listing goes back in, and the undone code allocates under the old tag.
         debugger.type(".undo")
         self.assertIn(old, debugger.type(f"u {address} L1"))
-        before = debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocs"]
-        debugger.type("g /for 1")
-        self.assertGreater(debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocs"], before)
+        allocations = lambda: debugger.json("!poolused 0 Abc ")["tags"][0]["paged"]["allocs"]
+        before = allocations()
+        debugger.go_until(lambda _: allocations() > before, "blocks of the old tag")
         self.assertEqual(debugger.json("!poolused 0 Abc1")["tags"][0]["paged"]["outstanding"], own["outstanding"])
         self.assertEqual(debugger.quit("qd")[0], 0)
 

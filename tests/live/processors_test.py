@@ -106,8 +106,7 @@ class Processors(LiveTest):
         with self.subTest("each hit is seen once, whichever processor it is on"):
             debugger.type("bc *; r $t0 = 0; bp leaky!LeakyBuildReport \"r $t0 = @$t0 + 1; gc\"; bp nt!KeDelayExecutionThread \"gc\"")
             before = debugger.value("dwo(leaky!LeakyReportBlocks)")
-            debugger.type("g /for 1.5")
-            self.assertGreater(debugger.value("@$t0"), 5)
+            debugger.go_until(lambda _: debugger.value("@$t0") > 5, "hits")
             self.assertIn(debugger.value("@$t0") - debugger.value("dwo(leaky!LeakyReportBlocks)") + before, (0, 1))
         with self.subTest("a tag is met on both"):
             debugger.type("bc *; ed nt!PoolHitTag 20636241")
@@ -157,8 +156,7 @@ class Processors(LiveTest):
             debugger.type("bc *; r $t0 = 0; ba e1 nt!ExpTimeRefreshDpcRoutine \"r $t0 = @$t0 + 1; gc\"; ba w8 nt!ExpSpinCount 7fffffff")
             debugger.type("bd 1")
             before = debugger.value("dwo(nt!ExpTimeRefreshCount)")
-            debugger.type("g /for 3")
-            self.assertGreater(debugger.value("@$t0"), 0)
+            debugger.go_until(lambda _: debugger.value("@$t0") > 0, "the routine is called")
             self.assertIn(debugger.value("@$t0") - debugger.value("dwo(nt!ExpTimeRefreshCount)") + before, (0, 1))
         debugger.type("bc *; g /for 0.2")
         self.assertEqual([debugger.type(f"{n}r dr7") for n in (0, 1)], ["dr7=0000000000000400\n"] * 2)
@@ -170,7 +168,9 @@ class Processors(LiveTest):
     def test_counters_are_the_sum(self):
         machine, debugger = self.begin("page", "--seed", "2")
         self.check_counters(machine, debugger)
-        debugger.type("g /for 1.5")
+        frees = lambda: next(row["paged"]["frees"] for row in debugger.json("!poolused 1 Abc")["tags"])
+        before = frees()
+        debugger.go_until(lambda _: frees() > before + 20, "blocks come and go")
         counters = self.check_counters(machine, debugger)
         # Both tables have a part of it, so one alone would be wrong.
         tables = [debugger.value(f"poi(nt!ExPoolTagTables+{8 * n})") for n in (0, 1)]
