@@ -83,9 +83,8 @@ class PageOn:
         debugger.type("ed nt!poolhittag 0")
         # It runs free, and only the report site grows: the driver's own counters and the kernel's tell the same.
         before = debugger.value("poi(leaky!LeakyReportBlocks)")
-        event = debugger.type("g /for 1")
+        event = debugger.go_until(lambda _: debugger.value("poi(leaky!LeakyReportBlocks)") > before, "the site is passed")
         self.assertIn("Break instruction exception", event)
-        self.assertGreater(debugger.value("poi(leaky!LeakyReportBlocks)"), before)
         row = debugger.json("!poolused 0 Abc")["tags"][0]["paged"]
         self.assertEqual(row["outstanding"], debugger.value("poi(leaky!LeakyLiveBlocks)"))
         self.assertEqual(row["bytes"], debugger.value("poi(leaky!LeakyLiveBytes)"))
