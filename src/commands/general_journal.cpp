@@ -1,5 +1,5 @@
-#include "commands/general.h"
 #include "base/text.h"
+#include "commands/general.h"
 #include "control/tag_site.h"
 #include "render/coverage.h"
 

@@ -71,9 +71,8 @@ class Reader {
             old_style(bytes, 8, 12, memory(is_x64_ ? "rbp" : "ebp", load_or<std::int32_t>(bytes, 4)));
             break;
         case s_regrel32:
-            old_style(
-                bytes, 8, 14,
-                memory(code_view_register(load_or<std::uint16_t>(bytes, 12)), load_or<std::int32_t>(bytes, 4)));
+            old_style(bytes, 8, 14,
+                      memory(code_view_register(load_or<std::uint16_t>(bytes, 12)), load_or<std::int32_t>(bytes, 4)));
             break;
         case s_register:
             old_style(bytes, 4, 10, in_register(code_view_register(load_or<std::uint16_t>(bytes, 8))));
@@ -91,8 +90,7 @@ class Reader {
         case s_defrange_register_rel:
             // The upper bits of the flags place a piece of a structure: not the variable as a whole.
             if (covers(bytes, 12) && load_or<std::uint16_t>(bytes, 6) >> 4 == 0)
-                settle(
-                    memory(code_view_register(load_or<std::uint16_t>(bytes, 4)), load_or<std::int32_t>(bytes, 8)));
+                settle(memory(code_view_register(load_or<std::uint16_t>(bytes, 4)), load_or<std::int32_t>(bytes, 8)));
             break;
         default: break;
         }
