@@ -115,7 +115,7 @@ std::string target_text(Session& session) {
     if (auto lab = build_lab(session)) text += fmt::format("Built by: {}\n", *lab);
     if (shared) text += "Machine Name:\n";
     text += fmt::format("Kernel base = 0x{} PsLoadedModuleList = 0x{}\n", session.address_text(identity.kernel_base),
-                        session.address_text(identity.loaded_module_list));
+                        session.address_text(session.kernel().modules().list_head()));
     if (shared) text += time_lines(*shared);
     return text;
 }

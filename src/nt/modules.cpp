@@ -149,10 +149,18 @@ Answer<std::size_t> Modules::refresh() {
     return answer;
 }
 
+VirtAddr Modules::list_head() {
+    if (const VirtAddr stated = target_.identity().loaded_module_list) return stated;
+    symbols::ModuleSymbols* nt = symbols(kernel());
+    if (!nt) return {};
+    const auto symbol = nt->find("PsLoadedModuleList");
+    return symbol ? kernel().base + symbol->rva : VirtAddr();
+}
+
 void Modules::read_loader_list(List& fresh, Coverage& coverage) {
     const Machine& machine = *target_.identity().machine;
     Layout layout = loader_entry_layout();
-    const VirtAddr head = target_.identity().loaded_module_list;
+    const VirtAddr head = list_head();
     auto& memory = target_.memory();
 
     VirtAddr link = head;

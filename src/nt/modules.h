@@ -40,6 +40,10 @@ class Modules {
     [[nodiscard]] Module* containing(VirtAddr address);
     [[nodiscard]] const UnloadedModule* unloaded_containing(VirtAddr address) const;
 
+    /// PsLoadedModuleList, as the target states it or as the kernel's symbols do: an image may state nothing, and the
+    /// debugger data block may be encoded. 0: not known.
+    [[nodiscard]] VirtAddr list_head();
+
     /// Fills in what the loader list of some kernels does not tell: the time stamp, from the image's header.
     void identify(Module& module);
     /// The module's symbols, loading them now if nobody has; null when there are none (see `symbol_note`).

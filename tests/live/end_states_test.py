@@ -45,9 +45,12 @@ class EndStates(LiveTest):
     def reports(self):
         return self.look(lambda gdb: int.from_bytes(gdb.memory(self.counter, 4), "little"))
 
-    def arm(self, debugger):
-        """Everything that can be in a target: breakpoints in code and in debug registers, writes to code and data."""
-        debugger.type(f"bp {HOT} \"gc\"; bp {COLD}; ba e1 {HOT}+1 \"gc\"; ba w4 {COUNTER} 7fffffff; ba w1 nt!NtGlobalFlag; ba r4 leaky!LeakyFailures")
+    def arm(self, debugger, hit=True):
+        """Everything that can be in a target: breakpoints in code and in debug registers, writes to code and data. Those that
+        are hit make the target stand, with nothing in its code, for part of the time."""
+        if hit:
+            debugger.type(f"bp {HOT} \"gc\"; ba e1 {HOT}+1 \"gc\"; ba w4 {COUNTER} 7fffffff")
+        debugger.type(f"bp {COLD}; ba w1 nt!NtGlobalFlag; ba r4 leaky!LeakyFailures")
         debugger.type(f"eb {PATCHED} {MARK}; ed {DATA} 0`7a797877")
         self.assertEqual(len(re.findall("(?m)^ *\\d+ ", debugger.type(".writes"))), 2, debugger.type(".writes"))
 
@@ -150,15 +153,14 @@ class EndStates(LiveTest):
 
     def test_a_killed_debugger(self):
         debugger = self.open()
-        self.arm(debugger)
+        self.arm(debugger, hit=False)
         self.run_on(debugger)
         os.kill(debugger.process.pid, signal.SIGKILL)
         debugger.process.wait()
         self.assert_armed()
         again = self.open()
-        self.assertRegex(again.banner, r"\d breakpoints? that an earlier session left (was|were) removed")
-        # The one it stands at may be off for the moment.
-        self.assertRegex(again.banner, "[34] hardware breakpoints that an earlier session left were removed")
+        self.assertIn("1 breakpoint that an earlier session left was removed", again.banner)
+        self.assertIn("2 hardware breakpoints that an earlier session left were removed", again.banner)
         self.assertIn("An earlier session left 2 changes in this target", again.banner)
         self.assert_clean(writes=True)
         code, text = again.quit("qd")

@@ -19,10 +19,8 @@ class PageOn:
     def start_lab(self, *options, **how):
         return super().start_lab(*options, "--arch", self.arch, **how)
 
-    def check_table(self, *options):
-        result = self.poolkd("--lab=page", *options, "--json", "-c", "!poolused 4; q")
-        import json
-        table = json.loads(result.stdout.splitlines()[-1])
+    def table(self, debugger):
+        table = debugger.json("!poolused 4")
         self.assertTrue(table["coverage"]["complete"])
         top = {row["tag"]: (row["paged"]["outstanding"], row["paged"]["bytes"]) for row in table["tags"][:5]}
         self.assertEqual(top, PAGE)
@@ -38,29 +36,19 @@ class PageOn:
                          ["Sorting by Paged Pool Consumed", "", "Pool Used:", "NonPaged Paged", "Tag Allocs Used Allocs Used", "Abc 0 0 36405 33930272",
                           "Tron 0 0 552 7863232", "IoN7 0 0 10939 998432", "Gla5 1 128 2222 924352", "Ggb 0 0 22 828384"])
 
-    def test_every_layout_seed_without_kaslr(self):
-        for seed in range(5):
-            with self.subTest(seed=seed):
-                self.check_table(f"--lab-seed={seed}")
-
-    def test_every_layout_seed_with_kaslr(self):
-        for seed in range(5):
-            with self.subTest(seed=seed):
-                self.check_table(f"--lab-seed={seed}", "--lab-kaslr")
-
-    def test_com1(self):
-        self.check_table("--lab-pipe=com1")
-
-    def test_stops_name_the_three_call_sites(self):
+    def test_every_layout_and_pipe(self):
         layouts = [["--seed", str(seed), *kaslr] for seed in range(5) for kaslr in ([], ["--kaslr"])]
         for options in [*layouts, ["--pipe", "com1"]]:
             with self.subTest(options=options):
                 self.start_lab("page", *options)
-                self.stops()
+                debugger = self.debug()
+                self.table(debugger)
+                self.stops(debugger)
+                self.assertEqual(debugger.quit()[0], 0)
                 self.poolkd("lab", "stop", "live")
 
-    def stops(self):
-        debugger = self.debug()
+    def stops(self, debugger):
+        """The three call sites that allocate, and what frees."""
         self.assertEqual(debugger.type("ed nt!poolhittag ' cbA'"), "")
         self.assertRegex(debugger.type("db nt!poolhittag L4"), r"41 62 63 20 +Abc ?")
         seen = set()
@@ -88,7 +76,6 @@ class PageOn:
         row = debugger.json("!poolused 0 Abc")["tags"][0]["paged"]
         self.assertEqual(row["outstanding"], debugger.value("poi(leaky!LeakyLiveBlocks)"))
         self.assertEqual(row["bytes"], debugger.value("poi(leaky!LeakyLiveBytes)"))
-        self.assertEqual(debugger.quit()[0], 0)
 
     def test_without_tagging(self):
         self.start_lab("page", "--no-tagging")

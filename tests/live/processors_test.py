@@ -84,7 +84,9 @@ class Processors(LiveTest):
         _, debugger = self.begin("page")
         debugger.type("bp nt!KeDelayExecutionThread")
         seen = collections.Counter()
-        for _ in range(60):
+        for number in range(1, 1000):
+            if number % 20 == 0:  # by turns, stop after stop, one processor may get the same threads for ever: mix them anew
+                debugger.type("bd *; g /for 0.2; be *")
             stop = self.go(debugger)
             self.assertEqual((stop["kind"], stop["symbol"]), ("breakpoint", "nt!KeDelayExecutionThread"))
             seen[stop["processor"]] += 1

@@ -76,6 +76,15 @@ TEST(Modules, ARefreshKeepsWhatTheHeaderTold) {
     EXPECT_EQ(fake.the_driver().timestamp, stamp);
 }
 
+TEST(Modules, TheListIsFoundBySymbolsWhereTheTargetStatesNone) {
+    ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
+    fake.target.edit_identity().loaded_module_list = {};
+    fake.symbols->add("PsLoadedModuleList", 0x3000);
+    fake.modules.refresh();
+    EXPECT_EQ(fake.modules.list_head(), list);
+    EXPECT_EQ(fake.modules.loaded().size(), 2u);
+}
+
 TEST(Modules, OfASmallDumpAreThoseOfItsRecords) {
     FakeTarget target;
     target.edit_identity().kernel_base = base;

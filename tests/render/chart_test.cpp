@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <limits>
 
 namespace poolkd::render {
 namespace {
@@ -12,6 +12,8 @@ namespace {
 std::string spark(std::vector<double> values, std::size_t width = 20, ChartStyle style = ChartStyle::unicode) {
     return sparkline(values, width, style);
 }
+
+constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Sparkline, GoesFromTheLeastToTheMost) {
     EXPECT_EQ(spark({0, 1, 2, 3, 4, 5, 6, 7}), "▁▂▃▄▅▆▇█");
@@ -25,8 +27,8 @@ TEST(Sparkline, WhatHardlyMovesLooksSo) {
 }
 
 TEST(Sparkline, UnknownValuesAreBlank) {
-    EXPECT_EQ(spark({NAN, 0, 8}), " ▁█");
-    EXPECT_EQ(spark({NAN, NAN}), "  ");
+    EXPECT_EQ(spark({no_value, 0, 8}), " ▁█");
+    EXPECT_EQ(spark({no_value, no_value}), "  ");
     EXPECT_EQ(spark({}), "");
 }
 

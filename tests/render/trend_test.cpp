@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <limits>
 
 namespace poolkd::render {
 namespace {
@@ -66,7 +66,7 @@ TEST(TrendText, SortAndTop) {
 
 TEST(TrendJson, TimesAndPoints) {
     hunt::Trend trend = sample(1);
-    trend.tags[0].points[0] = NAN;
+    trend.tags[0].points[0] = std::numeric_limits<double>::quiet_NaN();
     trend.restarts = 1;
     trend.restarted_at = {0.5};
     const nlohmann::json json = trend_json(trend, {}, {});
