@@ -419,14 +419,25 @@ Case make_case(Kind kind, unsigned seed, const CaseOptions& options) {
     Dice& dice = machine.dice;
     add_background(machine);
     auto leaks = [&](const Tag& tag) { machine.result.leaking.insert(tag.key()); };
+    // Each draw has a statement of its own: in which order arguments are evaluated is the compiler's choice.
+    auto leak = [&](double low, double high, double until = 2) -> Leak& {
+        const double part = dice.scale(low, high);
+        const PoolKind pool = either(dice);
+        return machine.add<Leak>("Leak", pool, part, until);
+    };
+    auto cache = [&](std::string_view text, double low, double high) {
+        const double slow_hours = dice.scale(low, high);
+        const PoolKind pool = either(dice);
+        machine.add<Breathing>(text, pool, slow_hours);
+    };
     switch (kind) {
-    case Kind::noisy_load: leaks(machine.add<Leak>("Leak", either(dice), dice.scale(0.005, 0.2))); break;
+    case Kind::noisy_load: leaks(leak(0.005, 0.2)); break;
     case Kind::slow_under_cache:
         if (dice.chance(0.5)) {
             leaks(machine.add<LeakInCache>("Leak", either(dice)));
         } else {
-            leaks(machine.add<Leak>("Leak", either(dice), dice.scale(0.003, 0.02)));
-            machine.add<Breathing>("Big ", either(dice), dice.scale(0.5, 6));
+            leaks(leak(0.003, 0.02));
+            cache("Big ", 0.5, 6);
         }
         break;
     case Kind::lockstep: {
@@ -447,22 +458,23 @@ Case make_case(Kind kind, unsigned seed, const CaseOptions& options) {
         leaks(machine.add<WrappingLeak>("Leak", either(dice), options.interval_seconds / 3600));
         break;
     case Kind::restart:
-        leaks(machine.add<Leak>("Leak", either(dice), dice.scale(0.02, 0.2)));
+        leaks(leak(0.02, 0.2));
         machine.restart_at = static_cast<std::size_t>(dice.even(0.4, 0.6) * static_cast<double>(options.snapshots));
         break;
     case Kind::missing:
-        leaks(machine.add<Leak>("Leak", either(dice), dice.scale(0.02, 0.2)));
+        leaks(leak(0.02, 0.2));
         machine.lossy = true;
         break;
-    case Kind::stops:
-        machine.result.leaked.insert(
-            machine.add<Leak>("Leak", either(dice), dice.scale(0.05, 0.5), dice.even(0.4, 0.8)).key());
+    case Kind::stops: {
+        const double until = dice.even(0.4, 0.8);
+        machine.result.leaked.insert(leak(0.05, 0.5, until).key());
         break;
+    }
     case Kind::step_load: machine.add<StepLoad>("Step", either(dice)); break;
     case Kind::ramp_load: machine.add<RampLoad>("Ramp", either(dice)); break;
     case Kind::daily_rhythm: machine.add<Rhythm>("Day ", either(dice)); break;
     case Kind::warm_up: machine.add<WarmUp>("Warm", either(dice)); break;
-    case Kind::walking_cache: machine.add<Breathing>("Walk", either(dice), dice.scale(6, 200)); break;
+    case Kind::walking_cache: cache("Walk", 6, 200); break;
     }
     machine.run(options);
     return std::move(machine.result);
