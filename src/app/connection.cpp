@@ -22,15 +22,6 @@ using debugger::Session;
 
 namespace {
 
-/// What is told beside the answers of commands; in JSON mode only answers go to the output.
-void tell(Session& session, std::string_view text) {
-    if (session.json()) {
-        fmt::print(stderr, "{}", text);
-    } else {
-        session.write(text);
-    }
-}
-
 /// What a target prints must not steer the terminal: other control characters than line ends and tabs become dots.
 std::string printable(std::string_view text) {
     std::string out(text);
@@ -85,8 +76,8 @@ Result<FoundTarget> find_target(Session& session, const Options& options, Connec
 Result<void> reach_a_stop_for_the_user(Session& session) {
     POOLKD_TRY(const unsigned armed, session.controller().adopt_stop());
     if (armed != 0)
-        tell(session, fmt::format("{} hardware breakpoint{} that an earlier session left {} removed.\n", armed,
-                                  armed == 1 ? "" : "s", armed == 1 ? "was" : "were"));
+        session.tell(fmt::format("{} hardware breakpoint{} that an earlier session left {} removed.\n", armed,
+                                 armed == 1 ? "" : "s", armed == 1 ? "was" : "were"));
     const auto& stop = session.controller().last();
     if (!stop || std::holds_alternative<target::ExceptionStop>(stop->stop.reason)) return {};
     POOLKD_TRY(control::StopReport report, session.controller().go_and_wait(session.work()));
@@ -112,7 +103,7 @@ Result<std::uint64_t> return_address(Session& session) {
 /// Ties together what does not know of each other: events that are only told, `$ra`.
 void wire(Session& session, const Options& options) {
     session.controller().on_event(
-        [&session](const target::Stop& stop) { tell(session, commands::told_event_text(session, stop)); });
+        [&session](const target::Stop& stop) { session.tell(commands::told_event_text(session, stop)); });
     if (options.verbose)
         for (std::string_view event : {"ld", "ud"})
             session.controller().filters().find(event)->reaction = control::Reaction::tell;
@@ -122,17 +113,16 @@ void wire(Session& session, const Options& options) {
 void tell_inherited(Session& session) {
     auto kept = session.journal().attach();
     if (!kept) {
-        tell(session,
-             fmt::format("Warning: the journal of earlier changes cannot be read: {}\n", kept.error().message));
+        session.tell(fmt::format("Warning: the journal of earlier changes cannot be read: {}\n", kept.error().message));
         return;
     }
     if (std::size_t removed = session.journal().removed_breakpoints())
-        tell(session, fmt::format("{} breakpoint{} that an earlier session left {} removed.\n", removed,
-                                  removed == 1 ? "" : "s", removed == 1 ? "was" : "were"));
+        session.tell(fmt::format("{} breakpoint{} that an earlier session left {} removed.\n", removed,
+                                 removed == 1 ? "" : "s", removed == 1 ? "was" : "were"));
     if (*kept == 0) return;
-    tell(session, fmt::format("An earlier session left {} change{} in this target:\n", *kept, *kept == 1 ? "" : "s"));
+    session.tell(fmt::format("An earlier session left {} change{} in this target:\n", *kept, *kept == 1 ? "" : "s"));
     if (!session.json()) session.execute_line(".writes");
-    tell(session, ".undo * restores what was there before.\n");
+    session.tell(".undo * restores what was there before.\n");
 }
 
 /// Puts back what was written to the target, but for what is not safe to put back now; each is told.
@@ -143,9 +133,9 @@ Result<void> undo_writes(Session& session) {
                control::undo_safely(session.kernel(), session.journal(), session.journal().open_writes(), false,
                                     session.work()));
     if (const std::size_t undone = outcome.undone.size(); undone != 0)
-        tell(session, fmt::format("{} write{} undone.\n", undone, undone == 1 ? "" : "s"));
+        session.tell(fmt::format("{} write{} undone.\n", undone, undone == 1 ? "" : "s"));
     for (const auto& kept : outcome.kept)
-        tell(session, fmt::format("Write {} stays: {}.\n", kept.id, kept.why));
+        session.tell(fmt::format("Write {} stays: {}.\n", kept.id, kept.why));
     return {};
 }
 
@@ -156,16 +146,16 @@ void leave(Session& session) {
     // The end of the input does what qd does: nobody is there who would let the target go.
     const bool run = quit != Quit::frozen;
     auto complain = [&](const Result<void>& result) {
-        if (!result) tell(session, result.error().message + "\n");
+        if (!result) session.tell(result.error().message + "\n");
     };
     if (run && quit != Quit::running_patched) complain(undo_writes(session));
     if (const std::size_t left = session.journal().open_writes().size(); left != 0)
-        tell(session, fmt::format("{} write{} to the target stay{}; the next session offers to undo {}.\n", left,
-                                  left == 1 ? "" : "s", left == 1 ? "s" : "", left == 1 ? "it" : "them"));
+        session.tell(fmt::format("{} write{} to the target stay{}; the next session offers to undo {}.\n", left,
+                                 left == 1 ? "" : "s", left == 1 ? "s" : "", left == 1 ? "it" : "them"));
     complain(run ? session.controller().detach() : session.controller().leave_as_it_is());
     if (!run)
-        tell(session, session.running() ? "The target runs on.\n"
-                                        : "The target stays frozen until a debugger lets it go (qd does).\n");
+        session.tell(session.running() ? "The target runs on.\n"
+                                       : "The target stays frozen until a debugger lets it go (qd does).\n");
     session.attach(nullptr);
 }
 
@@ -178,14 +168,14 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
                     "No target: -k <connection> names one, --lab starts a practice machine (poolkd -?)");
     POOLKD_TRY(kd::LinkSpec spec, kd::parse_connection_string(found.text));
     auto banner = [&](std::string_view line) {
-        if (!options.quiet) tell(session, line);
+        if (!options.quiet) session.tell(line);
     };
     banner(fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path));
     target::LiveOptions live;
     live.break_in = !found.booting;
     if (options.target_prints)
-        live.on_print = [&session](std::string_view printed) { tell(session, printable(printed)); };
-    live.on_notice = [&session](std::string_view notice) { tell(session, fmt::format("{}\n", notice)); };
+        live.on_print = [&session](std::string_view printed) { session.tell(printable(printed)); };
+    live.on_notice = [&session](std::string_view notice) { session.tell(fmt::format("{}\n", notice)); };
     live.interrupt = &session.work();
     POOLKD_TRY(auto target, target::LiveTarget::connect(spec, std::move(live), session.work()));
     connection.was_stopped = target->was_already_stopped();
@@ -200,7 +190,7 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
     POOLKD_CHECK(reach_a_stop_for_the_user(session));
     auto modules = session.kernel().reload();
     if (!modules.coverage.complete())
-        tell(session, fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
+        session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     banner(commands::target_text(session));
     session.note_stop();
     tell_inherited(session);
@@ -239,7 +229,7 @@ void disconnect(Session& session, Connection& connection) {
         }
     }
     if (connection.lab) {
-        if (auto stopped = stop_lab(*connection.lab); !stopped) tell(session, stopped.error().message + "\n");
+        if (auto stopped = stop_lab(*connection.lab); !stopped) session.tell(stopped.error().message + "\n");
     }
 }
 

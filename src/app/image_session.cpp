@@ -43,24 +43,17 @@ std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
 } // namespace
 
 Result<void> open_image_session(debugger::Session& session, const Options& options) {
-    // In JSON mode only answers go to the output.
-    auto tell = [&](const std::string& text) {
-        if (session.json()) {
-            fmt::print(stderr, "{}", text);
-        } else {
-            session.write(text);
-        }
-    };
     POOLKD_TRY(nt::OpenedImage opened, nt::open_image(*options.image, session.work()));
     const std::size_t records = nt::adopt_processors(*opened.target, opened.kernel);
-    if (!options.quiet) tell(image_text(opened, records));
+    if (!options.quiet) session.tell(image_text(opened, records));
     session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
-    if (!options.quiet) tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
+    if (!options.quiet)
+        session.tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     const auto modules = session.kernel().reload();
     if (!modules.coverage.complete())
-        tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
-    if (!options.quiet) tell(commands::target_text(session));
+        session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
+    if (!options.quiet) session.tell(commands::target_text(session));
     session.note_stop();
     return {};
 }

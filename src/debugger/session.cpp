@@ -113,6 +113,14 @@ void Session::write_json(nlohmann::json object) {
     write(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+void Session::tell(std::string_view text) {
+    if (json_) {
+        fmt::print(stderr, "{}", text);
+    } else {
+        write(text);
+    }
+}
+
 void Session::clear_progress() {
     if (!work_.reported()) return;
     std::fwrite("\r\x1b[K", 1, 4, stderr);

@@ -93,6 +93,8 @@ class Session {
     }
     /// One object on a line of its own; the running command's name is added as `command`.
     void write_json(nlohmann::json object);
+    /// What is told beside the answers of commands: in JSON mode only answers go to the output, and this to stderr.
+    void tell(std::string_view text);
     [[nodiscard]] std::string address_text(VirtAddr address) const {
         return format_address(address.value, pointer_size());
     }
