@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "memory/page_walk.h"
+#include "nt/kdbg.h"
 #include "nt/kernel_image.h"
 #include "nt/page_roots.h"
 #include "nt/software_entry.h"
@@ -135,7 +136,9 @@ class KernelFinder {
     Result<KernelPlace> finish() {
         const dumps::ImageFacts& facts = target_.image().facts;
         const Machine& machine = *target_.identity().machine;
-        auto has_tag = [&](VirtAddr block) { return memory::read_unsigned(memory(), block + 0x10, 4) == 0x4742444bu; };
+        auto has_tag = [&](VirtAddr block) {
+            return memory::read_unsigned(memory(), block + Kdbg::tag_at, 4) == Kdbg::tag;
+        };
         if (facts.debugger_data && has_tag(*facts.debugger_data)) {
             place_.debugger_data = *facts.debugger_data;
         } else if (auto block = find_debugger_data(memory(), place_.base, machine)) {
@@ -144,8 +147,9 @@ class KernelFinder {
         if (facts.loaded_module_list) {
             place_.loaded_module_list = *facts.loaded_module_list;
         } else if (place_.debugger_data) {
-            // PsLoadedModuleList of KDDEBUGGER_DATA64; 32-bit kernels may have zero-extended it.
-            if (auto list = memory::read_unsigned(memory(), place_.debugger_data + 0x48, machine.pointer_size))
+            // 32-bit kernels may have zero-extended it.
+            if (auto list = memory::read_unsigned(memory(), place_.debugger_data + Kdbg::loaded_module_list,
+                                                  machine.pointer_size))
                 place_.loaded_module_list = machine.canonical(*list);
         }
         target_.use_kernel(place_.base, place_.loaded_module_list, place_.debugger_data);

@@ -5,21 +5,27 @@
 namespace poolkd::nt {
 
 namespace {
-constexpr std::uint32_t tag = 0x4742444b; // "KDBG"
-constexpr std::size_t header_size = 0x18;
+constexpr std::size_t header_size = 0x18, size_at = 0x14;
 constexpr std::size_t max_size = 0x1000; // 0x380 is the largest seen
 constexpr int max_blocks = 64;           // other drivers may register blocks of their own
+
+/// The size that the header of a block states; nothing when it is of something else.
+std::optional<std::uint32_t> stated_size(Bytes header) {
+    const auto size = load_or<std::uint32_t>(header, size_at);
+    if (load_or<std::uint32_t>(header, Kdbg::tag_at) != Kdbg::tag || size < header_size || size > max_size)
+        return std::nullopt;
+    return size;
+}
 } // namespace
 
 Result<Kdbg> Kdbg::at(memory::AddressSpace& memory, VirtAddr address, const Machine& machine) {
     POOLKD_TRY(ByteVector header, memory::read_exact(memory, address, header_size));
-    const auto size = load_or<std::uint32_t>(header, 0x14);
-    if (load_or<std::uint32_t>(header, 0x10) != tag || size < header_size || size > max_size)
-        return fail_at(address, ErrorKind::not_found, "What should be debugger data does not bear the tag KDBG");
+    const auto size = stated_size(header);
+    if (!size) return fail_at(address, ErrorKind::not_found, "What should be debugger data does not bear the tag KDBG");
     Kdbg block;
     block.machine_ = &machine;
     block.address_ = address;
-    POOLKD_TRY(block.bytes_, memory::read_exact(memory, address, size));
+    POOLKD_TRY(block.bytes_, memory::read_exact(memory, address, *size));
     return block;
 }
 
@@ -30,14 +36,7 @@ Result<Kdbg> Kdbg::find(memory::AddressSpace& memory, VirtAddr list_head, const 
     VirtAddr link = machine.canonical(first);
     for (int i = 0; i < max_blocks && link && link != list_head; ++i) {
         POOLKD_TRY(ByteVector header, memory::read_exact(memory, link, header_size));
-        std::uint32_t size = load_or<std::uint32_t>(header, 0x14);
-        if (load_or<std::uint32_t>(header, 0x10) == tag && size >= header_size && size <= max_size) {
-            Kdbg block;
-            block.machine_ = &machine;
-            block.address_ = link;
-            POOLKD_TRY(block.bytes_, memory::read_exact(memory, block.address_, size));
-            return block;
-        }
+        if (stated_size(header)) return at(memory, link, machine);
         link = machine.canonical(load_unsigned(header, 0, machine.pointer_size).value_or(0));
     }
     return fail(ErrorKind::not_found, "No block in the list of debugger data bears the tag KDBG");
@@ -57,13 +56,13 @@ Result<Kdbg> Kdbg::decode(memory::AddressSpace& memory, VirtAddr address, const 
         return bytes;
     };
     POOLKD_TRY(ByteVector header, words(header_size));
-    const std::uint32_t size = load_or<std::uint32_t>(header, 0x14);
-    if (load_or<std::uint32_t>(header, 0x10) != tag || size < header_size || size > max_size || size % 8 != 0)
+    const auto size = stated_size(header);
+    if (!size || *size % 8 != 0)
         return fail_at(address, ErrorKind::malformed, "The encoded debugger data block does not decode");
     Kdbg block;
     block.machine_ = &machine;
     block.address_ = address;
-    POOLKD_TRY(block.bytes_, words(size));
+    POOLKD_TRY(block.bytes_, words(*size));
     return block;
 }
 

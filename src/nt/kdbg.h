@@ -9,6 +9,9 @@ namespace poolkd::nt {
 /// meaning: public header wdbgexts.h, kd-protocol reference 6.3. Fields past the block's own Size are absent.
 class Kdbg {
   public:
+    static constexpr std::uint32_t tag = 0x4742444b; ///< "KDBG", at `tag_at`
+    static constexpr std::uint32_t tag_at = 0x10;
+
     /// Offsets of fields that hold addresses or values of 8 bytes.
     enum Field : std::uint32_t {
         kernel_base = 0x18,

@@ -1,6 +1,7 @@
 #include "nt/kernel_image.h"
 
 #include "base/text.h"
+#include "nt/kdbg.h"
 #include "nt/module_image.h"
 #include "pe/debug_directory.h"
 #include "pe/exports.h"
@@ -65,8 +66,6 @@ std::optional<std::uint16_t> stated_build(memory::AddressSpace& memory, VirtAddr
 }
 
 std::optional<VirtAddr> find_debugger_data(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
-    constexpr std::uint32_t tag = 0x4742444b; // "KDBG"
-    constexpr std::uint32_t tag_at = 0x10, kernel_base_at = 0x18;
     LoadedImageReader reader(memory, base, machine);
     auto image = pe::Image::open(reader, pe::ImageLayout::memory);
     if (!image) return std::nullopt;
@@ -75,10 +74,10 @@ std::optional<VirtAddr> find_debugger_data(memory::AddressSpace& memory, VirtAdd
     for (std::uint32_t at = 0; at < size; at += machine.page_size) {
         const std::size_t bytes = memory.read(base + at, page).bytes;
         for (std::size_t i = 0; i + 4 <= bytes; i += 4) {
-            if (load<std::uint32_t>(page, i) != tag) continue;
+            if (load<std::uint32_t>(page, i) != Kdbg::tag) continue;
             // The tag alone stands in code, too. 32-bit kernels keep the base zero-extended or sign-extended.
-            const VirtAddr block = base + at + i - tag_at;
-            auto stated = memory::read_unsigned(memory, block + kernel_base_at, machine.pointer_size);
+            const VirtAddr block = base + at + i - Kdbg::tag_at;
+            auto stated = memory::read_unsigned(memory, block + Kdbg::kernel_base, machine.pointer_size);
             if (stated && machine.canonical(*stated) == base) return block;
         }
     }
