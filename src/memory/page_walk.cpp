@@ -8,8 +8,6 @@ namespace poolkd::memory {
 
 namespace {
 
-constexpr std::uint64_t present = 1;
-constexpr std::uint64_t large = 0x80;
 constexpr std::uint64_t cr4_pae = 1u << 5, cr4_five_levels = 1u << 12;
 
 constexpr PagingMode x86_mode{.name = "x86",
@@ -86,10 +84,10 @@ std::vector<WalkStep> PageWalk::steps(VirtAddr address) {
     for (unsigned level = mode_.levels; level >= 1; --level) {
         const Table* here = table(frame, level);
         if (!here) break;
-        const std::size_t index = (address.value >> mode_.shift(level)) & (here->size() - 1);
+        const std::size_t index = mode_.index(address, level);
         const std::uint64_t entry = (*here)[index];
-        const bool valid = (entry & present) != 0;
-        const bool leaf = valid && (level == 1 || (level <= mode_.large_level && (entry & large) != 0));
+        const bool valid = PagingMode::is_valid(entry);
+        const bool leaf = valid && mode_.is_leaf(entry, level);
         steps.push_back({level, PhysAddr(frame + index * mode_.entry_bytes), entry, valid, leaf});
         if (!valid || leaf) break;
         frame = entry & mode_.frame_mask;
@@ -101,8 +99,7 @@ Result<PhysAddr> PageWalk::translate(VirtAddr address) {
     const std::vector<WalkStep> walked = steps(address);
     if (!walked.empty() && walked.back().leaf) {
         const WalkStep& last = walked.back();
-        const std::uint64_t offset_mask = (std::uint64_t{1} << mode_.shift(last.level)) - 1;
-        return mode_.page(last.entry, last.level) + (address.value & offset_mask);
+        return mode_.within(last.entry, last.level, address);
     }
     const bool absent = !walked.empty() && !walked.back().valid;
     return fail_at(address, ErrorKind::unreadable,
@@ -116,13 +113,13 @@ std::optional<VirtAddr> PageWalk::self_map() {
     const unsigned shift = mode_.shift(mode_.levels);
     for (std::size_t i = 0; i < root->size(); ++i) {
         const std::uint64_t entry = (*root)[i];
-        if (!(entry & present)) continue;
+        if (!PagingMode::is_valid(entry)) continue;
         if ((entry & mode_.frame_mask) == (root_ & mode_.frame_mask))
             return VirtAddr(sign_extend(i << shift, mode_.address_bits));
         if (mode_.levels != 3) continue;
         // The root of PAE is too short to be a page: the directories stand in one of them, one behind the other.
         const Table* directory = table(entry & mode_.frame_mask, 2);
-        if (directory && ((*directory)[i] & present) &&
+        if (directory && PagingMode::is_valid((*directory)[i]) &&
             ((*directory)[i] & mode_.frame_mask) == (entry & mode_.frame_mask))
             return VirtAddr(sign_extend(i << shift, mode_.address_bits));
     }
@@ -156,8 +153,8 @@ bool PageWalk::walk(std::uint64_t frame, unsigned level, std::uint64_t base, std
         }
         const std::uint64_t entry = (*here)[i];
         if (entry == 0) continue;
-        const bool valid = (entry & present) != 0;
-        const bool leaf = level == 1 || (valid && level <= mode_.large_level && (entry & large));
+        const bool valid = PagingMode::is_valid(entry);
+        const bool leaf = level == 1 || (valid && mode_.is_leaf(entry, level));
         if (leaf) {
             if (!visit({VirtAddr(from), span, entry, mode_.page(entry, level), valid})) return false;
         } else if (valid) {

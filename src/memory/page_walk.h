@@ -26,6 +26,20 @@ struct PagingMode {
     [[nodiscard]] unsigned shift(unsigned level) const { return 12 + index_bits * (level - 1); }
     /// Entries of a table; the root of PAE has four.
     [[nodiscard]] std::size_t entries(unsigned level) const;
+    /// Which entry of a table of that level an address goes by.
+    [[nodiscard]] std::size_t index(VirtAddr address, unsigned level) const {
+        return (address.value >> shift(level)) & (entries(level) - 1);
+    }
+    /// The processor would use the entry.
+    [[nodiscard]] static bool is_valid(std::uint64_t entry) { return (entry & 1) != 0; }
+    /// A valid entry maps a page, of that level's size; else it names the next table.
+    [[nodiscard]] bool is_leaf(std::uint64_t entry, unsigned level) const {
+        return level == 1 || (level <= large_level && (entry & 0x80) != 0);
+    }
+    /// Where the page that an entry of that level maps has an address.
+    [[nodiscard]] PhysAddr within(std::uint64_t entry, unsigned level, VirtAddr address) const {
+        return page(entry, level) + (address.value & ((std::uint64_t{1} << shift(level)) - 1));
+    }
     /// Physical address of the first byte that the entry of a (large) page maps.
     [[nodiscard]] PhysAddr page(std::uint64_t entry, unsigned level) const;
 };

@@ -31,27 +31,23 @@ PagedSpace::Page PagedSpace::find(std::uint64_t page_number) {
 }
 
 PagedSpace::Page PagedSpace::walk(VirtAddr address) {
-    constexpr std::uint64_t present = 1, large = 0x80;
     if (mode_->address_bits > 32) {
         const std::uint64_t above = address.value >> (mode_->address_bits - 1);
         if (above != 0 && above != ~0ull >> (mode_->address_bits - 1)) return {{}, GapReason::unmapped};
     }
     std::uint64_t table = root_;
     for (unsigned level = mode_->levels; level >= 1; --level) {
-        const std::uint64_t index = (address.value >> mode_->shift(level)) & (mode_->entries(level) - 1);
+        const std::size_t index = mode_->index(address, level);
         std::uint64_t entry = 0;
         const auto bytes = std::as_writable_bytes(std::span(&entry, 1)).first(mode_->entry_bytes);
         if (const ReadResult got = physical_.read(PhysAddr(table + index * mode_->entry_bytes), bytes); got.gap)
             return {{}, got.gap};
-        if (!(entry & present)) {
+        if (!PagingMode::is_valid(entry)) {
             const auto page = level == 1 && software_entry_ ? software_entry_(*mode_, entry) : std::nullopt;
             if (!page) return {{}, GapReason::unmapped};
             return {*page + address.value % page_bytes, std::nullopt};
         }
-        if (level == 1 || (level <= mode_->large_level && (entry & large) != 0)) {
-            const std::uint64_t inside = address.value & ((1ull << mode_->shift(level)) - 1);
-            return {mode_->page(entry, level) + inside, std::nullopt};
-        }
+        if (mode_->is_leaf(entry, level)) return {mode_->within(entry, level, address), std::nullopt};
         table = entry & mode_->frame_mask;
     }
     return {{}, GapReason::unmapped};
