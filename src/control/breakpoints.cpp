@@ -12,6 +12,10 @@ namespace {
 constexpr std::uint64_t cleared_window = 16; // bytes, see stopped_at
 constexpr std::uint32_t first_internal_id = 0x10000;
 
+bool stops_before(const Breakpoint& breakpoint, VirtAddr address) {
+    return breakpoint.enabled && breakpoint.on_execution() && breakpoint.address == address;
+}
+
 } // namespace
 
 Result<void> Breakpoints::check(const Breakpoint& breakpoint, std::optional<std::uint32_t> replaced) {
@@ -153,14 +157,12 @@ std::vector<Breakpoint*> Breakpoints::watching(std::uint64_t dr6) {
 std::vector<Breakpoint*> Breakpoints::before(VirtAddr address) {
     std::vector<Breakpoint*> found;
     for (Breakpoint& breakpoint : breakpoints_)
-        if (breakpoint.enabled && breakpoint.on_execution() && breakpoint.address == address)
-            found.push_back(&breakpoint);
+        if (stops_before(breakpoint, address)) found.push_back(&breakpoint);
     return found;
 }
 
 bool Breakpoints::stops_at(VirtAddr address) const {
-    return std::ranges::any_of(
-        breakpoints_, [&](const Breakpoint& b) { return b.enabled && b.on_execution() && b.address == address; });
+    return std::ranges::any_of(breakpoints_, [&](const Breakpoint& b) { return stops_before(b, address); });
 }
 
 void Breakpoints::choose_slots(std::span<const VirtAddr> skip) {
