@@ -9,31 +9,21 @@ namespace poolkd::dumps {
 
 namespace {
 
-// Offsets from the end of the header.
+// Offsets from the end of the header, up to the first field whose width differs.
+namespace triage_at {
+constexpr std::size_t context = 0x0c, memory = 0x14, unloaded = 0x18, processor_block = 0x1c, process = 0x20,
+                      thread = 0x24, stack = 0x28, stack_bytes = 0x2c, drivers = 0x30, driver_count = 0x34,
+                      strings = 0x38, string_bytes = 0x3c, broken_driver = 0x40, options = 0x44, top_of_stack = 0x48;
+}
+
+/// What the width of pointers decides: offsets behind, and in the records.
 struct TriageLayout {
-    std::size_t context, memory, unloaded, processor_block, process, thread, stack, stack_bytes, drivers, driver_count,
-        strings, string_bytes, broken_driver, options, top_of_stack, page_address, page_offset, page_bytes,
-        debugger_data, debugger_bytes, blocks, block_count;
+    std::size_t page_address, page_offset, page_bytes, debugger_data, debugger_bytes, blocks, block_count;
     std::size_t driver_bytes, driver_base, driver_entry, driver_size, driver_checksum, driver_timestamp;
     std::size_t unloaded_first, unloaded_bytes, unloaded_name, unloaded_start, unloaded_end;
 };
 
 constexpr TriageLayout triage_32{
-    .context = 0x0c,
-    .memory = 0x14,
-    .unloaded = 0x18,
-    .processor_block = 0x1c,
-    .process = 0x20,
-    .thread = 0x24,
-    .stack = 0x28,
-    .stack_bytes = 0x2c,
-    .drivers = 0x30,
-    .driver_count = 0x34,
-    .strings = 0x38,
-    .string_bytes = 0x3c,
-    .broken_driver = 0x40,
-    .options = 0x44,
-    .top_of_stack = 0x48,
     .page_address = 0x4c,
     .page_offset = 0x50,
     .page_bytes = 0x54,
@@ -55,21 +45,6 @@ constexpr TriageLayout triage_32{
 };
 
 constexpr TriageLayout triage_64{
-    .context = 0x0c,
-    .memory = 0x14,
-    .unloaded = 0x18,
-    .processor_block = 0x1c,
-    .process = 0x20,
-    .thread = 0x24,
-    .stack = 0x28,
-    .stack_bytes = 0x2c,
-    .drivers = 0x30,
-    .driver_count = 0x34,
-    .strings = 0x38,
-    .string_bytes = 0x3c,
-    .broken_driver = 0x40,
-    .options = 0x44,
-    .top_of_stack = 0x48,
     .page_address = 0x60,
     .page_offset = 0x68,
     .page_bytes = 0x6c,
@@ -132,14 +107,14 @@ class TriageReader {
         image_.triage.emplace();
         TriageRecords& records = *image_.triage;
         if (!image_.facts.image_machine) assume_machine();
-        records.overflowed = (field(layout_.options) & option_overflowed) != 0;
+        records.overflowed = (field(triage_at::options) & option_overflowed) != 0;
         read_context();
         read_drivers(records);
         read_unloaded(records);
         read_memory_totals(records);
-        records.processor_block = record(part_processor_block, layout_.processor_block);
-        records.process = record(part_process, layout_.process);
-        records.thread = record(part_thread, layout_.thread);
+        records.processor_block = record(part_processor_block, triage_at::processor_block);
+        records.process = record(part_process, triage_at::process);
+        records.thread = record(part_thread, triage_at::thread);
         add_stack(records);
         add_data_page();
         add_debugger_data(records);
@@ -173,9 +148,9 @@ class TriageReader {
 
     /// DUMP_STRING: a length, then text up to a NUL. The length is told in bytes or in characters, so it is no help.
     [[nodiscard]] std::string string_at(std::size_t offset) const {
-        const std::size_t pool = field(layout_.strings);
+        const std::size_t pool = field(triage_at::strings);
         const std::size_t end =
-            std::min<std::size_t>(file_.size(), pool + std::size_t{field(layout_.string_bytes)} + 8);
+            std::min<std::size_t>(file_.size(), pool + std::size_t{field(triage_at::string_bytes)} + 8);
         if (offset < header_.size || offset + 4 >= end) return {};
         return utf16_name(file_.first(end), offset + 4, longest_name);
     }
@@ -190,7 +165,7 @@ class TriageReader {
     /// Most writers let it point at the header's own record.
     void read_context() {
         const Machine* machine = image_.facts.machine;
-        const std::size_t at = field(layout_.context);
+        const std::size_t at = field(triage_at::context);
         if (!machine || !image_.facts.context.empty() || !has(part_context) || at < header_.size ||
             at + machine->context_size > file_.size())
             return;
@@ -199,8 +174,8 @@ class TriageReader {
     }
 
     void read_drivers(TriageRecords& records) {
-        const std::size_t list = field(layout_.drivers);
-        const std::uint32_t count = has(part_drivers) ? field(layout_.driver_count) : 0;
+        const std::size_t list = field(triage_at::drivers);
+        const std::uint32_t count = has(part_drivers) ? field(triage_at::driver_count) : 0;
         if (count > most_drivers) cut("drivers", count, most_drivers);
         for (std::uint32_t i = 0; i < std::min(count, most_drivers); ++i) {
             const std::size_t at = list + i * layout_.driver_bytes;
@@ -217,11 +192,11 @@ class TriageReader {
             driver.timestamp = load_or<std::uint32_t>(file_, at + layout_.driver_timestamp);
             records.drivers.push_back(std::move(driver));
         }
-        if (has(part_broken_driver)) records.broken_driver = string_at(field(layout_.broken_driver));
+        if (has(part_broken_driver)) records.broken_driver = string_at(field(triage_at::broken_driver));
     }
 
     void read_unloaded(TriageRecords& records) {
-        const std::size_t list = field(layout_.unloaded);
+        const std::size_t list = field(triage_at::unloaded);
         if (list < header_.size) return;
         const auto count = load_or<std::uint32_t>(file_, list);
         if (count > most_unloaded) cut("unloaded drivers", count, most_unloaded);
@@ -238,7 +213,7 @@ class TriageReader {
     }
 
     void read_memory_totals(TriageRecords& records) {
-        const std::size_t at = field(layout_.memory);
+        const std::size_t at = field(triage_at::memory);
         const unsigned size = header_.is_64 ? 8 : 4; // the width in 32-bit dumps is not confirmed by a file
         if (!has(part_memory) || at < header_.size || at + 0x18 + 7 * size > file_.size()) return;
         auto total = [&](unsigned index) { return *load_unsigned(file_, at + 0x18 + index * size, size); };
@@ -248,8 +223,8 @@ class TriageReader {
     /// TopOfStack is documented as the highest address, and is the lowest in the files that were looked at. The stack
     /// pointer tells.
     void add_stack(TriageRecords& records) {
-        const std::uint64_t bytes = field(layout_.stack_bytes);
-        VirtAddr lowest = pointer_field(layout_.top_of_stack);
+        const std::uint64_t bytes = field(triage_at::stack_bytes);
+        VirtAddr lowest = pointer_field(triage_at::top_of_stack);
         if (!has(part_stack) || bytes == 0 || !lowest) return;
         const Machine* machine = image_.facts.machine;
         if (machine && !image_.facts.context.empty()) {
@@ -258,7 +233,7 @@ class TriageReader {
         }
         records.stack = lowest;
         records.stack_bytes = bytes;
-        add(lowest, bytes, field(layout_.stack));
+        add(lowest, bytes, field(triage_at::stack));
     }
 
     void add_data_page() {
@@ -279,11 +254,11 @@ class TriageReader {
     /// at 4). As many bytes of it as lie before the next record.
     void add_thread(const TriageRecords& records) {
         if (records.thread.empty() || records.processor_block.empty()) return;
-        const std::size_t block = field(layout_.processor_block), thread = field(layout_.thread);
+        const std::size_t block = field(triage_at::processor_block), thread = field(triage_at::thread);
         const VirtAddr address = pointer_at(block + (header_.is_64 ? 8 : 4));
         std::size_t end = thread + records.thread.size();
-        for (std::size_t other : {layout_.processor_block, layout_.process, layout_.stack, layout_.drivers,
-                                  layout_.strings, layout_.unloaded, layout_.memory, layout_.context,
+        for (std::size_t other : {triage_at::processor_block, triage_at::process, triage_at::stack, triage_at::drivers,
+                                  triage_at::strings, triage_at::unloaded, triage_at::memory, triage_at::context,
                                   layout_.debugger_data, layout_.blocks, layout_.page_offset})
             if (field(other) > thread) end = std::min<std::size_t>(end, field(other));
         add(address, end - thread, thread);
