@@ -1,4 +1,4 @@
-#include "support/session_fixture.h"
+#include "support/stopped_session_fixture.h"
 
 #include <algorithm>
 
@@ -7,27 +7,7 @@ namespace {
 
 using testing::FakeTarget;
 
-class BreakpointCommands : public testing::SessionFixture {
-  protected:
-    BreakpointCommands() {
-        symbols->add("DbgBreakPoint", 0x400, true);
-        symbols->add("Worker", 0x500, true);
-        memory().put(at(0x400), Bytes(ByteVector(0x200, std::byte{0x90})));
-        memory().put(at(0x400), {0xcc, 0xc3});
-        target->edit_stop() = stop(*target, at(0x400), std::byte{0xcc});
-        EXPECT_TRUE(session.controller().adopt_stop());
-        session.note_stop();
-    }
-    static VirtAddr at(std::uint64_t rva) { return kernel_base + rva; }
-    static target::Stop stop(FakeTarget& fake, VirtAddr ip, std::byte first) {
-        fake.edit_registers().set_ip(ip);
-        target::Stop stop;
-        stop.ip = ip;
-        stop.instruction_stream = ByteVector(16, first);
-        stop.reason = target::ExceptionStop{.code = 0x80000003, .flags = 0, .address = ip, .parameters = {}};
-        return stop;
-    }
-};
+using BreakpointCommands = testing::StoppedSessionFixture;
 
 TEST_F(BreakpointCommands, AHitThatOvertakesACtrlCEndsAScriptAllTheSame) {
     run("bp nt!Worker");

@@ -1,5 +1,4 @@
-#include "base/exception_codes.h"
-#include "support/session_fixture.h"
+#include "support/stopped_session_fixture.h"
 
 #include <nlohmann/json.hpp>
 
@@ -8,26 +7,8 @@ namespace {
 
 using testing::FakeTarget;
 
-class ExecutionCommands : public testing::SessionFixture {
+class ExecutionCommands : public testing::StoppedSessionFixture {
   protected:
-    ExecutionCommands() {
-        symbols->add("DbgBreakPoint", 0x400, true);
-        symbols->add("Worker", 0x500, true);
-        memory().put(at(0x400), Bytes(ByteVector(0x200, std::byte{0x90})));
-        memory().put(at(0x400), {0xcc, 0xc3});
-        target->edit_stop() = stop(*target, at(0x400), std::byte{0xcc});
-        EXPECT_TRUE(session.controller().adopt_stop());
-        session.note_stop();
-    }
-    static VirtAddr at(std::uint64_t rva) { return kernel_base + rva; }
-    static target::Stop stop(FakeTarget& fake, VirtAddr ip, std::byte first) {
-        fake.edit_registers().set_ip(ip);
-        target::Stop stop;
-        stop.ip = ip;
-        stop.instruction_stream = ByteVector(16, first);
-        stop.reason = target::ExceptionStop{.code = status_breakpoint, .flags = 0, .address = ip, .parameters = {}};
-        return stop;
-    }
     void next_stop(std::uint64_t rva, std::byte first) {
         target->on_resume([rva, first](FakeTarget& self, const target::Resume&) { return stop(self, at(rva), first); });
     }

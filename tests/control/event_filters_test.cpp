@@ -192,15 +192,20 @@ Result<VirtAddr> found(bool loaded) {
     return fail(ErrorKind::not_found, "Couldn't resolve error at 'zeta!Foo'");
 }
 
-TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
-    Machine m;
-    bool loaded = true;
-    m.controller.set_resolver([&](const std::string&) { return found(loaded); });
+/// As `bu zeta!Foo` makes it.
+Breakpoint on_name() {
     Breakpoint breakpoint;
     breakpoint.address = code + 0x20;
     breakpoint.expression = "zeta!Foo";
     breakpoint.keeps_expression = true;
-    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    return breakpoint;
+}
+
+TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
+    Machine m;
+    bool loaded = true;
+    m.controller.set_resolver([&](const std::string&) { return found(loaded); });
+    ASSERT_TRUE(m.controller.breakpoints().add(on_name(), std::nullopt));
     loaded = false;
     then_module(m, "zeta.sys", false);
     m.then_own_int3(code + 0x38);
@@ -218,11 +223,7 @@ TEST(Breakpoints, AModuleThatLeavesIsGoneAtTheStopBehindItsEvent) {
     Machine m;
     bool loaded = true;
     m.controller.set_resolver([&](const std::string&) { return found(loaded); });
-    Breakpoint breakpoint;
-    breakpoint.address = code + 0x20;
-    breakpoint.expression = "zeta!Foo";
-    breakpoint.keeps_expression = true;
-    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    ASSERT_TRUE(m.controller.breakpoints().add(on_name(), std::nullopt));
     m.controller.filters().find("ud")->reaction = Reaction::stop;
     then_module(m, "zeta.sys", false);
     m.then_own_int3(code + 0x38);
@@ -243,11 +244,7 @@ TEST(Breakpoints, ANameThatCouldNotBeAskedForKeepsItsAddressAndIsAskedForAgain) 
         ++asked;
         return fail(why, "no answer");
     });
-    Breakpoint breakpoint;
-    breakpoint.address = code + 0x20;
-    breakpoint.expression = "zeta!Foo";
-    breakpoint.keeps_expression = true;
-    ASSERT_TRUE(m.controller.breakpoints().add(breakpoint, std::nullopt));
+    ASSERT_TRUE(m.controller.breakpoints().add(on_name(), std::nullopt));
     then_module(m, "other.sys");
     m.then_own_int3(code + 0x38);
     ASSERT_TRUE(m.controller.go_and_wait(m.work));
