@@ -3,7 +3,8 @@
 #include "processor.h"
 
 constexpr ULONG_PTR KiStartupPage = 0x8000;
-constexpr ULONG KiStartupPatience = 100'000; // microseconds, twice over
+// Microseconds: an emulated processor may wait long for its host's.
+constexpr ULONG KiStartupPatience = 10'000'000;
 
 extern "C" {
 extern const UCHAR KiStartupCode[], KiStartupCodeEnd[];
