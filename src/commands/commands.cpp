@@ -2,12 +2,15 @@
 
 #include "commands/breakpoints.h"
 #include "commands/code.h"
+#include "commands/crash.h"
+#include "commands/dump_file.h"
 #include "commands/events.h"
 #include "commands/execution.h"
 #include "commands/general.h"
 #include "commands/link.h"
 #include "commands/memory.h"
 #include "commands/pool.h"
+#include "commands/processes.h"
 #include "commands/processors.h"
 #include "commands/registers.h"
 #include "commands/script.h"
@@ -23,6 +26,8 @@ debugger::CommandTable all_commands() {
     add_stack_commands(table);
     add_code_commands(table);
     add_processor_commands(table);
+    add_process_commands(table);
+    add_context_commands(table);
     add_execution_commands(table);
     add_step_commands(table);
     add_event_commands(table);
@@ -33,6 +38,8 @@ debugger::CommandTable all_commands() {
     add_symbol_search_commands(table);
     add_type_commands(table);
     add_pool_commands(table);
+    add_crash_commands(table);
+    add_dump_file_commands(table);
     add_link_commands(table);
     add_script_commands(table);
     add_general_commands(table);

@@ -1,8 +1,12 @@
 #include "nt/bug_check.h"
 
+#include "target/dump_target.h"
+
 namespace poolkd::nt {
 
-std::optional<BugCheck> read_bug_check(Kernel& kernel) {
+namespace {
+
+std::optional<BugCheck> from_kernel(Kernel& kernel) {
     std::optional<VirtAddr> data;
     if (auto symbol = kernel.address_of("KiBugCheckData")) data = *symbol;
     if (!data && kernel.kdbg()) data = kernel.kdbg()->value(Kdbg::bugcheck_data);
@@ -16,6 +20,24 @@ std::optional<BugCheck> read_bug_check(Kernel& kernel) {
     for (std::size_t i = 0; i < bug_check.parameters.size(); ++i)
         bug_check.parameters[i] = load_unsigned(*bytes, (1 + i) * pointer, pointer).value_or(0);
     return bug_check;
+}
+
+std::optional<BugCheck> from_header(const Kernel& kernel, const target::Target& target) {
+    const auto* dump = dynamic_cast<const target::DumpTarget*>(&target);
+    if (!dump || !dump->image().facts.bug_check || dump->image().facts.bug_check->code == 0) return std::nullopt;
+    const dumps::BugCheck& stated = *dump->image().facts.bug_check;
+    BugCheck bug_check{stated.code, stated.parameters, true};
+    if (kernel.machine().pointer_size == 4)
+        for (std::uint64_t& parameter : bug_check.parameters)
+            parameter &= 0xffffffff;
+    return bug_check;
+}
+
+} // namespace
+
+std::optional<BugCheck> read_bug_check(Kernel& kernel) {
+    if (auto own = from_kernel(kernel)) return own;
+    return from_header(kernel, kernel.target());
 }
 
 } // namespace poolkd::nt

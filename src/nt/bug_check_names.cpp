@@ -1,0 +1,103 @@
+#include "nt/bug_check.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace poolkd::nt {
+
+namespace {
+
+// The common ones, and all that have to do with pool. Source: Microsoft's public bug check code reference, and
+// bugcodes.h of the Windows SDK and WDK.
+constexpr std::pair<std::uint32_t, std::string_view> names[] = {
+    {0x01, "APC_INDEX_MISMATCH"},
+    {0x09, "IRQL_NOT_GREATER_OR_EQUAL"},
+    {0x0a, "IRQL_NOT_LESS_OR_EQUAL"},
+    {0x0f, "SPIN_LOCK_ALREADY_OWNED"},
+    {0x18, "REFERENCE_BY_POINTER"},
+    {0x19, "BAD_POOL_HEADER"},
+    {0x1a, "MEMORY_MANAGEMENT"},
+    {0x1e, "KMODE_EXCEPTION_NOT_HANDLED"},
+    {0x20, "KERNEL_APC_PENDING_DURING_EXIT"},
+    {0x23, "FAT_FILE_SYSTEM"},
+    {0x24, "NTFS_FILE_SYSTEM"},
+    {0x2e, "DATA_BUS_ERROR"},
+    {0x30, "SET_OF_INVALID_CONTEXT"},
+    {0x31, "PHASE0_INITIALIZATION_FAILED"},
+    {0x32, "PHASE1_INITIALIZATION_FAILED"},
+    {0x35, "NO_MORE_IRP_STACK_LOCATIONS"},
+    {0x3b, "SYSTEM_SERVICE_EXCEPTION"},
+    {0x3d, "INTERRUPT_EXCEPTION_NOT_HANDLED"},
+    {0x3f, "NO_MORE_SYSTEM_PTES"},
+    {0x41, "MUST_SUCCEED_POOL_EMPTY"},
+    {0x44, "MULTIPLE_IRP_COMPLETE_REQUESTS"},
+    {0x48, "CANCEL_STATE_IN_COMPLETED_IRP"},
+    {0x4d, "NO_PAGES_AVAILABLE"},
+    {0x4e, "PFN_LIST_CORRUPT"},
+    {0x50, "PAGE_FAULT_IN_NONPAGED_AREA"},
+    {0x51, "REGISTRY_ERROR"},
+    {0x76, "PROCESS_HAS_LOCKED_PAGES"},
+    {0x77, "KERNEL_STACK_INPAGE_ERROR"},
+    {0x7a, "KERNEL_DATA_INPAGE_ERROR"},
+    {0x7b, "INACCESSIBLE_BOOT_DEVICE"},
+    {0x7e, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED"},
+    {0x7f, "UNEXPECTED_KERNEL_MODE_TRAP"},
+    {0x80, "NMI_HARDWARE_FAILURE"},
+    {0x8e, "KERNEL_MODE_EXCEPTION_NOT_HANDLED"},
+    {0x9c, "MACHINE_CHECK_EXCEPTION"},
+    {0x9f, "DRIVER_POWER_STATE_FAILURE"},
+    {0xa0, "INTERNAL_POWER_ERROR"},
+    {0xb8, "ATTEMPTED_SWITCH_FROM_DPC"},
+    {0xbe, "ATTEMPTED_WRITE_TO_READONLY_MEMORY"},
+    {0xc1, "SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION"},
+    {0xc2, "BAD_POOL_CALLER"},
+    {0xc4, "DRIVER_VERIFIER_DETECTED_VIOLATION"},
+    {0xc5, "DRIVER_CORRUPTED_EXPOOL"},
+    {0xc6, "DRIVER_CAUGHT_MODIFYING_FREED_POOL"},
+    {0xc7, "TIMER_OR_DPC_INVALID"},
+    {0xc8, "IRQL_UNEXPECTED_VALUE"},
+    {0xc9, "DRIVER_VERIFIER_IOMANAGER_VIOLATION"},
+    {0xca, "PNP_DETECTED_FATAL_ERROR"},
+    {0xcb, "DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS"},
+    {0xcc, "PAGE_FAULT_IN_FREED_SPECIAL_POOL"},
+    {0xcd, "PAGE_FAULT_BEYOND_END_OF_ALLOCATION"},
+    {0xce, "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS"},
+    {0xd0, "DRIVER_CORRUPTED_MMPOOL"},
+    {0xd1, "DRIVER_IRQL_NOT_LESS_OR_EQUAL"},
+    {0xd3, "DRIVER_PORTION_MUST_BE_NONPAGED"},
+    {0xd5, "DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL"},
+    {0xd6, "DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION"},
+    {0xda, "SYSTEM_PTE_MISUSE"},
+    {0xde, "POOL_CORRUPTION_IN_FILE_AREA"},
+    {0xe2, "MANUALLY_INITIATED_CRASH"},
+    {0xe3, "RESOURCE_NOT_OWNED"},
+    {0xea, "THREAD_STUCK_IN_DEVICE_DRIVER"},
+    {0xef, "CRITICAL_PROCESS_DIED"},
+    {0xf4, "CRITICAL_OBJECT_TERMINATION"},
+    {0xf5, "FLTMGR_FILE_SYSTEM"},
+    {0xf7, "DRIVER_OVERRAN_STACK_BUFFER"},
+    {0xfc, "ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY"},
+    {0xfe, "BUGCODE_USB_DRIVER"},
+    {0x101, "CLOCK_WATCHDOG_TIMEOUT"},
+    {0x109, "CRITICAL_STRUCTURE_CORRUPTION"},
+    {0x116, "VIDEO_TDR_FAILURE"},
+    {0x119, "VIDEO_SCHEDULER_INTERNAL_ERROR"},
+    {0x124, "WHEA_UNCORRECTABLE_ERROR"},
+    {0x12b, "FAULTY_HARDWARE_CORRUPTED_PAGE"},
+    {0x133, "DPC_WATCHDOG_VIOLATION"},
+    {0x139, "KERNEL_SECURITY_CHECK_FAILURE"},
+    {0x13a, "KERNEL_MODE_HEAP_CORRUPTION"},
+    {0x154, "UNEXPECTED_STORE_EXCEPTION"},
+    {0x161, "LIVE_SYSTEM_DUMP"},
+    {0x18b, "SECURE_KERNEL_ERROR"},
+    {0x1ca, "SYNTHETIC_WATCHDOG_TIMEOUT"},
+};
+
+} // namespace
+
+std::string_view bug_check_name(std::uint64_t code) {
+    const auto* row = std::ranges::lower_bound(names, code, {}, [](const auto& name) { return name.first; });
+    return row != std::end(names) && row->first == code ? row->second : std::string_view();
+}
+
+} // namespace poolkd::nt
