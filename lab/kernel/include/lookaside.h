@@ -1,5 +1,6 @@
 // The part of lookaside lists that is compiled into the driver, as in NT: a block comes from the driver's own list, and
-// the pool is entered only when that is empty or full. #pragma once
+// the pool is entered only when that is empty or full.
+#pragma once
 
 #include "nt.h"
 

@@ -42,3 +42,4 @@ KiBootStack:
     .skip 0x6000
     .globl KiBootStackTop
 KiBootStackTop:
+    .skip 8                             // so that no variable has this address as well

@@ -49,3 +49,4 @@ _KiBootStack:
     .skip 0x6000
     .globl _KiBootStackTop
 _KiBootStackTop:
+    .skip 8                             // so that no variable has this address as well
