@@ -77,6 +77,7 @@ Result<void> take_place(Session& session, Arguments& arguments, Breakpoint& brea
     const std::size_t start = arguments.position();
     auto address = session.address(arguments);
     if (address) {
+        POOLKD_CHECK(session.may_write(*address));
         breakpoint.address = *address;
         breakpoint.expression = trim(arguments.command().substr(start, arguments.position() - start));
         return {};

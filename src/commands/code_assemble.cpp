@@ -74,6 +74,7 @@ Result<Patch> patch(Session& session, std::string_view text, VirtAddr address) {
     old.resize(readable);
     if (readable < made.length)
         return fail(ErrorKind::unreadable, "Memory access error at {}", session.address_text(address + readable));
+    POOLKD_CHECK(session.may_write(address));
     POOLKD_CHECK(session.journal().write(address, made.bytes(), fmt::format("a {}", text)));
     Patch patch;
     POOLKD_TRY(patch.instruction, code::decode(machine, made.bytes(), address, code::namer_of(session.kernel())));

@@ -31,6 +31,7 @@ void append(ByteVector& bytes, std::uint64_t value, unsigned size) {
 
 /// Writes through the journal; a refusal of the target is told as kd words it, anything else as it is.
 Result<void> write(Session& session, const Arguments& arguments, VirtAddr address, Bytes bytes) {
+    POOLKD_CHECK(session.may_write(address));
     auto written = session.journal().write(address, bytes, std::string(arguments.command()));
     if (written) return written;
     ErrorKind kind = written.error().kind;

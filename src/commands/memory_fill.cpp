@@ -35,6 +35,7 @@ struct Writing {
 /// each run without a hole. The coverage counts the bytes written and tells the others.
 Result<Coverage> write_runs(Session& session, const Arguments& arguments, const Writing& writing) {
     Coverage coverage;
+    POOLKD_CHECK(session.may_write(writing.address));
     const std::size_t total = writing.bytes.size();
     for (std::size_t done = 0; done < total; done += piece_bytes) {
         session.work().progress("Writing", done, total);

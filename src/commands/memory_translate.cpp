@@ -26,10 +26,10 @@ std::uint64_t directory_base(std::uint64_t given, const PagingMode& mode) {
     return given >= 0x1000 && (given & ~mode.root_mask) == 0 ? given : given << 12;
 }
 
-/// The page tables of the current processor, or those of the directory that the user gave.
+/// The page tables of the process that is looked at or of the current processor, or those of the directory that the user gave.
 Result<PageWalk> page_walk(Session& session, std::uint64_t given = 0) {
     const Machine& machine = session.kernel().machine();
-    POOLKD_TRY(const target::PageTables tables, session.target().page_tables(session.processor()));
+    POOLKD_TRY(const target::PageTables tables, session.page_tables());
     const PagingMode& mode = memory::paging_mode(machine, tables.cr4);
     return PageWalk(session.target().physical(), mode, given != 0 ? directory_base(given, mode) : tables.cr3);
 }

@@ -61,13 +61,13 @@ Command resuming(std::vector<std::string_view> names, std::string_view summary, 
 }
 
 Result<void> start_at(Session& session, VirtAddr start) {
-    POOLKD_TRY(RegisterFile registers, session.registers());
+    POOLKD_TRY(RegisterFile registers, session.registers(session.processor()));
     registers.set_ip(start);
     return session.set_registers(registers);
 }
 
 Result<StopReport> run_out_of_function(Session& session) {
-    POOLKD_TRY(RegisterFile registers, session.registers());
+    POOLKD_TRY(RegisterFile registers, session.registers(session.processor()));
     code::WalkOptions options;
     options.max_frames = 1;
     options.arguments = false;

@@ -37,9 +37,12 @@ std::string pseudo_text(const Session& session, std::uint64_t value) {
 /// Of the processor that was asked for: $ip, $thread and $cpu differ.
 Result<std::optional<std::uint64_t>> pseudo_register(Session& session, std::string_view name,
                                                      std::optional<std::uint32_t> processor) {
+    if (!processor) return session.expressions().pseudo_register(name);
     const std::uint32_t current = session.processor();
-    session.set_processor(processor.value_or(current));
+    session.set_processor(*processor);
+    auto context = session.look_at(std::nullopt);
     auto value = session.expressions().pseudo_register(name);
+    session.look_at(std::move(context));
     session.set_processor(current);
     return value;
 }
@@ -77,7 +80,10 @@ Result<void> set(Session& session, std::string_view name, std::uint64_t value, c
     if (const RegisterSlot* special = session.kernel().machine().find_special(to_lower(name)))
         return fail(ErrorKind::unsupported, "{} can only be read{}", special->name,
                     special->name.starts_with("dr") ? "; ba uses the debug registers" : "");
-    POOLKD_TRY(RegisterFile registers, session.registers());
+    if (session.context() && !at.processor)
+        return fail(ErrorKind::refused,
+                    "These are not the processor's registers; .cxr goes back to those, which can be set");
+    POOLKD_TRY(RegisterFile registers, session.registers(session.processor()));
     if (!registers.set(name, value)) return session.caret_error(at, "Bad register error");
     return session.set_registers(registers);
 }
@@ -112,6 +118,7 @@ Result<void> run_r(Session& session, Arguments& arguments) {
     POOLKD_TRY(RegisterFile registers, registers_for(session, arguments));
     if (arguments.done()) {
         if (!session.has_target()) return no_target();
+        if (session.context() && !arguments.processor) session.write("Last set context:\n");
         session.write(all_registers_text(registers));
         session.write(location_text(session, registers.ip()));
         return {};

@@ -130,6 +130,8 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
         session.write_json(render::stack_json(trace, names));
         return {};
     }
+    if (session.context() && !arguments.processor)
+        session.write("  *** Stack trace for last set context - .thread/.cxr resets it\n");
     session.write(render::stack_text(trace.value, names, request.view));
     if (trace.value.end == code::StackEnd::limit && !own_count)
         session.print("There are more than {} frames; `k <count>` or `.kframes` shows more\n", options.max_frames);

@@ -49,6 +49,7 @@ unsigned Session::pointer_size() const {
 }
 
 Result<RegisterFile> Session::registers(std::optional<std::uint32_t> processor) {
+    if (!processor && context_) return context_->registers;
     std::uint32_t which = processor.value_or(processor_);
     target::Epoch epoch = target().epoch();
     if (!registers_ || registers_processor_ != which || registers_epoch_ != epoch) {
@@ -76,6 +77,8 @@ Result<std::uint64_t> Session::special_register(const RegisterSlot& slot, std::o
 void Session::note_stop() {
     display_.next_code.reset();
     display_.next_data.reset();
+    context_.reset();
+    look_at_process(std::nullopt);
     if (!debuggee_) return;
     target::RunControl* run = debuggee_->target->run_control();
     if (!run || run->running()) return;
@@ -87,7 +90,26 @@ void Session::note_stop() {
     }
 }
 
+void Session::look_at_process(std::optional<ProcessContext> process) {
+    process_ = process;
+    process_space_.reset();
+    if (process_) process_space_ = std::make_unique<ProcessSpace>(target(), process_->tables, process_->user_end);
+}
+
+Result<target::PageTables> Session::page_tables() {
+    if (process_) return process_->tables;
+    return target().page_tables(processor_);
+}
+
+Result<void> Session::may_write(VirtAddr address) const {
+    if (!process_space_ || !process_space_->is_user(address)) return {};
+    return fail(ErrorKind::refused,
+                "{} is an address of the process that .process chose; a write would go to the process that runs",
+                address_text(address));
+}
+
 Result<VirtAddr> Session::current_thread() {
+    if (context_ && context_->thread) return context_->thread;
     if (target::RunControl* run = target().run_control(); run && !run->running()) {
         const target::Stop& stop = run->last_stop();
         if (stop.processor == processor_ && stop.thread) return stop.thread;
@@ -98,6 +120,7 @@ Result<VirtAddr> Session::current_thread() {
 }
 
 Result<VirtAddr> Session::current_process() {
+    if (process_) return process_->process;
     POOLKD_TRY(VirtAddr thread, current_thread());
     return kernel().process_of_thread(thread);
 }

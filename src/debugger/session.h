@@ -8,6 +8,7 @@
 #include "debugger/expression.h"
 #include "debugger/interpreter.h"
 #include "debugger/output.h"
+#include "debugger/process_space.h"
 #include "debugger/range.h"
 #include "debugger/session_expressions.h"
 #include "debugger/symbol_service.h"
@@ -46,6 +47,19 @@ struct DisplayState {
     bool step_registers = true;       ///< `p` and `t` show the registers (`pr`, `tr`)
 };
 
+/// Registers that are looked at in place of a processor's own (`.thread`, `.trap`, `.cxr`).
+struct RegisterContext {
+    RegisterFile registers;
+    VirtAddr thread; ///< whose they are; 0: the current one's
+};
+
+/// The process whose memory is looked at in place of the current one's (`.process`).
+struct ProcessContext {
+    VirtAddr process; ///< EPROCESS
+    target::PageTables tables;
+    VirtAddr user_end; ///< the first address that is no user's
+};
+
 /// One target being debugged: what commands share. Owns the target; text goes to one output.
 class Session {
   public:
@@ -57,7 +71,10 @@ class Session {
     /// Only with a target: commands that say `needs_target` may ask without looking.
     [[nodiscard]] nt::Kernel& kernel() { return debuggee_->kernel; }
     [[nodiscard]] target::Target& target() { return *debuggee_->target; }
-    [[nodiscard]] memory::AddressSpace& memory() { return debuggee_->kernel.memory(); }
+    /// As the process that is looked at sees it.
+    [[nodiscard]] memory::AddressSpace& memory() {
+        return process_space_ ? static_cast<memory::AddressSpace&>(*process_space_) : debuggee_->kernel.memory();
+    }
     [[nodiscard]] control::Controller& controller() { return debuggee_->controller; }
     [[nodiscard]] control::Journal& journal() { return debuggee_->journal; }
     [[nodiscard]] bool running() const { return debuggee_ && debuggee_->controller.running(); }
@@ -69,18 +86,33 @@ class Session {
 
     [[nodiscard]] std::uint32_t processor() const { return processor_; }
     void set_processor(std::uint32_t processor) { processor_ = processor; }
-    /// The registers of a processor (the current one by default), read once while the target stands still.
+    /// The registers of a processor, read once while the target stands still; without one those of the context that is
+    /// looked at, or else of the current processor.
     Result<RegisterFile> registers(std::optional<std::uint32_t> processor = std::nullopt);
     Result<void> set_registers(const RegisterFile& registers);
     /// One of the control and debug registers, which CONTEXT does not hold.
     Result<std::uint64_t> special_register(const RegisterSlot& slot,
                                            std::optional<std::uint32_t> processor = std::nullopt);
-    /// To be called after every stop: the current processor is the one that reports, `u` and `d*` begin anew.
+    /// What is looked at until the target goes on or another processor reports; nothing: what the processor itself
+    /// does. Gives what was looked at before.
+    std::optional<RegisterContext> look_at(std::optional<RegisterContext> context) {
+        std::swap(context, context_);
+        return context;
+    }
+    [[nodiscard]] const RegisterContext* context() const { return context_ ? &*context_ : nullptr; }
+    void look_at_process(std::optional<ProcessContext> process);
+    [[nodiscard]] const ProcessContext* process_context() const { return process_ ? &*process_ : nullptr; }
+    /// Those that user addresses are seen through.
+    Result<target::PageTables> page_tables();
+    /// An error for an address of a process that is looked at only: a write would go to the current one.
+    [[nodiscard]] Result<void> may_write(VirtAddr address) const;
+    /// To be called after every stop: the current processor is the one that reports, nothing else is looked at, `u` and
+    /// `d*` begin anew.
     void note_stop();
     /// Where the target stopped last, and the time before.
     [[nodiscard]] VirtAddr event_ip() const { return event_ip_; }
     [[nodiscard]] VirtAddr previous_event_ip() const { return previous_event_ip_; }
-    /// EPROCESS and ETHREAD of the current processor.
+    /// EPROCESS and ETHREAD that are looked at, or else of the current processor.
     Result<VirtAddr> current_thread();
     Result<VirtAddr> current_process();
 
@@ -153,6 +185,9 @@ class Session {
     AskLine ask_line_;
     std::uint32_t processor_ = 0;
     std::optional<RegisterFile> registers_;
+    std::optional<RegisterContext> context_;
+    std::optional<ProcessContext> process_;
+    std::unique_ptr<ProcessSpace> process_space_;
     std::uint32_t registers_processor_ = 0;
     VirtAddr event_ip_, previous_event_ip_;
     target::Epoch event_epoch_ = 0;
