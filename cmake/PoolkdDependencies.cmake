@@ -8,6 +8,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(LIBCURL REQUIRED libcurl)
 pkg_check_modules(LIBMSPACK REQUIRED IMPORTED_TARGET libmspack)
+pkg_check_modules(LIBLZMA REQUIRED IMPORTED_TARGET liblzma)
+find_package(ZLIB REQUIRED)
 
 # Not linked: see symbols/curl.h.
 add_library(poolkd_curl INTERFACE)

@@ -15,31 +15,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Parts = std::vector<std::string>;
 using Found = std::optional<std::string>;
 
-/// `parts` below `root`, each found as written or else without regard to case; nothing when one is not there.
-std::optional<fs::path> resolve(const fs::path& root, const Parts& parts) {
-    std::error_code code;
-    fs::path at = root;
-    for (const std::string& part : parts) {
-        fs::path next = at / part;
-        if (!fs::exists(next, code)) {
-            bool found = false;
-            for (fs::directory_iterator entry(at, code), end; !code && entry != end; entry.increment(code)) {
-                if (!equals_ignore_case(entry->path().filename().string(), part)) continue;
-                next = entry->path();
-                found = true;
-                break;
-            }
-            if (!found) return std::nullopt;
-        }
-        at = std::move(next);
-    }
-    return at;
-}
-
-std::string joined(const fs::path& root, const Parts& parts) {
+std::string joined(const fs::path& root, const PathParts& parts) {
     fs::path path = root;
     for (const std::string& part : parts)
         path /= part;
@@ -94,25 +72,25 @@ class Search {
     Found in_store(const std::string& location, const std::vector<std::string>& caches) {
         const fs::path root = local_path(location);
         if (!is_folder(root)) return std::nullopt;
-        Parts folder{wanted_.key.name, wanted_.key.index};
+        PathParts folder{wanted_.key.name, wanted_.key.index};
         std::error_code code;
         if (fs::exists(root / "index2.txt", code)) {
-            Parts deep = folder;
+            PathParts deep = folder;
             deep.insert(deep.begin(), to_lower(std::string_view(wanted_.key.name).substr(0, 2)));
             if (auto file = in_store_folder(root, deep, caches)) return file;
         }
         return in_store_folder(root, folder, caches);
     }
 
-    Found in_store_folder(const fs::path& root, const Parts& folder, const std::vector<std::string>& caches) {
+    Found in_store_folder(const fs::path& root, const PathParts& folder, const std::vector<std::string>& caches) {
         const auto with = [&](const std::string& name) {
-            Parts parts = folder;
+            PathParts parts = folder;
             parts.push_back(name);
             return parts;
         };
         if (auto file = attempt(root, with(wanted_.key.name))) return file;
-        if (auto packed = resolve(root, with(wanted_.key.packed_name()))) return unpack(packed->string(), caches);
-        if (auto pointer = resolve(root, with("file.ptr"))) return follow(pointer->string());
+        if (auto packed = resolve_path(root, with(wanted_.key.packed_name()))) return unpack(packed->string(), caches);
+        if (auto pointer = resolve_path(root, with("file.ptr"))) return follow(pointer->string());
         return std::nullopt;
     }
 
@@ -174,8 +152,8 @@ class Search {
         return false;
     }
 
-    Found attempt(const fs::path& root, const Parts& parts) {
-        auto path = resolve(root, parts);
+    Found attempt(const fs::path& root, const PathParts& parts) {
+        auto path = resolve_path(root, parts);
         std::error_code code;
         // A folder of that name belongs to a store.
         if (!path || !fs::exists(*path, code) || fs::is_directory(*path, code)) {
@@ -220,6 +198,26 @@ class Search {
 };
 
 } // namespace
+
+std::optional<fs::path> resolve_path(const fs::path& root, const PathParts& parts) {
+    std::error_code code;
+    fs::path at = root;
+    for (const std::string& part : parts) {
+        fs::path next = at / part;
+        if (!fs::exists(next, code)) {
+            bool found = false;
+            for (fs::directory_iterator entry(at, code), end; !code && entry != end; entry.increment(code)) {
+                if (!equals_ignore_case(entry->path().filename().string(), part)) continue;
+                next = entry->path();
+                found = true;
+                break;
+            }
+            if (!found) return std::nullopt;
+        }
+        at = std::move(next);
+    }
+    return at;
+}
 
 Result<std::string> find_file(const WantedFile& wanted, const SymbolPath& path, const SearchOptions& options) {
     return Search(wanted, path, options).run();

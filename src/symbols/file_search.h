@@ -7,7 +7,10 @@
 #include "symbols/symbol_path.h"
 #include "symbols/symbol_server.h"
 
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace poolkd::symbols {
 
@@ -17,6 +20,11 @@ struct SearchOptions {
     SearchLog* log = nullptr;
     Work* work = nullptr;
 };
+
+using PathParts = std::vector<std::string>;
+
+/// `parts` below `root`, each found as written or else without regard to case; nothing when one is not there.
+std::optional<std::filesystem::path> resolve_path(const std::filesystem::path& root, const PathParts& parts);
 
 struct WantedFile {
     StoreKey key;

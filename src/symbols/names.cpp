@@ -148,6 +148,13 @@ std::vector<std::string> decorations(std::string_view name, bool stdcall) {
     return names;
 }
 
+std::uint32_t hash_ignore_case(std::string_view text) {
+    std::uint32_t hash = 2166136261u; // FNV-1a
+    for (char c : text)
+        hash = (hash ^ static_cast<std::uint8_t>(to_lower(c))) * 16777619u;
+    return hash;
+}
+
 SymbolPattern::SymbolPattern(std::string_view pattern)
     : any_underscores_(pattern.starts_with('_')), pattern_(pattern.substr(any_underscores_ ? 1 : 0)) {
     std::size_t plain = 0;

@@ -2,6 +2,8 @@
 
 #include "pe/debug_directory.h"
 #include "symbols/export_symbols.h"
+#include "symbols/isf/isf_search.h"
+#include "symbols/isf/isf_symbols.h"
 #include "symbols/pdb/pdb_symbols.h"
 
 #include <algorithm>
@@ -49,6 +51,10 @@ std::shared_ptr<ModuleSymbols> SymbolStore::cached(const std::string& identity) 
 Result<std::shared_ptr<ModuleSymbols>> SymbolStore::keep(std::shared_ptr<PdbFile> file) {
     const std::string identity = file->identity().text();
     POOLKD_TRY(std::shared_ptr<ModuleSymbols> opened, PdbSymbols::open(std::move(file)));
+    return keep(identity, std::move(opened));
+}
+
+std::shared_ptr<ModuleSymbols> SymbolStore::keep(const std::string& identity, std::shared_ptr<ModuleSymbols> opened) {
     std::scoped_lock lock(mutex_);
     std::erase_if(by_identity_, [](const auto& entry) { return entry.second.expired(); });
     std::weak_ptr<ModuleSymbols>& slot = by_identity_[identity];
@@ -66,6 +72,17 @@ Result<std::shared_ptr<ModuleSymbols>> SymbolStore::open(const pe::PdbReference&
     }
     POOLKD_TRY(std::shared_ptr<PdbFile> file, find_pdb(wanted, image_name, path, options));
     return keep(std::move(file));
+}
+
+Result<std::shared_ptr<ModuleSymbols>> SymbolStore::open_table(const pe::PdbReference& wanted, const pe::Image& image,
+                                                               const SymbolPath& path, const SearchOptions& options) {
+    // Beside the PDB of that identity, which `open` may find later.
+    const std::string identity = wanted.identity.text() + " ISF";
+    if (auto known = cached(identity)) return known;
+    POOLKD_TRY(FoundTable found, find_isf(wanted, path, options));
+    const auto sections = image.sections();
+    return keep(identity, std::make_shared<IsfSymbols>(std::move(found.table), std::move(found.file),
+                                                       std::vector(sections.begin(), sections.end())));
 }
 
 Result<std::shared_ptr<ModuleSymbols>> SymbolStore::open_file(const std::string& path) {
@@ -97,9 +114,18 @@ LoadedSymbols SymbolStore::load(pe::ByteReader& reader, pe::ImageLayout layout, 
             loaded.symbols = std::move(*symbols);
             return loaded;
         }
+        seen.problem = symbols.error().message;
+        if (symbols.error().kind != ErrorKind::stopped) {
+            symbols = open_table(*seen.pdb, *seen.image, path, options);
+            if (symbols) {
+                loaded.symbols = std::move(*symbols);
+                return loaded;
+            }
+            // That there is none needs no words: few have one.
+            if (symbols.error().kind != ErrorKind::not_found) seen.problem += "; " + symbols.error().message;
+        }
         loaded.missing = StoreKey::of(*seen.pdb);
         loaded.stopped = symbols.error().kind == ErrorKind::stopped;
-        seen.problem = std::move(symbols).error().message;
     }
     if (!seen.image) {
         loaded.note = seen.problem;

@@ -15,13 +15,6 @@ constexpr std::size_t max_steps = 4096;
 
 } // namespace
 
-std::uint32_t hash_ignore_case(std::string_view text) {
-    std::uint32_t hash = 2166136261u; // FNV-1a
-    for (char c : text)
-        hash = (hash ^ static_cast<std::uint8_t>(to_lower(c))) * 16777619u;
-    return hash;
-}
-
 Publics::Publics(const PdbFile& file, const Dbi& dbi)
     : file_(file), dbi_(dbi), records_(dbi.present() ? file.stream(dbi.symbol_record_stream()) : PdbStream()) {}
 

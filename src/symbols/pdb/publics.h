@@ -64,7 +64,4 @@ class Publics {
     ByteVector scratch_;
 };
 
-/// A hash that does not see the case of letters.
-std::uint32_t hash_ignore_case(std::string_view text);
-
 } // namespace poolkd::symbols
