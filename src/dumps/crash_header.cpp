@@ -1,87 +1,13 @@
 #include "dumps/crash_header.h"
 
+#include "dumps/crash_layout.h"
+
 #include <algorithm>
 
 namespace poolkd::dumps {
 
 namespace {
 
-// Offsets of the two headers. Source: Windows SDK, mindumpdef.h.
-struct HeaderLayout {
-    bool is_64;
-    std::size_t size;
-    std::size_t directory_table_base, pfn_database, modules, processes, machine, processors;
-    std::size_t bug_check, parameters, pae, debugger_data;
-    std::size_t memory_block, memory_pages, memory_runs, most_runs;
-    std::size_t context, context_room, exception, comment, attributes;
-    std::size_t type, system_time, up_time, triage_fields, product_type, suite_mask;
-
-    [[nodiscard]] unsigned pointer() const { return is_64 ? 8 : 4; }
-};
-
-constexpr HeaderLayout layout_32{
-    .is_64 = false,
-    .size = 0x1000,
-    .directory_table_base = 0x10,
-    .pfn_database = 0x14,
-    .modules = 0x18,
-    .processes = 0x1c,
-    .machine = 0x20,
-    .processors = 0x24,
-    .bug_check = 0x28,
-    .parameters = 0x2c,
-    .pae = 0x5c,
-    .debugger_data = 0x60,
-    .memory_block = 0x64,
-    .memory_pages = 0x68,
-    .memory_runs = 0x6c,
-    .most_runs = 86,
-    .context = 0x320,
-    .context_room = 1200,
-    .exception = 0x7d0,
-    .comment = 0x820,
-    .attributes = 0x8a0,
-    .type = 0xf88,
-    .system_time = 0xfc0,
-    .up_time = 0xfb8,
-    .triage_fields = 0xf8c,
-    .product_type = 0xf94,
-    .suite_mask = 0xf98,
-};
-
-constexpr HeaderLayout layout_64{
-    .is_64 = true,
-    .size = 0x2000,
-    .directory_table_base = 0x10,
-    .pfn_database = 0x18,
-    .modules = 0x20,
-    .processes = 0x28,
-    .machine = 0x30,
-    .processors = 0x34,
-    .bug_check = 0x38,
-    .parameters = 0x40,
-    .pae = 0,
-    .debugger_data = 0x80,
-    .memory_block = 0x88,
-    .memory_pages = 0x90,
-    .memory_runs = 0x98,
-    .most_runs = 43, // the field has room for 42; QEMU also uses what pads it
-    .context = 0x348,
-    .context_room = 3000,
-    .exception = 0xf00,
-    .comment = 0xfb0,
-    .attributes = 0x1050,
-    .type = 0xf98,
-    .system_time = 0xfa8,
-    .up_time = 0x1030,
-    .triage_fields = 0x1038,
-    .product_type = 0x1040,
-    .suite_mask = 0x1044,
-};
-
-constexpr std::uint32_t signature = 0x45474150; // "PAGE", also what unused fields are filled with
-constexpr std::uint32_t valid_32 = 0x504d5544;  // "DUMP"
-constexpr std::uint32_t valid_64 = 0x34365544;  // "DU64"
 constexpr std::size_t comment_bytes = 128;
 constexpr std::uint32_t most_exception_parameters = 15;
 
@@ -91,7 +17,7 @@ constexpr std::uint32_t attribute_encrypted = 1u << 8;
 /// Reads fields; those that nobody filled are nothing.
 class HeaderReader {
   public:
-    HeaderReader(Bytes bytes, const HeaderLayout& layout) : bytes_(bytes), layout_(layout) {}
+    HeaderReader(Bytes bytes, const CrashHeaderLayout& layout) : bytes_(bytes), layout_(layout) {}
 
     [[nodiscard]] std::optional<std::uint64_t> number(std::size_t offset, unsigned size) const {
         auto value = load_unsigned(bytes_, offset, size);
@@ -119,10 +45,10 @@ class HeaderReader {
 
   private:
     Bytes bytes_;
-    const HeaderLayout& layout_;
+    const CrashHeaderLayout& layout_;
 };
 
-std::optional<ExceptionRecord> read_exception(const HeaderReader& header, const HeaderLayout& layout) {
+std::optional<ExceptionRecord> read_exception(const HeaderReader& header, const CrashHeaderLayout& layout) {
     const std::size_t at = layout.exception;
     const unsigned pointer = layout.pointer();
     auto code = header.u32(at);
@@ -138,7 +64,8 @@ std::optional<ExceptionRecord> read_exception(const HeaderReader& header, const 
     return record;
 }
 
-ByteVector read_header_context(Bytes bytes, const HeaderLayout& layout, std::optional<std::uint16_t> image_machine) {
+ByteVector read_header_context(Bytes bytes, const CrashHeaderLayout& layout,
+                               std::optional<std::uint16_t> image_machine) {
     // Sizes and places of ContextFlags from the public headers; a record whose flags nobody set is none.
     std::size_t size = 0, flags_at = 0;
     switch (image_machine.value_or(0)) {
@@ -148,14 +75,14 @@ ByteVector read_header_context(Bytes bytes, const HeaderLayout& layout, std::opt
     default: return {};
     }
     const auto flags = load_or<std::uint32_t>(bytes, layout.context + flags_at, 0);
-    if (size > layout.context_room || flags == 0 || flags == signature) return {};
+    if (size > layout.context_room || flags == 0 || flags == crash_signature) return {};
     const Bytes record = bytes.subspan(layout.context, size);
     return {record.begin(), record.end()};
 }
 
 std::string read_comment(Bytes bytes, std::size_t offset) {
     std::string text;
-    if (load<std::uint32_t>(bytes, offset) == signature) return text;
+    if (load<std::uint32_t>(bytes, offset) == crash_signature) return text;
     for (std::size_t i = 0; i < comment_bytes; ++i) {
         const char c = static_cast<char>(bytes[offset + i]);
         if (c == 0) break;
@@ -164,7 +91,7 @@ std::string read_comment(Bytes bytes, std::size_t offset) {
     return text;
 }
 
-void read_memory_block(const HeaderReader& header, const HeaderLayout& layout, CrashHeader& into) {
+void read_memory_block(const HeaderReader& header, const CrashHeaderLayout& layout, CrashHeader& into) {
     auto count = header.u32(layout.memory_block);
     if (!count) return;
     into.stated_pages = header.pointer(layout.memory_pages);
@@ -181,12 +108,13 @@ void read_memory_block(const HeaderReader& header, const HeaderLayout& layout, C
 
 bool has_crash_signature(Bytes bytes) {
     const auto valid = load<std::uint32_t>(bytes, 4);
-    return load<std::uint32_t>(bytes, 0) == signature && (valid == valid_32 || valid == valid_64);
+    return load<std::uint32_t>(bytes, 0) == crash_signature && (valid == crash_valid_32 || valid == crash_valid_64);
 }
 
 Result<CrashHeader> read_crash_header(Bytes bytes) {
     if (!has_crash_signature(bytes)) return fail(ErrorKind::malformed, "it does not begin as a crash dump");
-    const HeaderLayout& layout = load<std::uint32_t>(bytes, 4) == valid_64 ? layout_64 : layout_32;
+    const CrashHeaderLayout& layout =
+        load<std::uint32_t>(bytes, 4) == crash_valid_64 ? crash_layout_64 : crash_layout_32;
     if (bytes.size() < layout.size)
         return fail(ErrorKind::malformed, "the crash dump ends inside its header ({} of {} bytes)", bytes.size(),
                     layout.size);
