@@ -3,6 +3,7 @@
 #include "app/answer_output.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
+#include "app/image_evidence.h"
 #include "app/live_session.h"
 #include "hunt/difference.h"
 #include "render/difference.h"
@@ -17,11 +18,13 @@ namespace {
 
 constexpr const char* diff_examples = R"(
 Each is a file, of which the last snapshot counts, or one snapshot of it: FILE@first, FILE@12, FILE@last. A file alone is
-its first snapshot against its last. With a target, that is the second one, as it is now.
+its first snapshot against its last. A memory image, as -z opens them, is one snapshot. With a target, that is the
+second one, as it is now.
 
   poolkd diff monday.log friday.log
   poolkd diff leak.series@first leak.series@20
   poolkd diff leak.series
+  poolkd diff -y srv* monday.dmp friday.dmp
   poolkd diff before.csv -k com:pipe,port=/run/vm/kd.sock
 
 Exit codes: 0 done, whatever the difference; 1 failed; 2 the command line is wrong; 3 the target could not be reached.)";
@@ -69,7 +72,9 @@ int answer(const DiffWords& words, const Result<hunt::Snapshot>& before, const R
 
 Result<hunt::Snapshot> read_side(const DiffWords& words, const SnapshotName& name) {
     FileWork file_work;
-    return read_snapshot(name, words.evidence_options.options, file_work.work());
+    hunt::EvidenceOptions evidence = words.evidence_options.options;
+    evidence.open_other = image_evidence(words.target.options.symbol_path);
+    return read_snapshot(name, evidence, file_work.work());
 }
 
 int compare_files(const DiffWords& words) {

@@ -3,6 +3,7 @@
 #include "app/answer_output.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
+#include "app/image_evidence.h"
 #include "app/live_session.h"
 #include "app/sampling_progress.h"
 #include "hunt/verdict.h"
@@ -23,11 +24,13 @@ constexpr std::chrono::milliseconds verdict_interval{1000};
 
 constexpr const char* verdict_examples = R"(
 Evidence is any file with snapshots of pool tags, told apart by its content: PoolMon's text (poolmon -n, or its screen
-redirected), !poolused of kd, CSV, JSON, series of poolkd record. Several files are put in order by time. On a live
-target snapshots are taken, 30 of them a second apart unless told otherwise; Ctrl-C gives the verdict on what there is.
+redirected), !poolused of kd, CSV, JSON, series of poolkd record; or a memory image, as -z opens them, which is one
+snapshot. Several files are put in order by time. On a live target snapshots are taken, 30 of them a second apart unless
+told otherwise; Ctrl-C gives the verdict on what there is.
 
   poolkd verdict leak.series                         a series of poolkd record
   poolkd verdict --interval 30m snap*.log            PoolMon's files, taken every half hour
+  poolkd verdict -y srv* monday.dmp friday.dmp       memory images of one machine
   poolkd verdict --tags pooltag.txt --all poolmon.log
   poolkd verdict -k com:pipe,port=/run/vm/kd.sock --every 10s --for 10m
   poolkd verdict --fail-on leaking leak.series       for cron: exit code 4 when something leaks
@@ -114,7 +117,9 @@ int answer(const VerdictWords& words, const Result<hunt::Report>& report) {
 
 int judge_files(const VerdictWords& words, const hunt::VerdictOptions& options) {
     FileWork file_work;
-    auto source = open_files_or_pipe(words.files(), words.evidence_options.options, file_work.work());
+    hunt::EvidenceOptions evidence = words.evidence_options.options;
+    evidence.open_other = image_evidence(words.target.options.symbol_path);
+    auto source = open_files_or_pipe(words.files(), evidence, file_work.work());
     if (!source) return tell_failure(source.error());
     auto report = hunt::judge(**source, options, file_work.work());
     clear_progress(file_work.work());

@@ -81,7 +81,12 @@ Result<std::unique_ptr<SnapshotSource>> open_input(const import::Input& input, i
     return fail(ErrorKind::unsupported, "{}: a recorded series is read from its file only", input.name);
 }
 
-Result<std::unique_ptr<SnapshotSource>> open_file(const std::filesystem::path& file, const EvidenceOptions& options) {
+Result<std::unique_ptr<SnapshotSource>> open_file(const std::filesystem::path& file, const EvidenceOptions& options,
+                                                  Work& work) {
+    if (options.open_other) {
+        POOLKD_TRY(auto other, options.open_other(file, work));
+        if (other) return other;
+    }
     POOLKD_TRY(auto input, import::file_input(file));
     POOLKD_TRY(const import::Format format, import::detect_format(input));
     if (format == import::Format::series) return SeriesSource::open(file);
@@ -91,8 +96,8 @@ Result<std::unique_ptr<SnapshotSource>> open_file(const std::filesystem::path& f
 } // namespace
 
 Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::filesystem::path& file, const EvidenceOptions& options,
-                                                      Work&) {
-    POOLKD_TRY(auto source, open_file(file, options));
+                                                      Work& work) {
+    POOLKD_TRY(auto source, open_file(file, options, work));
     return with_uptime(std::move(source), options);
 }
 
@@ -103,8 +108,8 @@ Result<std::unique_ptr<SnapshotSource>> open_evidence(const std::vector<std::fil
     std::vector<import::Part> parts;
     parts.reserve(files.size());
     for (const std::filesystem::path& file : files)
-        parts.push_back(
-            {.name = file.filename().string(), .open = [file, options](Work&) { return open_file(file, options); }});
+        parts.push_back({.name = file.filename().string(),
+                         .open = [file, options](Work& w) { return open_file(file, options, w); }});
     POOLKD_TRY(auto source, import::merge(std::move(parts), options.interval, work));
     return with_uptime(std::move(source), options);
 }

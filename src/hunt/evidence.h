@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,11 +26,16 @@ class SnapshotSource {
     [[nodiscard]] virtual const std::vector<std::string>& notes() const = 0;
 };
 
+/// Opens evidence that this floor cannot read itself, such as memory images. Nothing: the file is none of its kinds.
+using OpenOther = std::function<Result<std::unique_ptr<SnapshotSource>>(const std::filesystem::path& file, Work& work)>;
+
 struct EvidenceOptions {
     /// Between snapshots that bear no time; nothing: the date of each file.
     std::optional<std::chrono::milliseconds> interval;
     /// Of the (last) snapshot, where the evidence does not state it.
     std::optional<std::chrono::milliseconds> uptime;
+    /// Asked first, where there is one.
+    OpenOther open_other;
 };
 
 /// Opens a file of any format that we read (docs/formats.md), told apart by its content: PoolMon text, `!poolused`

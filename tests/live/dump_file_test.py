@@ -1,0 +1,134 @@
+"""`.dump /f`: what it writes is read by a reader of its own, and answers as the target did."""
+
+import pathlib
+import re
+import signal
+import unittest
+
+import crash_dump
+import lab
+from images_test import MEMORY_MIB, Monitor
+
+COMMANDS = ("vertarget", "lm", "!poolused 4", "!poolused 2 Abc", "k", "r", "dd nt!PoolHitTag L4")
+
+
+class DumpFile:
+    """The same for x64 and x86."""
+
+    def write(self, session, name, *words):
+        path = self.home / name
+        answer = session.type(" ".join((".dump /f", *words, str(path))))
+        self.assertRegex(answer, rf"(?m)^Creating {re.escape(str(path))} - Full kernel dump, ")
+        self.assertRegex(answer, r"(?m)^Dump successfully written: \d+ pages in \d+ runs?$")
+        self.assertNotIn("Partial", answer)
+        return path
+
+    def look_at(self, path, raw):
+        """The dump as others see it, with all of its memory compared to the raw image's."""
+        dump = crash_dump.CrashDump(path)
+        self.addCleanup(dump.close)
+        self.assertEqual(dump["type"], crash_dump.FULL)
+        self.assertEqual(dump["required_space"], path.stat().st_size)
+        compared = 0
+        for address, data in dump.pieces():
+            if address < len(raw):  # what lies above is firmware
+                self.assertEqual(data == raw[address:address + len(data)], True, f"{path.name}: the run at {address:#x}")
+                compared += len(data)
+        return dump, compared
+
+    def answers(self, path, machine):
+        session = lab.Debugger(self, "-z", str(path), "-y", machine["images"])
+        answers = {command: session.type(command) for command in COMMANDS}
+        self.assertEqual(session.quit()[0], 0)
+        return answers
+
+    def test_dumps_of_every_kind_of_target(self):
+        machine = self.start_lab("--memory", str(MEMORY_MIB))
+        ram = pathlib.Path(machine["memory_file"])
+        live = self.debug()
+        live.type("ed nt!PoolHitTag ' cbA'; g")
+        live.type("ed nt!PoolHitTag 0")
+        expected = {command: live.type(command) for command in COMMANDS}
+        self.assertIn("leaky", expected["lm"])
+        value = live.value
+        facts = {"loaded_modules": value("nt!PsLoadedModuleList"), "processes": value("nt!PsActiveProcessHead"),
+                 "pfn_database": value("poi(nt!MmPfnDatabase)"), "machine": {"x64": 0x8664, "x86": 0x14C}[self.arch],
+                 "processors": 1, "bug_check": 0, "product_type": 1, "writer_status": 0}
+        place = (value("$ip"), value("$csp"))
+
+        core, raw = self.home / "core.elf", self.home / "memory.raw"
+        monitor = Monitor(str(ram.parent / "qmp.sock"))
+        monitor.run("dump-guest-memory", paging=False, protocol=f"file:{core}")
+        monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
+        monitor.close()
+        memory = raw.read_bytes()
+
+        dumps = {"live": self.write(live, "live.dmp", '/c "of the link"')}
+        for image in (core, raw):
+            session = lab.Debugger(self, "-z", str(image), "-y", machine["images"])
+            dumps[image.name] = self.write(session, image.name + ".dmp")
+            self.assertEqual(session.quit()[0], 0)
+        session = lab.Debugger(self, "-z", str(dumps["live"]), "-y", machine["images"])
+        dumps["dump"] = self.write(session, "again.dmp")
+        session.quit()
+
+        for name, path in dumps.items():
+            with self.subTest(of=name):
+                dump, compared = self.look_at(path, memory)
+                # The link gives what the kernel takes for memory, the images also what the firmware took of it.
+                least = len(memory) - (2 << 20) if name in ("live", "dump") else len(memory) - (1 << 20)
+                self.assertGreaterEqual(compared, least)
+                self.assertEqual({field: dump[field] & ((1 << 8 * dump.pointer) - 1) for field in facts},
+                                 {field: fact & ((1 << 8 * dump.pointer) - 1) for field, fact in facts.items()})
+                self.assertEqual(dump.context(), tuple(v & ((1 << 8 * dump.pointer) - 1) for v in place))
+                self.assertIsNotNone(dump["system_time"])
+                self.assertGreater(dump["up_time"], 0)
+                self.assertEqual(dump.comment, "of the link" if name == "live" else "")
+                answers = self.answers(path, machine)
+                for command in COMMANDS:
+                    self.assertEqual(answers[command], expected[command], f"{name}: {command}")
+        dump, _ = self.look_at(dumps["live"], memory)
+        self.assertEqual(dump["exception_code"], 0x80000003)
+        live.quit("qd")
+
+
+class DumpFileOfX64(DumpFile, lab.LiveTest):
+    arch = "x64"
+
+    def test_what_it_refuses(self):
+        self.start_lab("--memory", str(MEMORY_MIB))
+        live = self.debug()
+        path = self.home / "there.dmp"
+        path.write_text("something else")
+        self.assertIn("exists already", live.type(f".dump /f {path}"))
+        self.assertEqual(path.read_text(), "something else")
+        self.assertIn("does not write small dumps", live.type(f".dump /m {path}"))
+        self.assertIn("/f writes", live.type(f".dump {path}"))
+        self.assertIn("Name the file", live.type(".dump /f"))
+        self.assertIn("cannot be made", live.type(f".dump /f {self.home}/nowhere/x.dmp"))
+        self.assertIn("no file that could be replaced", live.type(f".dump /f /o {self.home}"))
+        answer = live.json(f".dump /f /o {path}")
+        self.assertEqual((answer["bytes"], answer["missing_bytes"], answer["type"]), (path.stat().st_size, 0, 1))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        self.assertEqual([p.name for p in self.home.glob("there.dmp*")], ["there.dmp"])
+        live.quit("qd")
+
+    def test_a_stop_leaves_no_file(self):
+        """Over a serial line it takes a minute or so."""
+        self.start_lab("--memory", str(MEMORY_MIB), "--pipe", "com1")
+        live = self.debug()
+        path = self.home / "stopped.dmp"
+        live.begin(f".dump /f {path}")
+        lab.wait_until(lambda: list(self.home.glob("stopped.dmp.tmp-*")), "the dump is begun", lab.ANSWER_LIMIT)
+        live.process.send_signal(signal.SIGINT)
+        self.assertIn("no dump was written", live.type(""))
+        self.assertEqual(list(self.home.glob("stopped.dmp*")), [])
+        live.quit("qd")
+
+
+class DumpFileOfX86(DumpFile, lab.LiveTest):
+    arch = "x86"
+
+
+if __name__ == "__main__":
+    unittest.main()
