@@ -17,11 +17,11 @@ namespace {
 constexpr std::uint64_t unpacker_memory = 128u << 20;
 constexpr std::size_t first_guess = 8u << 20; // an nt table's text
 
-std::unexpected<Error> damaged(const std::string& name, std::string_view what) {
+std::unexpected<Error> unpack_failure(const std::string& name, std::string_view what) {
     return fail(ErrorKind::malformed, "{} cannot be unpacked: {}", name, what);
 }
 
-std::unexpected<Error> too_large(const std::string& name, std::uint64_t limit) {
+std::unexpected<Error> too_much_text(const std::string& name, std::uint64_t limit) {
     return fail(ErrorKind::malformed, "{} unpacks to more than {} MB, too much for a symbol table", name, limit >> 20);
 }
 
@@ -38,12 +38,12 @@ Result<std::string> unpack_by(Step step, const std::string& name, std::uint64_t 
     std::string text;
     std::size_t used = 0;
     for (bool done = false; !done;) {
-        if (used > limit) return too_large(name, limit);
+        if (used > limit) return too_much_text(name, limit);
         if (used == text.size()) grow(text, limit);
         POOLKD_TRY(const std::size_t written, step(text.data() + used, text.size() - used, done));
         used += written;
     }
-    if (used > limit) return too_large(name, limit);
+    if (used > limit) return too_much_text(name, limit);
     text.resize(used);
     return text;
 }
@@ -55,7 +55,7 @@ Result<std::string> unpack_xz(Bytes file, const std::string& name, std::uint64_t
         ~End() { lzma_end(stream); }
     } end{&stream};
     if (lzma_stream_decoder(&stream, unpacker_memory, LZMA_CONCATENATED) != LZMA_OK)
-        return damaged(name, "there is no memory for it");
+        return unpack_failure(name, "there is no memory for it");
     stream.next_in = reinterpret_cast<const std::uint8_t*>(file.data());
     stream.avail_in = file.size();
     const auto step = [&](char* out, std::size_t room, bool& done) -> Result<std::size_t> {
@@ -64,10 +64,11 @@ Result<std::string> unpack_xz(Bytes file, const std::string& name, std::uint64_t
         const lzma_ret code = lzma_code(&stream, LZMA_FINISH);
         done = code == LZMA_STREAM_END;
         if (done || code == LZMA_OK) return room - stream.avail_out;
-        return damaged(name, code == LZMA_BUF_ERROR        ? "it ends too early"
-                             : code == LZMA_MEMLIMIT_ERROR ? "it asks for more memory than any symbol table needs"
-                             : code == LZMA_OPTIONS_ERROR  ? "it uses an option of xz that is not known"
-                                                           : "its data are damaged");
+        return unpack_failure(name, code == LZMA_BUF_ERROR ? "it ends too early"
+                                    : code == LZMA_MEMLIMIT_ERROR
+                                        ? "it asks for more memory than any symbol table needs"
+                                    : code == LZMA_OPTIONS_ERROR ? "it uses an option of xz that is not known"
+                                                                 : "its data are damaged");
     };
     return unpack_by(step, name, limit);
 }
@@ -75,8 +76,8 @@ Result<std::string> unpack_xz(Bytes file, const std::string& name, std::uint64_t
 Result<std::string> unpack_gzip(Bytes file, const std::string& name, std::uint64_t limit) {
     constexpr int gzip_only = 16;
     z_stream stream{};
-    if (file.size() > std::numeric_limits<uInt>::max()) return damaged(name, "it is too large");
-    if (inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) return damaged(name, "there is no memory for it");
+    if (file.size() > std::numeric_limits<uInt>::max()) return unpack_failure(name, "it is too large");
+    if (inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) return unpack_failure(name, "there is no memory for it");
     struct End {
         z_stream* stream;
         ~End() { inflateEnd(stream); }
@@ -91,7 +92,7 @@ Result<std::string> unpack_gzip(Bytes file, const std::string& name, std::uint64
         const std::size_t written = offered - stream.avail_out;
         done = code == Z_STREAM_END;
         if (done || (code == Z_OK && written != 0)) return written;
-        return damaged(name, code == Z_BUF_ERROR || code == Z_OK ? "it ends too early" : "its data are damaged");
+        return unpack_failure(name, code == Z_BUF_ERROR || code == Z_OK ? "it ends too early" : "its data are damaged");
     };
     return unpack_by(step, name, limit);
 }
@@ -108,7 +109,7 @@ Result<std::string> unpack_text(Bytes file, const std::string& name, std::uint64
                           "7zXZ\0"sv))
         return unpack_xz(file, name, limit);
     if (begins_with(file, "\x1f\x8b"sv)) return unpack_gzip(file, name, limit);
-    if (file.size() > limit) return too_large(name, limit);
+    if (file.size() > limit) return too_much_text(name, limit);
     return std::string(reinterpret_cast<const char*>(file.data()), file.size());
 }
 
@@ -119,7 +120,7 @@ Result<std::string> read_packed_text(const std::string& path, std::uint64_t limi
         return fail(ErrorKind::io, "{} is not a file that can be read", path);
     const std::uintmax_t size = std::filesystem::file_size(path, code);
     if (code) return fail(ErrorKind::io, "{} cannot be read: {}", path, code.message());
-    if (size > limit) return too_large(path, limit);
+    if (size > limit) return too_much_text(path, limit);
     ByteVector bytes(size);
     std::ifstream in(path, std::ios::binary);
     if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size)))
