@@ -80,6 +80,10 @@ std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kern
     if (!kdbg) return 0;
     const ProcessorReader reader(target, *kdbg);
     std::vector<dumps::ProcessorState> processors = target.image().facts.processors;
+    // The registers in a crash dump's header are of one processor, it does not say which: here there is only one.
+    const dumps::ImageFacts& facts = target.image().facts;
+    if (processors.empty() && facts.processor_count == 1 && !facts.context.empty())
+        processors.emplace_back().context = facts.context;
     std::size_t taken = 0;
     bool found = false;
     for (std::uint32_t i = 0; i < most_processors; ++i) {

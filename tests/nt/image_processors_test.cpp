@@ -82,5 +82,20 @@ TEST(ImageProcessors, OfTheContainerStayUnlessTheyWaitInTheDebugger) {
     }
 }
 
+/// A dump may be of a machine that no debugger stopped, with an old record in the kernel.
+TEST(ImageProcessors, OfTheHeaderStayWhenThereIsOneProcessor) {
+    auto raw = *dumps::open_image(dumps::ImageFile::from_bytes(memory_with_a_processor(), "memory.raw"));
+    RegisterFile header(x64_machine(), ByteVector(x64_machine().context_size));
+    header.set_ip(VirtAddr(base + 0x3f00));
+    header.set("rsp", base + 0x900);
+    raw.facts.context.assign(header.bytes().begin(), header.bytes().end());
+    raw.facts.processor_count = 1;
+    auto target = *target::DumpTarget::from_image(std::move(raw));
+    target->use_page_tables({&x64_machine(), 0x1000, 0});
+    EXPECT_EQ(adopt_processors(*target, place()), 0u);
+    EXPECT_EQ(target->registers(0)->ip(), VirtAddr(base + 0x3f00));
+    EXPECT_EQ(x64_machine().special(*target->special_registers(0), "cr3"), 0x1000u);
+}
+
 } // namespace
 } // namespace poolkd::nt
