@@ -79,6 +79,7 @@ class Examiner {
             const std::string& module = report_.names[i].module;
             if (module.empty() || module == "nt" || equals_ignore_case(module, "hal")) continue;
             report_.first_driver = i;
+            report_.first_image = image_of(module);
             break;
         }
     }
@@ -127,7 +128,7 @@ class Examiner {
         for (const TagOwner& owner : report_.owners)
             report_.findings.push_back(fmt::format("The tag '{}' is of {}: {}.", tag, owner.image, owner.evidence));
         if (report_.owners.empty() && !kernel_.target().driver_records())
-            report_.findings.push_back(fmt::format("No {} has code that allocates or frees under the tag '{}'.",
+            report_.findings.push_back(fmt::format("No {} has the tag '{}' in its code.",
                                                    kernel_.target().run_control() ? "driver on the stack" : "driver",
                                                    tag));
     }
@@ -194,7 +195,7 @@ class Examiner {
                                                    parameter(3), parameter(3) == 1 ? "" : "s", parameter(1),
                                                    parameter(2)));
             // It is being unloaded, so it is on the stack, or the last that went.
-            if (report_.first_driver) report_.unloaded_driver = image_of(report_.names[*report_.first_driver].module);
+            if (report_.first_driver) report_.unloaded_driver = report_.first_image;
         }
         for (const nt::UnloadedModule& gone : kernel_.modules().unloaded())
             if (equals_ignore_case(gone.name, report_.unloaded_driver))

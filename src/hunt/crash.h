@@ -33,6 +33,7 @@ struct CrashReport {
     Answer<code::StackTrace> stack;
     std::vector<code::FrameName> names;
     std::optional<std::size_t> first_driver; ///< the first frame past the kernel's own
+    std::string first_image;                 ///< of it: "leaky.sys"
     std::vector<std::string> findings;       ///< sentences on what the evidence shows
     std::optional<bool> evidence_agrees;     ///< memory shows what the parameters say; nothing: it could not tell
     std::optional<Culprit> culprit;

@@ -59,14 +59,10 @@ void compare(CrashReport& report) {
         report.evidence_agrees = !(around.holder && around.blocks[*around.holder].big);
 }
 
-std::string image_on_stack(const CrashReport& report) {
-    return report.first_driver ? report.names[*report.first_driver].module : std::string();
-}
-
 void blame_caller(CrashReport& report) {
     if (!report.first_driver) return;
-    const code::FrameName& frame = report.names[*report.first_driver];
-    report.culprit = Culprit{frame.module, frame.site, "It is the first driver on the stack."};
+    report.culprit =
+        Culprit{report.first_image, report.names[*report.first_driver].site, "It is the first driver on the stack."};
 }
 
 } // namespace
@@ -153,8 +149,7 @@ void draw_conclusions(CrashReport& report, unsigned pointer_size) {
     } else if (suspect == pool::Suspect::unloaded_driver) {
         report.how_sure = "Sure: the kernel counted the blocks.";
     } else if (suspect == pool::Suspect::caller) {
-        const bool owns =
-            proven != report.owners.end() && report.first_driver && proven->image.starts_with(image_on_stack(report));
+        const bool owns = proven != report.owners.end() && proven->image == report.first_image;
         report.how_sure = report.evidence_agrees.value_or(true) && (owns || report.evidence_agrees)
                               ? "Rather sure: memory and stack say the same."
                               : "Likely, by the stack alone.";

@@ -15,13 +15,14 @@ constexpr std::uint64_t most_bytes = 256u << 20;    // and of all
 constexpr std::uint32_t largest_over_link = 1u << 20;
 constexpr std::size_t most_sites = 64; // looked at in one driver
 
-/// The first place in a driver's code that gives the tag to an allocation, else to a free.
+/// What a driver's code does with the tag: the best of a few places. A call that is neither an allocation nor a free
+/// may well be one that keeps the tag for both (lookaside lists).
 std::optional<std::string> find_site(nt::Kernel& kernel, const nt::Module& module, PoolTag tag, Coverage& coverage,
                                      Work& work) {
     const auto code = memory::read_sparse(kernel.memory(), module.base, module.size, kernel.machine().page_size, &work);
     // Pages that an image leaves out when it is loaded (INIT) are no loss: only a driver of which nothing is there.
     if (code.coverage.read() == 0 || code.coverage.stopped()) coverage.merge(code.coverage);
-    std::optional<std::string> release;
+    std::optional<std::string> other, release;
     std::size_t looked = 0;
     std::byte pattern[4];
     store(MutableBytes(pattern), 0, tag.value);
@@ -30,14 +31,20 @@ std::optional<std::string> find_site(nt::Kernel& kernel, const nt::Module& modul
         if (at == code.value.end()) break;
         const VirtAddr place = module.base + static_cast<std::uint64_t>(at - code.value.begin());
         const auto site = control::find_tag_site(kernel, place);
-        if (!site || site->kind == control::TagSiteKind::unknown) continue;
-        const bool allocates = site->kind == control::TagSiteKind::allocation;
-        std::string text = fmt::format("its code {} under this tag at {} (by {})", allocates ? "allocates" : "frees",
-                                       kernel.modules().at(place).text(), site->callee);
-        if (allocates) return text;
-        if (!release) release = std::move(text);
+        if (!site || site->callee.empty()) continue;
+        const std::string where = kernel.modules().at(place).text();
+        switch (site->kind) {
+        case control::TagSiteKind::allocation:
+            return fmt::format("its code allocates under it at {} (by {})", where, site->callee);
+        case control::TagSiteKind::release:
+            if (!release) release = fmt::format("its code frees under it at {} (by {})", where, site->callee);
+            break;
+        case control::TagSiteKind::unknown:
+            if (!other) other = fmt::format("its code hands it to {} at {}", site->callee, where);
+            break;
+        }
     }
-    return release;
+    return release ? release : other;
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "nt/strings.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace poolkd::nt {
 
@@ -164,6 +165,7 @@ void Modules::read_loader_list(List& fresh, Coverage& coverage) {
     auto& memory = target_.memory();
 
     VirtAddr link = head;
+    std::unordered_set<std::uint64_t> seen;
     std::uint32_t link_offset = layout.offset("InLoadOrderLinks").value_or(0);
     for (std::size_t i = 0; head; ++i) {
         auto next = memory::read_unsigned(memory, link, machine.pointer_size);
@@ -173,6 +175,10 @@ void Modules::read_loader_list(List& fresh, Coverage& coverage) {
         }
         link = machine.canonical(*next);
         if (link == head || !link) break;
+        if (!seen.insert(link.value).second) { // a damaged list that runs in a circle past its head
+            coverage.add_gap(GapReason::malformed, link, 0);
+            break;
+        }
         if (i == max_modules) {
             coverage.add_gap(GapReason::limit_reached, link, 0);
             break;

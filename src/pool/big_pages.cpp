@@ -1,6 +1,7 @@
 #include "pool/big_pages.h"
 
 #include "pool/ranges.h"
+#include "pool/small_dump.h"
 
 #include <algorithm>
 
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::uint64_t max_entries = 0x1000000;
 constexpr std::uint64_t max_entry_bytes = 0x100;
+constexpr std::uint64_t chunk_bytes = 1u << 20; // one read
+constexpr std::size_t most_live = 4u << 20;     // entries in use, of a damaged table: 16 GB of the smallest blocks
 // POOL_TYPE and, from the 26100 era on, POOL_FLAGS (pool.md 9.2).
 constexpr std::uint32_t type_paged = 1;
 constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
@@ -29,6 +32,7 @@ void tell_pools_by_address(nt::Kernel& kernel, std::vector<BigPage>& pages) {
 } // namespace
 
 Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
+    POOLKD_CHECK(require_pool_memory(kernel, "The blocks of the pool are"));
     POOLKD_TRY(VirtAddr table, kernel.read_pointer_global("PoolBigPageTable"));
     POOLKD_TRY(std::uint64_t entries, kernel.read_global("PoolBigPageTableSize"));
     POOLKD_TRY(const nt::Layout* layout, kernel.layout("_POOL_TRACKER_BIG_PAGES"));
@@ -46,11 +50,21 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
     Answer<BigPageTable> answer;
     answer.value.table = table;
     answer.value.end = table + entries * stride;
-    auto bytes = memory::read_sparse(kernel.memory(), table, entries * stride, kernel.machine().page_size, &work);
-    answer.coverage = bytes.coverage;
     std::size_t look_like_flags = 0;
+    Answer<ByteVector> bytes;
+    const std::uint64_t in_chunk = std::max<std::uint64_t>(1, chunk_bytes / stride);
     for (std::uint64_t i = 0; i < entries; ++i) {
-        Bytes record = Bytes(bytes.value).subspan(i * stride, stride);
+        if (i % in_chunk == 0) {
+            if (answer.value.live.size() > most_live) {
+                answer.coverage.add_gap(GapReason::limit_reached, table + i * stride, (entries - i) * stride);
+                break;
+            }
+            bytes = memory::read_sparse(kernel.memory(), table + i * stride, std::min(in_chunk, entries - i) * stride,
+                                        kernel.machine().page_size, &work);
+            answer.coverage.merge(bytes.coverage);
+            if (bytes.coverage.stopped()) break;
+        }
+        Bytes record = Bytes(bytes.value).subspan(i % in_chunk * stride, stride);
         const std::uint64_t address = va.read(record);
         if (address == 0 || (address & 1)) continue; // never used, or freed
         BigPage page;

@@ -180,7 +180,7 @@ constexpr Row rows[] = {
      0x40,
      "An address of user space was freed as pool.",
      Suspect::caller,
-     {"the address"},
+     {"the address", Use::body},
      {"where system space begins"},
      {}},
     {0xc2,
@@ -190,8 +190,8 @@ constexpr Row rows[] = {
      {"the address", Use::body},
      {"its page frame"},
      {"the highest page frame"}},
-    {0xc2, 0x42, "An address was freed that lies in no pool.", Suspect::caller, {"the address"}, {}, {}},
-    {0xc2, 0x43, "An address was freed that lies in no pool.", Suspect::caller, {"the address"}, {}, {}},
+    {0xc2, 0x42, "An address was freed that lies in no pool.", Suspect::caller, {"the address", Use::body}, {}, {}},
+    {0xc2, 0x43, "An address was freed that lies in no pool.", Suspect::caller, {"the address", Use::body}, {}, {}},
     {0xc2,
      0x44,
      "A page of nonpaged pool was freed that is not allocated.",
@@ -468,7 +468,7 @@ std::string_view first_argument(const Row& row, std::uint64_t value) {
     if (row.code == 0x13a && value < std::size(heap_failures)) return heap_failures[value];
     if (row.code == 0x3f && value == 0) return "they were for the system (0)";
     if (row.code == 0x3f && value == 1) return "they were for nonpaged pool to grow (1)";
-    return row.subcode == any ? row.first : "what is wrong";
+    return row.subcode == any ? row.first : "what went wrong";
 }
 
 } // namespace

@@ -1,8 +1,11 @@
 #include "pool/tagging.h"
 
+#include "pool/small_dump.h"
+
 namespace poolkd::pool {
 
 Result<void> require_tagging(nt::Kernel& kernel) {
+    POOLKD_CHECK(require_pool_memory(kernel, "The counters of the tags are"));
     POOLKD_TRY(VirtAddr table, kernel.read_pointer_global("PoolTrackTable"));
     if (table) return {};
     auto flags = kernel.read_global("NtGlobalFlag", 4);

@@ -1,0 +1,118 @@
+"""Bug checks about pool, live and in small memory dumps: what .bugcheck and !analyze make of them."""
+
+import pathlib
+import sys
+import unittest
+
+import lab
+import triage_dump
+from images_test import Monitor
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+import count_blocks  # noqa: E402
+
+MEMORY_MIB = 64
+
+
+class Crash(lab.LiveTest):
+    def crash(self, change):
+        """A machine that crashes when it frees a block, after `change`, and a session on it."""
+        machine = self.start_lab("--memory", str(MEMORY_MIB), "--seed", "0")
+        session = self.debug()
+        session.type("bp nt!ExFreePoolWithTag; g; bc *")
+        session.type(change)
+        self.assertIn("Fatal System Error", session.type("g"))
+        return machine, session
+
+    def check(self, session, code, subcode, what):
+        answer = session.json("!analyze")
+        self.assertEqual(int(answer["bug_check"]["code"], 16), code)
+        self.assertEqual(int(answer["bug_check"]["parameters"][0], 16), subcode)
+        self.assertIn(what, answer["what"])
+        self.assertTrue(answer["culprit"]["image"].endswith(".sys"), answer["culprit"])
+        text = session.type(".bugcheck")
+        self.assertRegex(text, rf"\\ABugcheck code {code:08X}\nArguments [0-9a-f`]*{subcode:x} ")
+        return answer
+
+
+class CrashOfX64(Crash):
+    arch = "x64"
+
+    def test_wrong_tag(self):
+        _, session = self.crash("r rdx=44434241")
+        answer = self.check(session, 0xC2, 0xA, "freed under another tag")
+        self.assertTrue(answer["evidence_agrees"])
+        self.assertIn("'ABCD'", answer["findings"][0])
+        session.quit("q")
+
+    def test_damaged_header(self):
+        _, session = self.crash("ew @rcx-0xe 0xff02")
+        answer = self.check(session, 0x19, 0x20, "contradicts its neighbour")
+        self.assertTrue(answer["evidence_agrees"])
+        self.assertIn("broken", answer["pool"])
+        session.quit("q")
+
+    def test_small_dump(self):
+        machine, session = self.crash("eb @rcx-0xd 0")
+        live = self.check(session, 0xC2, 7, "freed that is free already")
+        self.assertTrue(live["evidence_agrees"])
+        self.assertEqual(live["pool"]["block"]["allocated"], False)
+        expected = session.type(".bugcheck")
+        stack = [frame["site"] for frame in session.json("k")["frames"]]
+        modules = session.json("lm")["modules"]
+        raw = self.home / "memory.raw"
+        monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+        monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
+        monitor.close()
+        session.quit("q")
+
+        pdb = count_blocks.Pdb(str(pathlib.Path(machine["images"]) / "ntkrnlmp.pdb"))
+        memory = count_blocks.Memory(str(raw), None, pdb)
+        self.addCleanup(memory.file.close)
+        base = memory.find_image("ntkrnlmp.pdb")
+        sums = count_blocks.tracker_sums(memory, pdb, base)
+        in_use = [sum(size for (_, kind), (_, size) in sums.items() if kind == pool) for pool in ("NonPaged", "Paged")]
+        gone = [("gone.sys", 0xFFFFF80120000000, 0xFFFFF80120010000)]
+        bare, with_images = self.home / "bare.dmp", self.home / "images.dmp"
+        listed = triage_dump.write(bare, memory, pdb, base, in_use, gone)
+        triage_dump.write(with_images, memory, pdb, base, in_use, gone, [name for name, *_ in listed])
+
+        for dump in (bare, with_images):
+            with self.subTest(dump=dump.name):
+                small = lab.Debugger(self, "-z", str(dump), "-y", machine["images"])
+                self.assertIn("triage dump", small.banner)
+                self.assertIn("Kernel Version 19041 UP Free x64", small.type("vertarget"))
+                self.assertEqual([module["base"] for module in small.json("lm")["modules"]], [module["base"] for module in modules])
+                self.assertIn("gone.sys", small.type("lm"))
+                self.assertEqual(small.type(".bugcheck"), expected)
+                self.assertIn("rsp=", small.type("r"))
+                for command in ("!poolused", "!poolused 4", "!poolfind Abc 1", "!pool @rsp"):
+                    answer = small.type(command)
+                    self.assertIn("not in this dump", answer, command)
+                    self.assertNotIn("TOTAL", answer, command)
+                    self.assertIn(f"{in_use[1] // 1024} KB of paged pool", answer, command)
+                answer = small.json("!analyze")
+                self.assertEqual(answer["what"], live["what"])
+                self.assertIn("small memory dump", answer["missing"][-1] if dump == bare else answer["missing"][0])
+                frames = [frame["site"] for frame in small.json("k")["frames"]]
+                if dump == with_images:
+                    # The dump's registers are those of KeBugCheckEx, which called what the debugger sees live.
+                    self.assertEqual(frames[1:], stack[stack.index(frames[1]):])
+                    self.assertEqual(answer["culprit"], live["culprit"])
+                else:
+                    self.assertGreaterEqual(len(frames), 1)
+                small.quit()
+
+
+class CrashOfX86(Crash):
+    arch = "x86"
+
+    def test_in_no_pool(self):
+        _, session = self.crash("ed @esp+4 1230")
+        answer = self.check(session, 0xC2, 0x42, "lies in no pool")
+        self.assertIn("00001230 lies in no pool.", answer["findings"])
+        session.quit("q")
+
+
+if __name__ == "__main__":
+    unittest.main()
