@@ -6,6 +6,6 @@ option(POOLKD_JOINED "Compile the sources of a folder a few at a time" OFF)
 
 function(poolkd_joined target)
   if(POOLKD_JOINED)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
   endif()
 endfunction()

@@ -1,9 +1,11 @@
-"""Sums the JUnit files of several ctest runs: names what failed or was skipped, and closes with one line of counts.
+"""Sums the JUnit files of ctest runs and GoogleTest programs: names what failed or was skipped, and closes with one line of
+counts.
 
-usage: summary.py [--no-skips FILE]... [FILE]...
+usage: summary.py [--no-skips FILE | --programs FILE]... [FILE]...
 
 In a file after --no-skips (the lab's tests: the project builds and starts its own lab) a skipped test has failed, and
-so has a file without tests.
+so has a file without tests. The tests of a file after --programs are programs that tell in files of their own what ran in them:
+it adds only those that failed, as one that crashed has, to the counts.
 Exit code 1 when anything failed, or when no test passed at all.
 """
 
@@ -24,6 +26,8 @@ def reason(case):
 def judge(case, skips_allowed):
     """'passed', 'failed' or 'skipped' for one testcase element, and the line to show (or None)."""
     name, status = case.get("name"), case.get("status")
+    if case.get("result"):
+        return judge_gtest(case, skips_allowed)
     if status == "run":
         return "passed", None
     if status == "disabled":
@@ -37,17 +41,34 @@ def judge(case, skips_allowed):
     return "failed", name
 
 
-def summarize(files, no_skips=()):
-    """The lines to print and the exit code. `no_skips` are those of `files` in which a skipped test counts as failed."""
+def judge_gtest(case, skips_allowed):
+    """The same for an element that GoogleTest itself wrote, which has its class apart and a result."""
+    name = f"{case.get('classname')}.{case.get('name')}"
+    if case.find("failure") is not None:
+        return "failed", name
+    if case.get("result") == "completed":
+        return "passed", None
+    skipped = case.find("skipped")
+    # The first line is the place in the source.
+    reason_lines = skipped.get("message", "").splitlines()[1:] if skipped is not None else []
+    why = f"skipped: {' '.join(reason_lines) or 'no reason given'}" if skipped is not None else "disabled"
+    return ("skipped" if skips_allowed else "failed"), f"{name}: {why}"
+
+
+def summarize(files, no_skips=(), programs=()):
+    """The lines to print and the exit code. `no_skips` are those of `files` in which a skipped test counts as failed, `programs`
+    those whose tests are counted by other files."""
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     shown = []
     for file in files:
         cases = list(ElementTree.parse(file).getroot().iter("testcase"))
-        if not cases and file in no_skips:
+        if not cases and (file in no_skips or file in programs):
             counts["failed"] += 1
             shown.append(("failed", f"failed ({file.stem}): no test is there"))
         for case in cases:
-            verdict, line = judge(case, file not in no_skips)
+            verdict, line = judge(case, file not in no_skips and file not in programs)
+            if file in programs and verdict == "passed":
+                continue
             counts[verdict] += 1
             if line:
                 shown.append((verdict, f"{verdict} ({file.stem}): {line}"))
@@ -60,17 +81,17 @@ def summarize(files, no_skips=()):
 
 
 def main(words):
-    files, no_skips = [], set()
-    strict = False
+    files, kinds = [], {"--no-skips": set(), "--programs": set()}
+    kind = None
     for word in words:
-        if word == "--no-skips":
-            strict = True
+        if word in kinds:
+            kind = word
             continue
         files.append(Path(word))
-        if strict:
-            no_skips.add(files[-1])
-        strict = False
-    lines, code = summarize(files, no_skips)
+        if kind:
+            kinds[kind].add(files[-1])
+        kind = None
+    lines, code = summarize(files, kinds["--no-skips"], kinds["--programs"])
     print("\n".join(lines))
     return code
 

@@ -17,6 +17,13 @@ MISSING = '<testcase name="B" status="notrun"><skipped message="Unable to find e
 DISABLED = '<testcase name="A.Off" status="disabled"><system-out>Disabled</system-out></testcase>'
 
 
+GTEST_PASSED = '<testcase name="Ok" status="run" result="completed" classname="A"/>'
+GTEST_FAILED = '<testcase name="Bad" status="run" result="completed" classname="A"><failure message="no" type=""/></testcase>'
+GTEST_SKIPPED = """<testcase name="Skip" status="run" result="skipped" classname="A">
+<skipped message="a.cpp:2&#x0A;the recorded session is not here&#x0A;"/></testcase>"""
+GTEST_DISABLED = '<testcase name="DISABLED_Off" status="notrun" result="suppressed" classname="A"/>'
+
+
 class Summary(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -44,6 +51,29 @@ class Summary(unittest.TestCase):
             ],
         )
         self.assertEqual(code, 1)
+
+    def test_what_googletest_wrote(self):
+        lines, code = summarize([self.file("unit", GTEST_PASSED, GTEST_FAILED, GTEST_SKIPPED, GTEST_DISABLED)])
+        self.assertEqual(
+            lines,
+            [
+                "skipped (unit): A.Skip: skipped: the recorded session is not here",
+                "skipped (unit): A.DISABLED_Off: disabled",
+                "failed (unit): A.Bad",
+                "1 passed, 1 failed, 2 skipped",
+            ],
+        )
+        self.assertEqual(code, 1)
+
+    def test_programs_count_only_where_they_failed(self):
+        programs, unit = self.file("programs", PASSED, FAILED, MISSING), self.file("unit", GTEST_PASSED)
+        lines, code = summarize([programs, unit], programs={programs})
+        self.assertEqual(lines[-1], "1 passed, 2 failed")
+        self.assertEqual(code, 1)
+        good = self.file("good", PASSED)
+        self.assertEqual(summarize([good, unit], programs={good}), (["1 passed, 0 failed"], 0))
+        none = self.file("none")
+        self.assertEqual(summarize([none, unit], programs={none})[1], 1)
 
     def test_skip_alone_is_no_failure(self):
         self.assertEqual(summarize([self.file("one", PASSED, SKIPPED)])[1], 0)

@@ -17,7 +17,7 @@ namespace cv = llvm::codeview;
 
 namespace {
 
-struct Found {
+struct FoundLine {
     std::uint32_t file = 0; ///< offset in the checksums subsection
     std::uint32_t line = 0;
     std::uint32_t start = 0; ///< offset in the section
@@ -28,7 +28,7 @@ bool is_hidden(const cv::LineInfo& line) {
     return line.isAlwaysStepInto() || line.isNeverStepInto();
 }
 
-void search(const cv::DebugSubsectionRecord& record, SegmentOffset place, std::optional<Found>& best) {
+void search(const cv::DebugSubsectionRecord& record, SegmentOffset place, std::optional<FoundLine>& best) {
     cv::DebugLinesSubsectionRef lines;
     if (auto error = lines.initialize(llvm::BinaryStreamReader(record.getRecordData()))) {
         take_message(std::move(error));
@@ -43,7 +43,7 @@ void search(const cv::DebugSubsectionRecord& record, SegmentOffset place, std::o
             const std::uint32_t at = start + entry.Offset;
             const cv::LineInfo line(entry.Flags);
             if (at > place.offset || is_hidden(line) || (best && at < best->start)) continue;
-            best = Found{block.NameIndex, line.getStartLine(), at};
+            best = FoundLine{block.NameIndex, line.getStartLine(), at};
         }
 }
 
@@ -87,7 +87,7 @@ std::optional<SourceLine> find_line(const PdbFile& file, Dbi& dbi, SegmentOffset
         take_message(std::move(error));
         return std::nullopt;
     }
-    std::optional<Found> found;
+    std::optional<FoundLine> found;
     std::optional<cv::DebugSubsectionRecord> checksums;
     for (const cv::DebugSubsectionRecord& record : subsections) {
         if (record.kind() == cv::DebugSubsectionKind::Lines) search(record, place, found);
