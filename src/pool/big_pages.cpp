@@ -63,6 +63,10 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
                                         kernel.machine().page_size, &work);
             answer.coverage.merge(bytes.coverage);
             if (bytes.coverage.stopped()) break;
+            if (bytes.coverage.read() == 0) { // nothing of it is there: of a table whose size is damaged, most
+                i += std::min(in_chunk, entries - i) - 1;
+                continue;
+            }
         }
         Bytes record = Bytes(bytes.value).subspan(i % in_chunk * stride, stride);
         const std::uint64_t address = va.read(record);

@@ -58,7 +58,7 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
     if (holder != found.blocks.end())
         found.holder = static_cast<std::size_t>(std::distance(found.blocks.begin(), holder));
     const VirtAddr header = is_header || at_page_start ? address : address - reader.header_size();
-    if (header - page + reader.header_size() <= reader.page_size())
+    if (header >= page && header - page <= reader.page_size() - reader.header_size())
         found.header = reader.read(Bytes(*bytes).subspan(header - page, reader.header_size()));
     if (found.broken) found.overwritten_with = text_at_start(Bytes(*bytes).subspan(found.broken->at - page));
     return answer;

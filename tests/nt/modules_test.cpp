@@ -110,6 +110,24 @@ TEST(Modules, OfASmallDumpAreThoseOfItsRecords) {
     }
 }
 
+// The second entry leads back to the first, past the head of the list.
+TEST(Modules, AListThatRunsInACircleEnds) {
+    ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
+    auto& memory = fake.target.virtual_memory();
+    const VirtAddr second = entry + 0x100;
+    memory.put_value(entry, second.value);
+    memory.put_value(second, entry.value);
+    memory.put_value(second + 0x18, driver.value + 0x100000);
+    memory.put_value(second + 0x3c, 0x8000u);
+    for (int round = 0; round < 2; ++round) {
+        const auto answer = fake.modules.refresh();
+        EXPECT_EQ(answer.value, 3u) << "each once, and the kernel";
+        EXPECT_FALSE(answer.coverage.complete());
+    }
+    memory.put_value(second, second.value); // its own follower
+    EXPECT_EQ(fake.modules.refresh().value, 3u);
+}
+
 TEST(Modules, ANameThatCannotBeReadCostsNoNameThatWasKnown) {
     ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
     auto& memory = fake.target.virtual_memory();
