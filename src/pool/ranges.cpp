@@ -2,6 +2,9 @@
 
 #include "memory/page_walk.h"
 #include "nt/software_entry.h"
+#include "target/dump_target.h"
+
+#include <algorithm>
 
 namespace poolkd::pool {
 
@@ -47,6 +50,17 @@ Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
     return ranges;
 }
 
+namespace {
+
+/// Each page of pool is a page of memory, and mapped once: tables that run in circles map more than there is.
+std::uint64_t most_present_pages(nt::Kernel& kernel) {
+    constexpr std::uint64_t most = 1u << 28; // 1 TB
+    const auto* image = dynamic_cast<const target::DumpTarget*>(&kernel.target());
+    return image ? std::min(most, image->image().coverage.present / kernel.machine().page_size + 1) : most;
+}
+
+} // namespace
+
 Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRange& range, Work& work) {
     POOLKD_TRY(const target::PageTables tables, kernel.target().page_tables(0));
     const Machine& machine = kernel.machine();
@@ -59,6 +73,9 @@ Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRa
         return is_image && nt::transition_page(walk.mode(), mapping.entry) &&
                memory::read_unsigned(kernel.memory(), mapping.address, 1);
     };
+    const std::uint64_t most = most_present_pages(kernel);
+    std::uint64_t present = 0;
+    std::optional<VirtAddr> gave_up;
     answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
         if (!mapping.valid && !in_transition(mapping)) {
             (is_demand_zero(walk.mode(), mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
@@ -74,8 +91,11 @@ Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRa
         } else {
             runs.push_back({from, bytes});
         }
-        return true;
+        present += bytes / page;
+        if (present > most) gave_up = from;
+        return !gave_up;
     });
+    if (gave_up) answer.coverage.add_gap(GapReason::limit_reached, *gave_up, range.last - *gave_up + 1);
     return answer;
 }
 
