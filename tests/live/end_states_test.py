@@ -19,7 +19,7 @@ DATA = "nt!PoolHitTag"
 MARK = "44 43 42 41"
 
 
-class EndStates(LiveTest):
+class Target(LiveTest):
     arch = "x64"
     processors = 1
 
@@ -96,6 +96,8 @@ class EndStates(LiveTest):
         with self.assertRaises(AssertionError):
             wait_until(lambda: self.reports() > before, "nothing", limit=0.5)
 
+
+class EndStates(Target):
     def test_qd(self):
         debugger = self.open()
         self.arm(debugger)
@@ -167,6 +169,18 @@ class EndStates(LiveTest):
         self.assertIn("2 writes undone.", text)
         self.assert_runs()
         self.assert_disarmed(self.assert_clean())
+
+
+class EndStatesX86(EndStates):
+    arch = "x86"
+
+
+class EndStatesOfTwo(EndStates):
+    processors = 2
+
+
+class EndsFromOutside(Target):
+    """The debugger is told to end; what it then does in the target is what qd does, on any machine."""
 
     def test_the_end_of_the_input_while_it_runs(self):
         debugger = self.open()
@@ -242,14 +256,6 @@ class EndStates(LiveTest):
         self.assertNotIn("frozen", text)
         self.assert_runs()
         self.assert_clean()
-
-
-class EndStatesX86(EndStates):
-    arch = "x86"
-
-
-class EndStatesOfTwo(EndStates):
-    processors = 2
 
 
 if __name__ == "__main__":
