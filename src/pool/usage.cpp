@@ -1,6 +1,6 @@
 #include "pool/usage.h"
 
-#include "pool/tagging.h"
+#include "pool/tracker.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -8,44 +8,6 @@
 namespace poolkd::pool {
 
 namespace {
-
-constexpr std::uint64_t max_rows = 1u << 20; // 2^n + 1 rows; real kernels have 1025 to 65537
-constexpr std::uint64_t max_processors = 2048;
-constexpr std::uint64_t max_row_bytes = 0x200;
-
-/// The members of _POOL_TRACKER_TABLE. Widths and order changed several times (pool.md 4.3): both come from the
-/// symbols.
-struct TrackerRow {
-    nt::FieldReader key, nonpaged_allocs, nonpaged_frees, nonpaged_bytes, paged_allocs, paged_frees, paged_bytes;
-    std::uint64_t stride = 0;
-
-    static Result<TrackerRow> from(const nt::Layout& layout) {
-        TrackerRow row;
-        POOLKD_TRY(row.key, layout.field("Key"));
-        POOLKD_TRY(row.nonpaged_allocs, layout.field("NonPagedAllocs"));
-        POOLKD_TRY(row.nonpaged_frees, layout.field("NonPagedFrees"));
-        POOLKD_TRY(row.nonpaged_bytes, layout.field("NonPagedBytes"));
-        POOLKD_TRY(row.paged_allocs, layout.field("PagedAllocs"));
-        POOLKD_TRY(row.paged_frees, layout.field("PagedFrees"));
-        POOLKD_TRY(row.paged_bytes, layout.field("PagedBytes"));
-        row.stride = layout.size();
-        if (row.stride == 0 || row.stride > max_row_bytes)
-            return fail(ErrorKind::malformed, "{} has {} bytes, which is not credible", layout.name(), row.stride);
-        return row;
-    }
-
-    [[nodiscard]] bool narrow_counts() const { return nonpaged_allocs.size == 4; }
-    [[nodiscard]] bool narrow_bytes() const { return nonpaged_bytes.size == 4; }
-
-    void add(PoolCounts& counts, Bytes record, const nt::FieldReader& allocs, const nt::FieldReader& frees,
-             const nt::FieldReader& bytes) const {
-        counts.allocs += allocs.read(record);
-        counts.frees += frees.read(record);
-        std::uint64_t used = bytes.read(record);
-        // One processor's share may be negative: allocated there, freed here. Only the sum means anything.
-        counts.bytes += bytes.size == 4 ? static_cast<std::int32_t>(used) : static_cast<std::int64_t>(used);
-    }
-};
 
 class Collector {
   public:
@@ -57,8 +19,8 @@ class Collector {
         PoolTag tag = PoolTag(key != 0 ? key : key_there).bare();
         if (tag.value == 0 && !overflow) return;
         TagUsage usage{tag, {}, {}, overflow};
-        row_.add(usage.nonpaged, record, row_.nonpaged_allocs, row_.nonpaged_frees, row_.nonpaged_bytes);
-        row_.add(usage.paged, record, row_.paged_allocs, row_.paged_frees, row_.paged_bytes);
+        usage.nonpaged = counts_of(record, row_.nonpaged_allocs, row_.nonpaged_frees, row_.nonpaged_bytes);
+        usage.paged = counts_of(record, row_.paged_allocs, row_.paged_frees, row_.paged_bytes);
         if (overflow) {
             if (!usage.nonpaged.touched() && !usage.paged.touched()) return;
             if (tag.value == 0) usage.tag = PoolTag(0x6c66764f); // "Ovfl", as the kernel names the row elsewhere
@@ -87,6 +49,14 @@ class Collector {
     }
 
   private:
+    static PoolCounts counts_of(Bytes record, const nt::FieldReader& allocs, const nt::FieldReader& frees,
+                                const nt::FieldReader& bytes) {
+        const std::uint64_t used = bytes.read(record);
+        // One processor's share may be negative: allocated there, freed here. Only the sum means anything.
+        return {allocs.read(record), frees.read(record),
+                bytes.size == 4 ? static_cast<std::int32_t>(used) : static_cast<std::int64_t>(used)};
+    }
+
     static void merge(PoolCounts& sum, const PoolCounts& part) {
         sum.allocs += part.allocs;
         sum.frees += part.frees;
@@ -98,36 +68,43 @@ class Collector {
     std::unordered_map<std::uint32_t, std::size_t> index_;
 };
 
-/// PoolTrackTable and each processor's table, without nulls and duplicates.
-Result<std::vector<VirtAddr>> tracker_tables(nt::Kernel& kernel, VirtAddr global) {
-    std::vector<VirtAddr> tables{global};
-    auto per_processor = kernel.address_of("ExPoolTagTables");
-    if (!per_processor) return tables; // ReactOS and very old kernels have one table
-    const unsigned pointer = kernel.machine().pointer_size;
-    const std::uint64_t processors = std::min<std::uint64_t>(kernel.target().identity().processors, max_processors);
-    POOLKD_TRY(ByteVector pointers, memory::read_exact(kernel.memory(), *per_processor, processors * pointer));
-    for (std::uint64_t i = 0; i < processors; ++i) {
-        VirtAddr table = kernel.machine().canonical(load_unsigned(pointers, i * pointer, pointer).value_or(0));
-        if (table && std::ranges::find(tables, table) == tables.end()) tables.push_back(table);
+/// An inferred layout is only good when what it gives makes sense for nearly all tags: columns in another order, or
+/// tables of processors that were not found, do not. Source: pool.md 17.
+Result<void> check_inferred(const UsageTable& table) {
+    constexpr PoolTag tables_tag(0x6c6f6f50); // "Pool": the tables themselves are counted as nonpaged blocks of it
+    std::size_t counted = 0, sensible = 0;
+    for (const TagUsage& usage : table.tags) {
+        if (usage.overflow) continue;
+        if (usage.tag == tables_tag && usage.nonpaged.bytes == 0 && usage.paged.bytes >= std::int64_t{1} << 12)
+            return fail(ErrorKind::not_found, "Paged and nonpaged counts cannot be told apart without symbols");
+        for (const PoolCounts& counts : {usage.nonpaged, usage.paged}) {
+            if (!counts.touched()) continue;
+            constexpr std::int64_t smallest_block = 8;
+            const std::int64_t blocks = counts.outstanding();
+            ++counted;
+            if (blocks >= 0 && (blocks == 0) == (counts.bytes == 0) && counts.bytes / smallest_block >= blocks)
+                ++sensible;
+        }
     }
-    return tables;
+    if (counted != 0 && 50 * sensible >= 49 * counted) return {};
+    return fail(
+        ErrorKind::not_found,
+        "Without symbols the data do not decide: by the likeliest layout of the tables only {} of {} counts make "
+        "sense",
+        sensible, counted);
 }
 
 } // namespace
 
 Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
-    POOLKD_CHECK(require_tagging(kernel));
-    POOLKD_TRY(VirtAddr global, kernel.read_pointer_global("PoolTrackTable"));
-    POOLKD_TRY(std::uint64_t rows, kernel.read_global("PoolTrackTableSize"));
-    if (rows == 0 || rows > max_rows)
-        return fail(ErrorKind::malformed,
-                    "PoolTrackTableSize is {}, which is not credible: wrong symbols, or damaged memory", rows);
-    POOLKD_TRY(const nt::Layout* layout, kernel.layout("_POOL_TRACKER_TABLE"));
-    POOLKD_TRY(TrackerRow row, TrackerRow::from(*layout));
-    POOLKD_TRY(std::vector<VirtAddr> tables, tracker_tables(kernel, global));
+    POOLKD_TRY(const Tracker tracker, find_tracker(kernel, work));
+    const TrackerRow& row = tracker.row;
+    const std::vector<VirtAddr>& tables = tracker.tables;
+    const std::uint64_t rows = tracker.rows;
 
     Answer<UsageTable> answer;
     answer.value.tables = tables.size();
+    answer.value.inferred = tracker.inferred;
     Collector collector(row, answer.value);
     std::vector<std::uint32_t> keys(rows); // of the global table, which is read first
     auto read_rows = [&](VirtAddr table, std::uint64_t count, bool last_is_overflow, bool ends_at_zero) {
@@ -137,7 +114,7 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
         for (std::uint64_t i = 0; i < count; ++i) {
             Bytes record = Bytes(bytes.value).subspan(i * row.stride, row.stride);
             if (ends_at_zero && row.key.read(record) == 0) break;
-            if (table == global) keys[i] = static_cast<std::uint32_t>(row.key.read(record));
+            if (table == tables.front()) keys[i] = static_cast<std::uint32_t>(row.key.read(record));
             collector.add(record, last_is_overflow && i + 1 == count, ends_at_zero ? 0 : keys[i]);
         }
         work.progress("reading tracker tables", answer.value.table_bytes, tables.size() * rows * row.stride);
@@ -148,16 +125,15 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
     }
 
     // The expansion list is global and ends at its first empty row.
-    auto expansion = kernel.read_pointer_global("PoolTrackTableExpansion");
-    auto expansion_rows = kernel.read_global("PoolTrackTableExpansionSize");
-    if (expansion && *expansion && expansion_rows && *expansion_rows != 0) {
-        if (*expansion_rows <= max_rows) {
-            read_rows(*expansion, *expansion_rows, false, true);
+    if (tracker.expansion && tracker.expansion_rows != 0) {
+        if (tracker.expansion_rows <= max_tracker_rows) {
+            read_rows(tracker.expansion, tracker.expansion_rows, false, true);
         } else {
-            answer.coverage.add_gap(GapReason::malformed, *expansion, 0);
+            answer.coverage.add_gap(GapReason::malformed, tracker.expansion, 0);
         }
     }
     collector.finish();
+    if (!tracker.inferred.empty() && !answer.coverage.stopped()) POOLKD_CHECK(check_inferred(answer.value));
     return answer;
 }
 

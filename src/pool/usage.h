@@ -5,6 +5,7 @@
 #include "nt/kernel.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace poolkd::pool {
@@ -32,10 +33,12 @@ struct UsageTable {
     std::vector<TagUsage> tags;    ///< one a tag, in the order of the tables
     std::uint64_t table_bytes = 0; ///< that had to be read for it
     std::size_t tables = 0;        ///< global and per processor, without duplicates
+    std::string inferred;          ///< how the layout of the tables was found, when not by symbols: a sentence
 };
 
 /// Sums the tracker tables of all processors and the expansion table (pool.md 4.4). Errors: kind `unsupported` when the
-/// kernel was booted without pool tagging (the sentence says what to do), `not_found` without symbols.
+/// kernel was booted without pool tagging (the sentence says what to do), `not_found` when there are no symbols and the
+/// data do not decide either (see find_tracker).
 Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work);
 
 } // namespace poolkd::pool

@@ -129,8 +129,9 @@ std::string usage_text(const Answer<pool::UsageTable>& usage, const UsageView& v
         columns.fit(row_cells(row));
     columns.fit(row_cells(total));
 
-    std::string text = fmt::format("{}\n\n  Pool Used:\n{}\n{}\n", heading(view.sort), columns.pool_names(),
-                                   columns.line("Tag", names));
+    std::string text = usage.value.inferred.empty() ? "" : usage.value.inferred + "\n\n";
+    text += fmt::format("{}\n\n  Pool Used:\n{}\n{}\n", heading(view.sort), columns.pool_names(),
+                        columns.line("Tag", names));
     for (const pool::TagUsage& row : rows)
         text += columns.line(row.tag.text(), row_cells(row)) +
                 (row.overflow ? " tags that found no room in the kernel's tables" : "") + "\n";
@@ -147,6 +148,7 @@ nlohmann::json usage_json(const Answer<pool::UsageTable>& usage, const UsageView
     const pool::TagUsage total = total_of(rows);
     nlohmann::json json{
         {"tags_total", rows.size()}, {"table_bytes", usage.value.table_bytes}, {"coverage", to_json(usage.coverage)}};
+    if (!usage.value.inferred.empty()) json["inferred"] = usage.value.inferred;
     if (view.rows != 0 && rows.size() > view.rows) rows.resize(view.rows);
     json["total"] = {{"nonpaged", pool_counts_json(total.nonpaged)}, {"paged", pool_counts_json(total.paged)}};
     json["tags"] = nlohmann::json::array();

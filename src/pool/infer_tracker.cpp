@@ -1,0 +1,194 @@
+#include "nt/kdbg.h"
+#include "pool/tracker.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace poolkd::pool {
+
+namespace {
+
+constexpr unsigned smallest_log = 6, largest_log = 16; // 64 rows is the kernel's own minimum, 65536 the most seen
+constexpr std::size_t enough_keys = 16;
+// ExPoolTagTables lies at most 17 KB from PoolTrackTable in the 213 kernels whose symbols are known.
+constexpr std::uint64_t search_around = 64u << 10;
+constexpr std::size_t enough_own_keys = 4; // that agree with those of the global table
+
+/// In words, what could not be decided.
+std::unexpected<Error> undecided(std::string_view what) {
+    return fail(ErrorKind::not_found, "Without them the data do not decide either: {}.", what);
+}
+
+bool is_printable(PoolTag tag) {
+    std::uint32_t value = tag.bare().value;
+    bool padding = true; // some drivers pad with zeros, at the end
+    for (int i = 3; i >= 0; --i) {
+        const auto c = static_cast<std::uint8_t>(value >> (8 * i));
+        if (padding && c == 0) continue;
+        padding = false;
+        if (c < 0x20 || c > 0x7e) return false;
+    }
+    return value != 0;
+}
+
+/// What the rows of a table say of a guess at its shape.
+struct Evidence {
+    std::size_t keys = 0, printable = 0, placed = 0;
+    std::size_t beyond = 0; ///< that a table of twice the size would have elsewhere
+    bool full = false;
+
+    /// A table taken for too large has keys that belong into its upper half, one taken for too small has none.
+    [[nodiscard]] bool convincing() const {
+        return keys >= enough_keys && 10 * printable >= 9 * keys && 20 * placed >= 19 * keys && 10 * beyond >= keys;
+    }
+};
+
+/// A tag sits at its hash, or behind it with no free row between.
+Evidence examine(Bytes table, const TrackerRow& row, unsigned log) {
+    const std::uint32_t rows = 1u << log, mask = rows - 1;
+    std::vector<std::uint32_t> keys(rows);
+    for (std::uint32_t i = 0; i < rows; ++i)
+        keys[i] = row.key_of(table.subspan(i * row.stride, row.stride));
+    // Rows since the last free one, around the end of the table.
+    std::vector<std::uint32_t> run(rows);
+    std::uint32_t length = 0;
+    for (std::uint32_t i = 0; i < 2 * rows; ++i) {
+        length = keys[i & mask] == 0 ? 0 : std::min(length + 1, rows);
+        run[i & mask] = length;
+    }
+    Evidence evidence;
+    for (std::uint32_t i = 0; i < rows; ++i) {
+        if (keys[i] == 0) continue;
+        const std::uint32_t hash = tracker_hash(PoolTag(keys[i]));
+        ++evidence.keys;
+        if (is_printable(PoolTag(keys[i]))) ++evidence.printable;
+        if (((i - hash) & mask) < run[i]) ++evidence.placed;
+        if (hash & rows) ++evidence.beyond;
+    }
+    evidence.full = evidence.keys == rows;
+    return evidence;
+}
+
+struct Shape {
+    TrackerRow row;
+    unsigned log = 0;
+    Evidence evidence;
+    std::vector<std::uint32_t> keys;
+};
+
+std::optional<Shape> find_shape(nt::Kernel& kernel, VirtAddr table, const TrackerRow& row) {
+    for (unsigned log = smallest_log; log <= largest_log; ++log) {
+        const std::uint64_t rows = (1ull << log) + 1;
+        auto bytes = memory::read_exact(kernel.memory(), table, rows * row.stride);
+        if (!bytes) return std::nullopt;
+        const Evidence evidence = examine(*bytes, row, log);
+        // What has nothing in the right place will not get better with more of it.
+        if (evidence.keys >= enough_keys && 2 * evidence.placed < evidence.keys) return std::nullopt;
+        if (!evidence.convincing()) continue;
+        Shape shape{row, log, evidence, {}};
+        for (std::uint64_t i = 0; i < rows; ++i)
+            shape.keys.push_back(row.key_of(Bytes(*bytes).subspan(i * row.stride, row.stride)));
+        return shape;
+    }
+    return std::nullopt;
+}
+
+/// A table of a processor has at each index nothing or the key that the global table has there.
+bool is_own_table(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
+    const std::uint64_t stride = shape.row.stride;
+    auto bytes = memory::read_exact(kernel.memory(), table, shape.keys.size() * stride);
+    if (!bytes) return false;
+    std::size_t agreeing = 0;
+    for (std::size_t i = 0; i + 1 < shape.keys.size(); ++i) { // without the overflow row
+        const std::uint32_t key = shape.row.key_of(Bytes(*bytes).subspan(i * stride, stride));
+        if (key == 0) continue;
+        if (key != shape.keys[i]) return false;
+        ++agreeing;
+    }
+    return agreeing >= enough_own_keys;
+}
+
+/// A stretch of pointers to tables in the kernel's data: what ExPoolTagTables looks like.
+using Run = std::vector<VirtAddr>;
+
+std::vector<Run> find_runs(nt::Kernel& kernel, VirtAddr variable, VirtAddr global, const Shape& shape, Work& work) {
+    const unsigned pointer = kernel.machine().pointer_size;
+    const nt::Module& image = kernel.modules().kernel();
+    const std::uint64_t inside = variable - image.base;
+    const std::uint64_t first = inside - std::min(inside, search_around);
+    const std::uint64_t end =
+        std::min<std::uint64_t>(inside + search_around, std::max<std::uint64_t>(image.size, inside));
+    const VirtAddr start((image.base + first).value & ~std::uint64_t{pointer - 1});
+    auto data = memory::read_sparse(kernel.memory(), start, end - first, kernel.machine().page_size, &work);
+    std::map<VirtAddr, bool> known{{global, true}};
+    std::vector<Run> runs(1);
+    for (std::size_t at = 0; at + pointer <= data.value.size(); at += pointer) {
+        const VirtAddr value = kernel.machine().canonical(load_unsigned(data.value, at, pointer).value_or(0));
+        // Tables are allocations of whole pages.
+        bool good = value && start + at != variable && value.value % kernel.machine().page_size == 0;
+        if (good) {
+            auto [entry, fresh] = known.try_emplace(value, false);
+            if (fresh) entry->second = is_own_table(kernel, value, shape);
+            good = entry->second;
+        }
+        if (good) {
+            runs.back().push_back(value);
+        } else if (!runs.back().empty()) {
+            runs.emplace_back();
+        }
+    }
+    runs.pop_back();
+    return runs;
+}
+
+/// The tables of the processors: the one run with at least as many of them as there are processors.
+Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr global, const Shape& shape,
+                                 Work& work) {
+    const std::size_t processors = std::max<std::size_t>(kernel.target().identity().processors, 1);
+    std::vector<Run> runs = find_runs(kernel, variable, global, shape, work);
+    if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
+    const bool any_own = std::ranges::any_of(runs, [&](const Run& run) { return run != Run(run.size(), global); });
+    if (!any_own) return Run{};
+    std::erase_if(runs, [&](const Run& run) { return run.size() < processors; });
+    if (runs.empty()) return undecided(fmt::format("not all tables of the {} processors were found", processors));
+    if (runs.size() > 1) return undecided("several arrays could be the tables of the processors");
+    return std::move(runs.front());
+}
+
+} // namespace
+
+Result<Tracker> infer_tracker(nt::Kernel& kernel, Work& work) {
+    std::optional<VirtAddr> variable;
+    if (auto named = kernel.address_of("PoolTrackTable")) variable = *named;
+    if (!variable && kernel.kdbg()) variable = kernel.kdbg()->value(nt::Kdbg::pool_track_table);
+    if (!variable) return undecided("no debugger data block tells where PoolTrackTable is");
+    POOLKD_TRY(const VirtAddr global, kernel.read_pointer(*variable));
+    if (!global) return undecided("PoolTrackTable is null, as in a kernel booted without pool tagging");
+    std::vector<Shape> shapes;
+    for (const TrackerRow& row : TrackerRow::known(kernel.machine().pointer_size)) {
+        if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
+        if (auto shape = find_shape(kernel, global, row)) shapes.push_back(std::move(*shape));
+    }
+    if (shapes.empty()) return undecided("the rows of PoolTrackTable have no shape that is known");
+    if (shapes.size() > 1) return undecided("the rows of PoolTrackTable fit several shapes");
+    const Shape& shape = shapes.front();
+    POOLKD_TRY(const Run own, tables_of_processors(kernel, *variable, global, shape, work));
+
+    Tracker tracker;
+    tracker.row = shape.row;
+    tracker.rows = shape.keys.size();
+    tracker.tables = {global};
+    for (VirtAddr table : own)
+        if (std::ranges::find(tracker.tables, table) == tracker.tables.end()) tracker.tables.push_back(table);
+    tracker.inferred =
+        fmt::format("Layout inferred, not from symbols: rows of {} bytes, {} of {} tags where their hashes put them, "
+                    "{}.{}",
+                    shape.row.stride, shape.evidence.placed, shape.evidence.keys,
+                    own.empty() ? std::string("no tables of processors")
+                                : fmt::format("tables of {} processors found by their keys", own.size()),
+                    shape.evidence.full ? " The table is full: tags of the expansion table are not counted." : "");
+    return tracker;
+}
+
+} // namespace poolkd::pool
