@@ -6,6 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace poolkd::nt {
 namespace {
 
@@ -46,6 +49,17 @@ SmallMachine with_modules() {
     machine.put(0x12930, testing::base_64 + 0x100000);
     machine.put(0x12940, std::uint32_t{0x4000});
     return machine;
+}
+
+// Writes the seed of the fuzzer of this floor, a small image that is right. Run it after the machine was changed:
+// test_nt --gtest_also_run_disabled_tests --gtest_filter='BadImage.DISABLED_WriteSeeds'
+TEST(BadImage, DISABLED_WriteSeeds) {
+    const auto folder = std::filesystem::path(POOLKD_SOURCE_DIR) / "fuzz/corpus/nt_image";
+    std::filesystem::create_directories(folder);
+    const SmallMachine machine = with_modules();
+    std::ofstream stream(folder / "raw", std::ios::binary);
+    stream.write(reinterpret_cast<const char*>(machine.bytes.data()), 0x13000); // what is behind is zero
+    ASSERT_TRUE(stream.flush());
 }
 
 TEST(BadImage, CutAtEachPage) {
