@@ -102,7 +102,7 @@ class Link:
             if not self.fill(deadline):
                 return None
 
-    def packet(self, timeout=5):
+    def packet(self, timeout=30):
         """The next new data packet as (type, payload, id); acknowledged unless told otherwise."""
         deadline = time.monotonic() + timeout
         while True:
@@ -126,7 +126,7 @@ class Link:
                 self.rx = number ^ 1
             return kind, payload, number
 
-    def send(self, kind, payload, timeout=5):
+    def send(self, kind, payload, timeout=30):
         data = b"0000" + struct.pack("<HHII", kind, len(payload), self.tx, sum(payload) & 0xFFFFFFFF) + payload + b"\xAA"
         self.send_bytes(data)
         deadline = time.monotonic() + timeout
@@ -245,7 +245,7 @@ class Target:
     def code(self):
         return struct.unpack_from("<I", self.state, 32)[0]
 
-    def wait_stop(self, timeout=10, loads=True):
+    def wait_stop(self, timeout=60, loads=True):
         """Waits for an exception; prints are kept, image events continued."""
         deadline = time.monotonic() + timeout
         while True:

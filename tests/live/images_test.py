@@ -17,7 +17,21 @@ DOES_NOT_RUN = r"\AThe target \((64-bit ELF core|raw memory|raw memory, shared w
 
 # The same at every image, word by word.
 COMMANDS = ("lm", "x nt!Pool*", "!poolused 4", "!poolused 2 Abc", "!poolfind Abc 1", "dd nt!PoolHitTag L4", "dt nt!_LIST_ENTRY nt!PsLoadedModuleList",
-            "u nt!ExAllocatePoolWithTag L8", "? poi(nt!PsLoadedModuleList)", "k", "r")
+            "u nt!ExAllocatePoolWithTag L8", "? poi(nt!PsLoadedModuleList)", "k", "r", "!process 0 7", "!thread")
+
+
+def looks_at_others(session, image_base):
+    """What a session shows of each process's memory and of each thread that waits."""
+    shown = []
+    for process in session.json("!process 0 6")["processes"]:
+        session.type(f".process {process['address']}")
+        shown.append((process["name"], session.type(f"da {image_base} L9"), session.type(f"!vtop 0 {image_base}")))
+        for thread in process["threads"]:
+            session.type(f".thread {thread['address']}")
+            shown.append((thread["address"], session.type("k"), session.type("r"), session.type("? @$thread")))
+            assert [frame["site"] for frame in session.json("k")["frames"]] == [frame["site"] for frame in thread["stack"]["frames"]]
+    session.type(".process; .thread")
+    return shown
 
 
 class Monitor:
@@ -57,6 +71,11 @@ class Images:
         expected = {command: live.type(command) for command in COMMANDS}
         self.assertIn("leaky", expected["lm"])
         self.assertRegex(expected["!poolused 4"], r"(?m)^ Abc ")
+        others = looks_at_others(live, self.program_base)
+        for name, memory, _ in [row for row in others if row[0] in ("smss.exe", "csrss.exe")]:
+            self.assertIn(f'"{name}', memory)  # where the practice kernel writes a program's name
+        self.assertRegex(expected["!process 0 7"], r"nt!KeDelayExecutionThread\+\w+\n.*nt!ExpWorkerThread")
+        self.assertEqual(live.type("r"), expected["r"])
 
         core, paged, raw = (self.home / name for name in ("core.elf", "paged.elf", "memory.raw"))
         monitor = Monitor(str(ram.parent / "qmp.sock"))
@@ -69,6 +88,7 @@ class Images:
                 session = lab.Debugger(self, "-z", str(image), "-y", machine["images"])
                 for command in COMMANDS:
                     self.assertEqual(session.type(command), expected[command], f"{image.name}: {command}")
+                self.assertEqual(looks_at_others(session, self.program_base), others)
                 self.assertRegex(session.type("g"), DOES_NOT_RUN)
                 status, _ = session.quit()
                 self.assertEqual(status, 1)  # of `g`
@@ -87,6 +107,7 @@ class Images:
 
 class ImagesOfX64(Images, lab.LiveTest):
     arch = "x64"
+    program_base = "7ff6`00000000"
 
     def test_a_machine_that_runs(self):
         self.machine_that_ran()
@@ -130,6 +151,7 @@ class ImagesOfX64(Images, lab.LiveTest):
 
 class ImagesOfX86(Images, lab.LiveTest):
     arch = "x86"
+    program_base = "400000"
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class GdbStub:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(GO_LIMIT)
         self.socket.connect(path)
         self.data = b""
         self.ask("?")
@@ -239,7 +239,7 @@ def at_first_break(debugger):
     return debugger
 
 
-def wait_until(condition, what, limit=30):
+def wait_until(condition, what, limit=GO_LIMIT):
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:

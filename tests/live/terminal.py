@@ -56,7 +56,7 @@ class Terminal:
             self.raw += text
             self._show(text)
 
-    def wait_for(self, condition, what, limit=15):
+    def wait_for(self, condition, what, limit=60):
         end = time.monotonic() + limit
         while not condition():
             if time.monotonic() > end:
@@ -113,7 +113,7 @@ class Terminal:
         good_modes = 1049 not in self.modes and 2026 not in self.modes and {7, 25} <= self.modes
         return good_modes and termios.tcgetattr(self.slave) == self.before
 
-    def wait(self, limit=15):
+    def wait(self, limit=60):
         """Reads to the end of the program and gives its exit code."""
         end = time.monotonic() + limit
         while self.process.poll() is None:

@@ -52,7 +52,7 @@ def _armed(gdb):
             yield f"processor {processor} has armed breakpoints, DR7 is {control}"
 
 
-def _runs(machine, limit=20):
+def _runs(machine, limit=60):
     ticks = lambda: with_stub(machine, lambda gdb: struct.unpack("<I", gdb.memory(TICKS[machine["arch"]], 4))[0])
     before, end = ticks(), time.monotonic() + limit
     while time.monotonic() < end:
