@@ -114,6 +114,7 @@ Result<Snapshot> take_snapshot(nt::Kernel& kernel, Work& work) {
     const target::Identity& identity = kernel.target().identity();
     snapshot.machine = identity.connection;
     snapshot.evidence = identity.kind;
+    if (!usage.value.inferred.empty()) snapshot.evidence += " (layout of the counters inferred)";
     return snapshot;
 }
 
