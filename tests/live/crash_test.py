@@ -16,22 +16,23 @@ MEMORY_MIB = 64
 
 class Crash(lab.LiveTest):
     def crash(self, change):
-        """A machine that crashes when it frees a block, after `change`, and a session on it."""
+        """A machine that crashes when leaky.sys frees a block, after `change`, and a session on it."""
         machine = self.start_lab("--memory", str(MEMORY_MIB), "--seed", "0")
         session = self.debug()
-        session.type("bp nt!ExFreePoolWithTag; g; bc *")
+        session.type("bp leaky!LeakyRetireEvent; g; bc *")
         session.type(change)
         self.assertIn("Fatal System Error", session.type("g"))
         return machine, session
 
-    def check(self, session, code, subcode, what):
+    def check(self, session, code, subcode, what, of="leaky.sys"):
         answer = session.json("!analyze")
         self.assertEqual(int(answer["bug_check"]["code"], 16), code)
         self.assertEqual(int(answer["bug_check"]["parameters"][0], 16), subcode)
         self.assertIn(what, answer["what"])
-        self.assertTrue(answer["culprit"]["image"].endswith(".sys"), answer["culprit"])
+        if of:
+            self.assertEqual(answer["culprit"]["image"], of)
         text = session.type(".bugcheck")
-        self.assertRegex(text, rf"\\ABugcheck code {code:08X}\nArguments [0-9a-f`]*{subcode:x} ")
+        self.assertRegex(text, rf"\ABugcheck code {code:08X}\nArguments [0-9a-f`]*{subcode:x} ")
         return answer
 
 
@@ -39,24 +40,27 @@ class CrashOfX64(Crash):
     arch = "x64"
 
     def test_wrong_tag(self):
-        _, session = self.crash("r rdx=44434241")
+        _, session = self.crash("ed @rcx-c 44434241")
         answer = self.check(session, 0xC2, 0xA, "freed under another tag")
         self.assertTrue(answer["evidence_agrees"])
-        self.assertIn("'ABCD'", answer["findings"][0])
+        self.assertEqual(answer["findings"][0], "The block was allocated as 'ABCD' and freed as 'Abc '.")
         session.quit("q")
 
     def test_damaged_header(self):
-        _, session = self.crash("ew @rcx-0xe 0xff02")
-        answer = self.check(session, 0x19, 0x20, "contradicts its neighbour")
+        _, session = self.crash("eb @rcx-e ff")
+        answer = self.check(session, 0x19, 0x20, "contradicts its neighbour", of=None)
         self.assertTrue(answer["evidence_agrees"])
         self.assertIn("broken", answer["pool"])
         session.quit("q")
 
     def test_small_dump(self):
-        machine, session = self.crash("eb @rcx-0xd 0")
+        machine, session = self.crash("eb @rcx-d 0")
         live = self.check(session, 0xC2, 7, "freed that is free already")
         self.assertTrue(live["evidence_agrees"])
         self.assertEqual(live["pool"]["block"]["allocated"], False)
+        self.assertEqual(live["tag"], "Abc ")
+        self.assertIn({"image": "leaky.sys", "proven": True}, [{key: owner[key] for key in ("image", "proven")} for owner in live["owners"]])
+        self.assertIn("Rather sure", live["how_sure"])
         expected = session.type(".bugcheck")
         stack = [frame["site"] for frame in session.json("k")["frames"]]
         modules = session.json("lm")["modules"]
