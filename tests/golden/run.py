@@ -23,6 +23,7 @@ def normalise(text):
     text = re.sub(r"/tmp/poolkd-golden-[^/]*/(out|json)\b", "<home>", text)
     text = re.sub(r"/\S*/lab/x\d\d/era\d+/seed\d+", "<images>", text)
     text = re.sub(r"(?m)^( *\d+) \d\d:\d\d:\d\d ", r"\1 <time> ", text)
+    text = re.sub(r'"(create_time|\w+_ticks)":\d+', r'"\1":0', text)
     date = r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \d{4}"
     text = re.sub(r'((?:session|debugger|\)) time: |debugger_time":")' + date, r"\1<time>", text)
     text = re.sub(r"System Uptime: \d+ days [\d:.]+", "System Uptime: <time>", text)

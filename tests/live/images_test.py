@@ -74,7 +74,7 @@ class Images:
         others = looks_at_others(live, self.program_base)
         for name, memory, _ in [row for row in others if row[0] in ("smss.exe", "csrss.exe")]:
             self.assertIn(f'"{name}', memory)  # where the practice kernel writes a program's name
-        self.assertRegex(expected["!process 0 7"], r"nt!KeDelayExecutionThread\+\w+\n.*nt!ExpWorkerThread")
+        self.assertRegex(expected["!process 0 7"], r"nt!KeDelayExecutionThread\+.*\n.*nt!ExpWorkerThread\+")
         self.assertEqual(live.type("r"), expected["r"])
 
         core, paged, raw = (self.home / name for name in ("core.elf", "paged.elf", "memory.raw"))

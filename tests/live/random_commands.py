@@ -13,6 +13,8 @@ db <address> <count>|dd <address> <count>|dq <address> <address>|da <address>|du
 dp <number>|dw /c 4 <address> <count>|df <address>|dyb <address>|d <address>|db /p 1000 <count>|!dp 1000|ddp <address> L4|dqa <address>
 u <code> <count>|ub <code> <count>|uf <code>|u <address>|u|ub @$ip L5|uf <address>|u <code> L5 --json|uf <code> --json
 k|kb <number>|kv|kn|kp|kP 5|kc|kf 3|k = <address> 5|~0k|~1k|~*k|k --json|.kframes 20|.kframes <number>|.lines
+!process 0 0|!process 0 7|!process 4 e|!process <address> 7|!process <number>|!thread|!thread <address>|!process 0 7 --json|!thread --json
+.thread @$thread; k; .thread|.process @$proc; db 400000 L8; .process|.trap @$csp; r; .trap|.cxr <address>; k; .cxr|.thread <address>; .thread
 r|r @$ip|r $t0=<expression>|r $t1=@$t1+1|r @rax|r eax,ecx|~0r|~1 r|r xmm0|r @eflags|r zf
 ~|~0s|~1s|~7s|~*|.formats <expression>|? <expression>|?? <expression>|n 10|n 16|n 8|n <number>
 lm|lmv m leaky|lm m l*|lm a <address>|lm --json|lm1m|x nt!Pool*|x leaky!*|x *!*Tag*|x nosuch!*|x /0 nt!Ke*|x nt!PoolHitTag --json
