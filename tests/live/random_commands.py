@@ -32,7 +32,7 @@ s -d <module> L2000 20636241|s -a <module> L?3000 "Ex"|s 0 L?ffffffffffff 1|s -u
 .foreach (x { lm1m }) { .echo x }|.foreach /pS 2 (<text> { db <address> L8 }) { ? 0x<text> }|.foreach /s (x "1 2 <text>") { .echo ${x} }
 .block { k; r }|.catch { db <address>; .leave ; r }|.catch { nosuch|j (<expression>) 'k 1';'r'|z(@$t0 < 3)|$$ <text>|* <text>|r; k 2; ? <expression>
 as Soak1 <text>|aS Soak2 "<text>"|ad Soak1|ad *|al|.echo ${Soak1} ${/f:Soak2} ${/n:Soak1|$$>a< good.txt <number> <text>|$><broken.txt|$$<nosuch.txt|$<good.txt
-.logopen soak.log|.logappend soak.log|.logclose|.logfile|sx|sxe ld|sxd ld|sxe ld:leaky|sxe -c "k" ud|sxn ud|sxr|sxe <number>
+.logopen soak.log|.logappend soak.log|.logclose|.logfile|.dump|.dump /m soak.dmp|.dump /f nosuch/soak.dmp|.dump /f /c "<text>"|sx|sxe ld|sxd ld|sxe ld:leaky|sxe -c "k" ud|sxn ud|sxr|sxe <number>
 bl|bl --json|bc *|bc <id>|bd <id>|be <id>|bd 1-3|br <id> <id>|bs <id> "<hit>"|.bpcmds|.undo|.undo <id>|.undo *
 """
 BREAKPOINTS = """
