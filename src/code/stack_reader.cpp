@@ -35,6 +35,12 @@ Result<void> StackReader::fetch(VirtAddr address) {
     }
     Block block{start, ByteVector(size), std::nullopt};
     memory::ReadResult got = memory_.read(start, block.bytes, work_);
+    // A small dump holds a stack from its last word on, wherever that lies in its line.
+    if (start < address && got.bytes <= address - start && got.gap && got.gap != GapReason::stopped &&
+        got.gap != GapReason::link_lost) {
+        block.start = start = address;
+        got = memory_.read(start, block.bytes, work_);
+    }
     block.bytes.resize(got.bytes);
     block.gap = got.gap;
     bytes_read_ += got.bytes;

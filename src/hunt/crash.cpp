@@ -1,6 +1,8 @@
 #include "hunt/crash.h"
 
 #include "base/text.h"
+#include "code/call_sites.h"
+#include "code/stack_reader.h"
 #include "dumps/triage.h"
 #include "hunt/crash_findings.h"
 #include "nt/strings.h"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::size_t most_frames = 64;
 constexpr std::size_t largest_tags = 3;
+constexpr std::size_t most_words = 1024; // of a stack whose frames cannot be told
 
 bool is_name(std::string_view text) {
     return text.size() >= 3 && std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f && c != '?'; });
@@ -74,12 +77,36 @@ class Examiner {
         report_.stack = code::walk_stack(kernel_, *registers, {.max_frames = most_frames, .arguments = false}, &work_);
         report_.names = code::name_frames(kernel_, report_.stack.value);
         if (!report_.stack.value.note.empty())
-            report_.missing.push_back(fmt::format("The rest of the stack: {}", report_.stack.value.note));
+            report_.missing.push_back(fmt::format("The rest of the stack: {}.", report_.stack.value.note));
         for (std::size_t i = 0; i < report_.names.size(); ++i) {
             const std::string& module = report_.names[i].module;
             if (module.empty() || module == "nt" || equals_ignore_case(module, "hal")) continue;
             report_.first_driver = i;
             report_.first_image = image_of(module);
+            break;
+        }
+        if (!report_.first_driver) look_at_words(registers->sp());
+    }
+
+    /// Without the images of the drivers, which small dumps leave out, frames cannot be followed on x64.
+    void look_at_words(VirtAddr sp) {
+        const code::StackEnd end = report_.stack.value.end;
+        const bool guessed = std::ranges::any_of(report_.stack.value.frames, [](const code::Frame& frame) {
+            return frame.warning != code::FrameWarning::none;
+        });
+        if (end == code::StackEnd::complete && !guessed) return;
+        code::StackReader stack(kernel_.memory(), kernel_.machine(), &work_);
+        code::CallSites calls(kernel_, &work_);
+        for (std::size_t i = 0; i < most_words && !work_.stop_requested(); ++i) {
+            const auto word = stack.word(sp + i * pointer_);
+            if (!word) break;
+            const VirtAddr at = kernel_.machine().canonical(*word);
+            const nt::Module* module = kernel_.modules().containing(at);
+            if (!module || module->is_kernel || equals_ignore_case(module->name, "hal") ||
+                calls.before(at).kind == code::CallBefore::none)
+                continue;
+            report_.raw_image = module->image_name;
+            report_.raw_site = kernel_.modules().at(at).text();
             break;
         }
     }

@@ -34,8 +34,10 @@ struct CrashReport {
     std::vector<code::FrameName> names;
     std::optional<std::size_t> first_driver; ///< the first frame past the kernel's own
     std::string first_image;                 ///< of it: "leaky.sys"
-    std::vector<std::string> findings;       ///< sentences on what the evidence shows
-    std::optional<bool> evidence_agrees;     ///< memory shows what the parameters say; nothing: it could not tell
+    /// Where no frame is a driver's and the walk broke off: what the words of the stack point at first.
+    std::string raw_image, raw_site;
+    std::vector<std::string> findings;   ///< sentences on what the evidence shows
+    std::optional<bool> evidence_agrees; ///< memory shows what the parameters say; nothing: it could not tell
     std::optional<Culprit> culprit;
     std::string how_sure;             ///< a sentence on `culprit`
     std::vector<std::string> missing; ///< sentences on what could not be read

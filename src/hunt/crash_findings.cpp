@@ -60,7 +60,13 @@ void compare(CrashReport& report) {
 }
 
 void blame_caller(CrashReport& report) {
-    if (!report.first_driver) return;
+    if (!report.first_driver) {
+        if (!report.raw_image.empty())
+            report.culprit = Culprit{report.raw_image, report.raw_site,
+                                     "The frames of the stack cannot be told; it is the first driver that the words of "
+                                     "the stack point into."};
+        return;
+    }
     report.culprit =
         Culprit{report.first_image, report.names[*report.first_driver].site, "It is the first driver on the stack."};
 }
@@ -146,6 +152,8 @@ void draw_conclusions(CrashReport& report, unsigned pointer_size) {
         report.how_sure = "Memory ran out; who holds it, the counters tell.";
     } else if (!report.culprit) {
         report.how_sure = "Nothing points at a driver.";
+    } else if (suspect == pool::Suspect::caller && !report.first_driver) {
+        report.how_sure = "A guess: such a word may be left from an earlier call.";
     } else if (suspect == pool::Suspect::unloaded_driver) {
         report.how_sure = "Sure: the kernel counted the blocks.";
     } else if (suspect == pool::Suspect::caller) {

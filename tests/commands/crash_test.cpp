@@ -1,3 +1,4 @@
+#include "dumps/triage.h"
 #include "support/fake_pool.h"
 #include "support/session_fixture.h"
 
@@ -172,6 +173,27 @@ TEST_F(CrashCommands, WithoutSymbolsTheParametersAreStillTold) {
     const auto json = analyze();
     EXPECT_FALSE(json["coverage"]["complete"].get<bool>());
     EXPECT_FALSE(json.contains("evidence_agrees"));
+}
+
+TEST_F(CrashCommands, ASmallDumpSaysThatItHasNoPool) {
+    dumps::TriageRecords records;
+    records.memory = dumps::TriageMemory{.nonpaged_allocated = 5u << 20, .paged_allocated = 7u << 20};
+    records.broken_driver = "zeta.sys";
+    target->set_driver_records(&records);
+    for (const char* command : {"!poolused", "!poolused 1 Abc", "!poolfind Abc 1", "!pool ffffb000`000003c0"}) {
+        const std::string text = run(command);
+        EXPECT_TRUE(failed) << command;
+        EXPECT_THAT(text, HasSubstr("not in this dump: a small memory dump")) << command;
+        EXPECT_THAT(text, HasSubstr("5120 KB of nonpaged and 7168 KB of paged pool in use")) << command;
+        EXPECT_THAT(text, Not(HasSubstr("TOTAL"))) << command;
+    }
+    crash(0xc2, 0xa, second, xyz, abc);
+    const std::string text = run("!analyze");
+    EXPECT_THAT(text, HasSubstr("5120 KB of nonpaged pool and 7168 KB of paged pool in use"));
+    EXPECT_THAT(text, HasSubstr("The writer of the dump names zeta.sys as the driver at fault."));
+    EXPECT_THAT(text, HasSubstr("The block was allocated as 'Xyz ' and freed as 'Abc '."));
+    EXPECT_THAT(text, HasSubstr("The pool: this is a small memory dump"));
+    EXPECT_THAT(text, Not(HasSubstr("!pool ")));
 }
 
 } // namespace
