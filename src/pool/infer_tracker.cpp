@@ -10,14 +10,14 @@ namespace poolkd::pool {
 namespace {
 
 constexpr unsigned smallest_log = 6, largest_log = 16; // 64 rows is the kernel's own minimum, 65536 the most seen
-constexpr std::size_t enough_keys = 16;
+constexpr std::size_t enough_keys = 8;                 // in the right one of a thousand rows each
 // ExPoolTagTables lies at most 17 KB from PoolTrackTable in the 213 kernels whose symbols are known.
 constexpr std::uint64_t search_around = 64u << 10;
 constexpr std::size_t enough_own_keys = 4; // that agree with those of the global table
 
 /// In words, what could not be decided.
 std::unexpected<Error> undecided(std::string_view what) {
-    return fail(ErrorKind::not_found, "Without them the data do not decide either: {}.", what);
+    return fail(ErrorKind::not_found, "The data alone do not decide either: {}.", what);
 }
 
 bool is_printable(PoolTag tag) {
@@ -40,7 +40,7 @@ struct Evidence {
 
     /// A table taken for too large has keys that belong into its upper half, one taken for too small has none.
     [[nodiscard]] bool convincing() const {
-        return keys >= enough_keys && 10 * printable >= 9 * keys && 20 * placed >= 19 * keys && 10 * beyond >= keys;
+        return keys >= enough_keys && 10 * printable >= 9 * keys && 20 * placed >= 19 * keys && 5 * beyond >= keys;
     }
 };
 
@@ -148,11 +148,13 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
     const std::size_t processors = std::max<std::size_t>(kernel.target().identity().processors, 1);
     std::vector<Run> runs = find_runs(kernel, variable, global, shape, work);
     if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
-    const bool any_own = std::ranges::any_of(runs, [&](const Run& run) { return run != Run(run.size(), global); });
-    if (!any_own) return Run{};
+    // The global table's address alone may stand in other variables: it is where the pool begins, for example.
+    std::erase_if(runs, [&](const Run& run) { return run == Run(run.size(), global); });
+    if (runs.empty()) return Run{};
     std::erase_if(runs, [&](const Run& run) { return run.size() < processors; });
     if (runs.empty()) return undecided(fmt::format("not all tables of the {} processors were found", processors));
-    if (runs.size() > 1) return undecided("several arrays could be the tables of the processors");
+    if (std::ranges::count(runs, runs.front()) != std::ssize(runs))
+        return undecided("several arrays could be the tables of the processors");
     return std::move(runs.front());
 }
 

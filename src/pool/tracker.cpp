@@ -53,7 +53,8 @@ Result<Tracker> find_tracker(nt::Kernel& kernel, Work& work) {
     if (told || (told.error().kind != ErrorKind::not_found && told.error().kind != ErrorKind::unsupported)) return told;
     auto inferred = infer_tracker(kernel, work);
     if (inferred || inferred.error().kind != ErrorKind::not_found) return inferred;
-    return fail(ErrorKind::not_found, "{} {}", told.error().message, inferred.error().message);
+    return fail(ErrorKind::not_found, "{}{} {}", told.error().message, told.error().message.ends_with('.') ? "" : ".",
+                inferred.error().message);
 }
 
 } // namespace poolkd::pool

@@ -175,6 +175,18 @@ TEST(InferredUsage, OneTableIsAllOfAnOldKernel) {
     EXPECT_THAT(usage->value.inferred, HasSubstr("no tables of processors"));
 }
 
+TEST(InferredUsage, TheGlobalTablesAddressMayStandElsewhere) {
+    for (unsigned processors : {1u, 2u}) {
+        BareKernel fake({8, 0x28, 1024}, processors);
+        fake.fill(13);
+        for (std::uint32_t at : {0x7000u, 0x7100u, 0x7108u, 0x9000u})
+            fake.put_pointer(at, fake.table(0));
+        auto usage = fake.usage();
+        ASSERT_TRUE(usage) << usage.error().message;
+        EXPECT_EQ(usage->value.tables, 1 + processors);
+    }
+}
+
 TEST(InferredUsage, TypesAloneMayBeMissing) {
     BareKernel fake({8, 0x38, 2048});
     fake.fill(500);
@@ -214,9 +226,11 @@ TEST(InferredUsage, WhatTheDataDoNotDecideIsNotAnswered) {
         refused(fake, "not all tables of the 3 processors were found"); // the third has counted nothing yet
     }
     {
-        BareKernel fake({8, 0x38, 2048}, 1);
+        BareKernel fake({8, 0x38, 2048});
         fake.fill(500);
-        fake.put_pointer(BareKernel::processor_tables + 0x100, fake.table(1));
+        fake.target.edit_identity().processors = 1;
+        fake.put_pointer(BareKernel::processor_tables + 8, VirtAddr());
+        fake.put_pointer(BareKernel::processor_tables + 0x100, fake.table(2));
         refused(fake, "several arrays could be");
     }
     {
