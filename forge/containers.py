@@ -9,10 +9,14 @@ FULL, BITMAP_FULL = 1, 5
 FILETIME_2024 = 0x01DA3D0000000000
 
 
+class ContainerError(Exception):
+    """A file that no container is named after."""
+
+
 def write(path, machine, bitmap=False):
     writer = {".dmp": bitmap_dump if bitmap else full_dump, ".elf": elf_core, ".core": elf_core, ".lime": lime, ".raw": raw}.get(path.suffix)
     if writer is None:
-        raise ValueError(f"{path}: the container goes by the extension: .dmp, .elf, .lime, .raw")
+        raise ContainerError(f"{path}: the container goes by the extension: .dmp, .elf, .lime, .raw")
     with open(path, "wb") as file:
         writer(file, machine)
 

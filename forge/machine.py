@@ -13,23 +13,25 @@ DRIVERS = ["hal.dll", "kdcom.dll", "ntfs.sys", "tcpip.sys", "leaky.sys", "my-dri
 
 
 class Machine:
-    def __init__(self, table, build, random, given, options):
+    """`given`: a state, or None for one that is drawn. `mib`: of memory; None for as much as the state needs."""
+
+    def __init__(self, table, build, random, given=None, mib=None, blocks_wanted=1500, encoded=False):
         self.table, self.build, self.random = table, build, random
         heap = table.has_symbol("ExPoolState")
         has_pages = not heap
         self.shape = states.Shape(table.pointer, has_pages, big_in_pages=has_pages)
-        self.state = states.completed(given, self.shape) if given else states.random_state(random, self.shape, options.blocks)
+        self.state = states.completed(given, self.shape) if given else states.random_state(random, self.shape, blocks_wanted)
         blocks = self.state["blocks"]
         wanted = sum(-(-block["size"] // PAGE) * PAGE for block in blocks if block["big"] and block["pool"] == "nonpaged")
         wanted += 2 * sum(block["size"] for block in blocks if not block["big"])
-        mib = options.mib or max(64, (wanted + 48 * MIB) // MIB)
+        mib = mib or max(64, (wanted + 48 * MIB) // MIB)
         pae = "pa" in table.pdb["database"].lower().removesuffix(".pdb")
         self.space = Space(Physical(mib, random), mode_of(table, pae, random), random)
         self.places = places_of(table, build, self.space.mode, random)
         self.kernel = Kernel(self.space, table, build, self.places.kernel, random)
         self._system()
         self._pool()
-        self.debugger_data = self.kernel.debugger_data(options.encoded and table.has_symbol("KdpDataBlockEncoded"))
+        self.debugger_data = self.kernel.debugger_data(encoded and table.has_symbol("KdpDataBlockEncoded"))
         for process in self.state["processes"]:
             tables = process.pop("tables")
             if tables.kernel:
@@ -41,7 +43,7 @@ class Machine:
         kernel, random, state, places = self.kernel, self.random, self.state, self.places
         state.setdefault("processors", random.randint(1, 4))
         if "processes" not in state:
-            state["processes"] = [{"pid": 4 * (i and 20 + 7 * i) or 4, "parent": 4 if i else 0, "name": name}
+            state["processes"] = [{"id": 4 * (i and 20 + 7 * i) or 4, "parent_id": 4 if i else 0, "name": name}
                                   for i, name in enumerate(NAMES[:random.randint(3, len(NAMES))])]
         kernel.shared_data()
         threads = kernel.processes(state["processes"], places.records + 0x400000, places.records + 0x600000)

@@ -75,7 +75,7 @@ class PageWriter:
 
     def _bill(self, block, data, address):
         process = self.random.choice(self.processes)
-        block["process"] = process["pid"]
+        block["process"] = process["id"]
         value, width = int(process["address"], 16), self.table.pointer
         if width == 8:
             encoded = value ^ address ^ self.cookie if self.cookie else value

@@ -113,3 +113,11 @@ def load(path):
             return json.load(file)
     except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
         raise TableError(f"{path}: {error}") from error
+
+
+def write_for_symbol_path(isf, folder):
+    """Where a symbol path with that folder finds the table by the identity that stands in the image."""
+    pdb = isf["metadata"]["windows"]["pdb"]
+    place = pathlib.Path(folder) / pdb["database"]
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{pdb['GUID'].upper()}-{pdb['age']}.json").write_text(json.dumps(isf), encoding="utf-8")

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "debugger/session.h"
 #include "pool/blocks.h"
+#include "pool/heap_backed.h"
 #include "pool/usage.h"
 #include "render/coverage.h"
 #include "render/pool_blocks.h"
@@ -177,17 +178,24 @@ void compare_with_counters(Session& session, const FindRequest& request, std::ve
     }
 }
 
+/// Beside what the kernel's own counters say.
+std::string comparison_text(const Totals& found, bool heap_backed) {
+    if (!found.counted) return {};
+    const auto [blocks, bytes] = *found.counted;
+    if (blocks == static_cast<std::int64_t>(found.blocks) && bytes == static_cast<std::int64_t>(found.bytes))
+        return ", all that the kernel counts there";
+    if (heap_backed)
+        return fmt::format("; found {} of {} outstanding; the rest is segment heap, not read yet", found.blocks,
+                           blocks);
+    return fmt::format("; the kernel counts {} and {}", blocks, bytes);
+}
+
 std::string totals_text(const TagFilter& filter, const std::vector<Totals>& totals,
                         const Answer<pool::WalkSummary>& answer) {
     std::string text = "\n";
     for (std::size_t i = 0; i < totals.size(); ++i) {
         text += fmt::format("{}: {} blocks allocated, {} bytes", filter.texts[i], totals[i].blocks, totals[i].bytes);
-        if (const auto& counted = totals[i].counted) {
-            const bool same = counted->first == static_cast<std::int64_t>(totals[i].blocks) &&
-                              counted->second == static_cast<std::int64_t>(totals[i].bytes);
-            text += same ? ", all that the kernel counts there"
-                         : fmt::format("; the kernel counts {} and {}", counted->first, counted->second);
-        }
+        text += comparison_text(totals[i], answer.value.heap_backed);
         if (totals[i].elsewhere > 0)
             text += fmt::format("; the other pool holds {} (search it with 0 or 1)", totals[i].elsewhere);
         if (totals[i].free_blocks) text += fmt::format("; {} free blocks still bear the tag", totals[i].free_blocks);
@@ -254,6 +262,7 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
     json["other_pages"] = answer.value.other_pages;
     json["absent_pages"] = answer.value.absent_pages;
     json["empty_pages"] = answer.value.empty_pages;
+    json["heap_backed"] = answer.value.heap_backed;
     json["tags"] = nlohmann::json::array();
     for (std::size_t i = 0; i < totals.size(); ++i)
         json["tags"].push_back({{"tag", filter.texts[i]},
@@ -310,6 +319,11 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
         return {};
     }
 
+    if (pool::is_heap_backed(kernel))
+        return fail_at(
+            address, ErrorKind::unsupported,
+            "It lies in no large allocation. Small blocks of this kernel are in its segment heaps, which are "
+            "not read yet");
     POOLKD_TRY(pool::HeaderReader reader, pool::HeaderReader::create(kernel));
     POOLKD_TRY(ByteVector bytes, memory::read_exact(kernel.memory(), page, page_size));
     std::optional<pool::ChainBreak> broken;

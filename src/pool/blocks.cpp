@@ -1,5 +1,7 @@
 #include "pool/blocks.h"
 
+#include "pool/heap_backed.h"
+
 #include <algorithm>
 
 namespace poolkd::pool {
@@ -89,7 +91,8 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
         for (const BigPage& page : big.value.live)
             if (!page.kind_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(block_of(page));
     }
-    if (!options.small) return answer;
+    summary.heap_backed = is_heap_backed(kernel);
+    if (!options.small || summary.heap_backed) return answer;
 
     POOLKD_TRY(HeaderReader reader, HeaderReader::create(kernel));
     POOLKD_TRY(std::vector<PoolRange> ranges, find_ranges(kernel));

@@ -53,6 +53,7 @@ struct WalkSummary {
     std::uint64_t absent_pages = 0; ///< paged out or in transition
     std::uint64_t empty_pages = 0;  ///< reserved, never written
     std::uint64_t big_bytes = 0;    ///< skipped, since the table describes them
+    bool heap_backed = false;       ///< small blocks lie in segment heaps, which are not read
     VirtAddr reached;               ///< where a stopped walk had got to
 };
 

@@ -2,6 +2,7 @@
 
 #include "memory/page_walk.h"
 #include "nt/software_entry.h"
+#include "pool/system_regions.h"
 #include "target/dump_target.h"
 
 #include <algorithm>
@@ -18,32 +19,81 @@ bool is_demand_zero(const memory::PagingMode& mode, std::uint64_t entry) {
     return (entry & (prototype | transition)) == 0 && (entry >> page_file_shift) == 0;
 }
 
-/// A pointer variable by name, else through the KDBG field that holds the variable's address.
-std::optional<VirtAddr> pointer_variable(nt::Kernel& kernel, std::initializer_list<std::string_view> names,
-                                         nt::Kdbg::Field field) {
+std::optional<VirtAddr> pointer_variable(nt::Kernel& kernel, std::initializer_list<std::string_view> names) {
     for (std::string_view name : names)
         if (auto value = kernel.read_pointer_global(name); value && *value) return *value;
-    if (const nt::Kdbg* block = kernel.kdbg())
-        if (auto variable = block->value(field))
-            if (auto value = kernel.read_pointer(*variable); value && *value) return *value;
     return std::nullopt;
+}
+
+std::optional<std::uint64_t> size_variable(nt::Kernel& kernel, std::string_view name) {
+    auto value = kernel.read_global(name);
+    return value && *value != 0 ? std::optional(*value) : std::nullopt;
+}
+
+void add_range(std::vector<PoolRange>& ranges, PoolKind kind, std::optional<VirtAddr> first,
+               std::optional<VirtAddr> last) {
+    if (first && last && *first < *last) ranges.push_back({kind, *first, *last});
+}
+
+/// MmNonPagedPoolEnd is exclusive, MmPagedPoolEnd is the last byte (pool.md 8.1).
+std::vector<PoolRange> ranges_by_variables(nt::Kernel& kernel) {
+    std::vector<PoolRange> ranges;
+    const auto start = pointer_variable(kernel, {"MmNonPagedPoolStart"});
+    auto end = pointer_variable(kernel, {"MmNonPagedPoolEnd", "MiNonPagedPoolEnd"});
+    if (end) end = *end - 1;
+    const auto expansion = pointer_variable(kernel, {"MmNonPagedPoolExpansionStart"});
+    const auto initial_bytes = size_variable(kernel, "MmSizeOfNonPagedPoolInBytes");
+    if (start && expansion && initial_bytes && *start + *initial_bytes <= *expansion) {
+        // Between the two parts lie images, page tables and paged pool.
+        add_range(ranges, PoolKind::nonpaged, start, *start + (*initial_bytes - 1));
+        add_range(ranges, PoolKind::nonpaged, expansion, end);
+    } else {
+        add_range(ranges, PoolKind::nonpaged, start, end);
+    }
+    auto paged_start = pointer_variable(kernel, {"MmPagedPoolStart", "MiPagedPoolStart"});
+    const auto paged_end = pointer_variable(kernel, {"MmPagedPoolEnd"});
+    // Where the start is a constant of the kernel's, its size and end tell it.
+    if (const auto bytes = size_variable(kernel, "MmSizeOfPagedPoolInBytes"); !paged_start && paged_end && bytes)
+        if (*bytes <= paged_end->value) paged_start = *paged_end - (*bytes - 1);
+    add_range(ranges, PoolKind::paged, paged_start, paged_end);
+    return ranges;
+}
+
+/// The debugger block holds the addresses of the variables.
+std::vector<PoolRange> ranges_by_debugger_data(nt::Kernel& kernel) {
+    const nt::Kdbg* block = kernel.kdbg();
+    if (!block) return {};
+    auto value = [&](nt::Kdbg::Field field) -> std::optional<VirtAddr> {
+        const auto variable = block->value(field);
+        auto value = variable ? kernel.read_pointer(*variable) : VirtAddr();
+        return value && *value ? std::optional(*value) : std::nullopt;
+    };
+    std::vector<PoolRange> ranges;
+    auto nonpaged_end = value(nt::Kdbg::nonpaged_pool_end);
+    if (nonpaged_end) nonpaged_end = *nonpaged_end - 1;
+    add_range(ranges, PoolKind::nonpaged, value(nt::Kdbg::nonpaged_pool_start), nonpaged_end);
+    add_range(ranges, PoolKind::paged, value(nt::Kdbg::paged_pool_start), value(nt::Kdbg::paged_pool_end));
+    return ranges;
 }
 
 } // namespace
 
 Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
-    std::vector<PoolRange> ranges;
-    auto add = [&](PoolKind kind, std::optional<VirtAddr> first, std::optional<VirtAddr> last) {
-        if (first && last && *first < *last) ranges.push_back({kind, *first, *last});
+    // From what tells most to what tells least; for each kind of pool, what one source says is not mixed with
+    // another's.
+    std::vector<PoolRange> ranges = ranges_by_variables(kernel);
+    auto known = [&](PoolKind kind) { return std::ranges::find(ranges, kind, &PoolRange::kind) != ranges.end(); };
+    auto add_unknown = [&](const std::vector<PoolRange>& more) {
+        const bool nonpaged = known(PoolKind::nonpaged), paged = known(PoolKind::paged);
+        for (const PoolRange& range : more)
+            if (!(range.kind == PoolKind::paged ? paged : nonpaged)) ranges.push_back(range);
     };
-    // MmNonPagedPoolEnd is exclusive, MmPagedPoolEnd is the last byte (pool.md 8.1).
-    auto nonpaged_end =
-        pointer_variable(kernel, {"MmNonPagedPoolEnd", "MiNonPagedPoolEnd"}, nt::Kdbg::nonpaged_pool_end);
-    if (nonpaged_end) nonpaged_end = *nonpaged_end - 1;
-    add(PoolKind::nonpaged, pointer_variable(kernel, {"MmNonPagedPoolStart"}, nt::Kdbg::nonpaged_pool_start),
-        nonpaged_end);
-    add(PoolKind::paged, pointer_variable(kernel, {"MmPagedPoolStart", "MiPagedPoolStart"}, nt::Kdbg::paged_pool_start),
-        pointer_variable(kernel, {"MmPagedPoolEnd"}, nt::Kdbg::paged_pool_end));
+    auto complete = [&] { return known(PoolKind::nonpaged) && known(PoolKind::paged); };
+    if (!complete()) add_unknown(assigned_regions(kernel));
+    if (!complete()) add_unknown(ranges_by_debugger_data(kernel));
+    if (!complete()) add_unknown(typed_regions(kernel));
+    for (PoolKind kind : {PoolKind::nonpaged, PoolKind::paged})
+        if (!known(kind)) add_unknown(spans_of_big_pages(kernel, kind));
     if (ranges.empty())
         return fail(ErrorKind::not_found,
                     "Neither the kernel's symbols nor its debugger block tell where the pools lie");

@@ -16,7 +16,8 @@ struct PoolRange {
     VirtAddr last;
 };
 
-/// From the kernel's variables, else from KDBG. Kind `not_found` when neither says (pool.md 8).
+/// From the kernel's variables, its records of the address space or KDBG, else from where its large allocations lie.
+/// Kind `not_found` when none of them tells (pool.md 8).
 Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel);
 
 /// A run of pages that are present, one after the other.
