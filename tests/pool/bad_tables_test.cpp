@@ -34,14 +34,14 @@ TEST(BadTables, TrackerTablesOfAbsurdSize) {
     fake.put_row(FakePoolKernel::tracker, 3, {"Abc", 1, 0, 64, 10, 4, 600});
     Work work;
     fake.set(FakePoolKernel::var_expansion, FakePoolKernel::expansion);
-    for (const std::uint64_t rows : {std::uint64_t{1} << 20, (std::uint64_t{1} << 20) + 1, ~std::uint64_t{0}}) {
+    for (const std::uint64_t rows : {std::uint64_t{1} << 17, (std::uint64_t{1} << 20) + 1, ~std::uint64_t{0}}) {
         fake.set(FakePoolKernel::var_expansion_size, rows);
         const auto usage = read_usage(*fake.kernel, work);
         ASSERT_TRUE(usage);
         EXPECT_EQ(usage->value.tags.size(), 1u);
         EXPECT_FALSE(usage->coverage.complete()) << rows;
     }
-    fake.set(FakePoolKernel::var_track_size, 1u << 20);
+    fake.set(FakePoolKernel::var_track_size, 1u << 17);
     const auto usage = read_usage(*fake.kernel, work);
     ASSERT_TRUE(usage);
     EXPECT_FALSE(usage->coverage.complete());
