@@ -1,6 +1,7 @@
 #include "symbols/pdb/parameters.h"
 
 #include "symbols/pdb/record.h"
+#include "symbols/pdb/record_numbers.h"
 
 #include <array>
 
@@ -8,25 +9,6 @@ namespace poolkd::symbols {
 
 namespace {
 
-// Kinds of records and their layouts: CodeView's cvinfo.h, as published with the vendor's microsoft-pdb repository.
-enum : std::uint16_t {
-    s_end = 0x0006,
-    s_frameproc = 0x1012,
-    s_thunk32 = 0x1102,
-    s_block32 = 0x1103,
-    s_register = 0x1106,
-    s_bprel32 = 0x110b,
-    s_regrel32 = 0x1111,
-    s_local = 0x113e,
-    s_defrange_register = 0x1141,
-    s_defrange_framepointer_rel = 0x1142,
-    s_defrange_framepointer_rel_full_scope = 0x1144,
-    s_defrange_register_rel = 0x1145,
-    s_inlinesite = 0x114d,
-    s_inlinesite_end = 0x114e,
-    s_proc_id_end = 0x114f,
-    s_inlinesite2 = 0x115d,
-};
 constexpr std::uint16_t local_is_parameter = 1;
 
 /// CodeView's numbers of general registers (CV_HREG_e): the same for both machines up to 24.

@@ -1,27 +1,8 @@
 #include "symbols/pdb/record.h"
 
+#include "symbols/pdb/record_numbers.h"
+
 namespace poolkd::symbols {
-
-namespace {
-
-enum : std::uint16_t {
-    s_thunk32 = 0x1102,
-    s_udt = 0x1108,
-    s_ldata32 = 0x110c,
-    s_gdata32 = 0x110d,
-    s_pub32 = 0x110e,
-    s_lproc32 = 0x110f,
-    s_gproc32 = 0x1110,
-    s_procref = 0x1125,
-    s_dataref = 0x1126,
-    s_lprocref = 0x1127,
-    s_lproc32_id = 0x1146,
-    s_gproc32_id = 0x1147,
-    s_lproc32_dpc = 0x1155,
-    s_lproc32_dpc_id = 0x1156,
-};
-
-} // namespace
 
 std::string_view text_at(Bytes bytes, std::size_t offset) {
     if (offset >= bytes.size()) return {};
