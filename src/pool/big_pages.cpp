@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t max_entries = 0x1000000;
 constexpr std::uint64_t max_entry_bytes = 0x100;
-constexpr std::uint64_t chunk_bytes = 1u << 20; // one read
-constexpr std::size_t most_live = 4u << 20;     // entries in use, of a damaged table: 16 GB of the smallest blocks
+constexpr std::uint64_t table_chunk_bytes = 1u << 20; // one read
+constexpr std::size_t most_live = 4u << 20; // entries in use, of a damaged table: 16 GB of the smallest blocks
 // POOL_TYPE and, from the 26100 era on, POOL_FLAGS (pool.md 9.2).
 constexpr std::uint32_t type_paged = 1;
 constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
@@ -52,7 +52,7 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
     answer.value.end = table + entries * stride;
     std::size_t look_like_flags = 0;
     Answer<ByteVector> bytes;
-    const std::uint64_t in_chunk = std::max<std::uint64_t>(1, chunk_bytes / stride);
+    const std::uint64_t in_chunk = std::max<std::uint64_t>(1, table_chunk_bytes / stride);
     for (std::uint64_t i = 0; i < entries; ++i) {
         if (i % in_chunk == 0) {
             if (answer.value.live.size() > most_live) {

@@ -28,13 +28,13 @@ std::string word(VirtAddr address, const Machine& machine) {
 }
 
 /// hh:mm:ss.mmm of a time in 100 ns; more than a day is hours.
-std::string duration_text(std::uint64_t time) {
+std::string elapsed_text(std::uint64_t time) {
     const std::uint64_t ms = time / 10'000;
     return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, ms % 1000);
 }
 
 std::string ticks_text(std::uint64_t ticks, const Clocks& clocks) {
-    return duration_text(ticks * clocks.ticks.length);
+    return elapsed_text(ticks * clocks.ticks.length);
 }
 
 std::string state_text(const nt::Thread& thread) {
@@ -104,7 +104,7 @@ std::string process_text(const nt::Process& process, const Machine& machine, con
     if (!times) return out;
     out += fmt::format("    VadRoot {}\n", word(process.vad_root, machine));
     if (clocks.time >= process.create_time && process.create_time != 0)
-        out += fmt::format("    {:<33} {}\n", "ElapsedTime", duration_text(clocks.time - process.create_time));
+        out += fmt::format("    {:<33} {}\n", "ElapsedTime", elapsed_text(clocks.time - process.create_time));
     out += fmt::format("    {:<33} {}\n", "UserTime", ticks_text(process.user_ticks, clocks));
     out += fmt::format("    {:<33} {}\n", "KernelTime", ticks_text(process.kernel_ticks, clocks));
     if (process.base_priority) out += fmt::format("    {:<33} {}\n", "BasePriority", *process.base_priority);
