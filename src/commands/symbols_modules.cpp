@@ -28,7 +28,7 @@ std::string status_of(const nt::Module& module) {
     case nt::SymbolState::none: return "(no symbols)";
     case nt::SymbolState::loaded: break;
     }
-    return module.symbols->provenance() == symbols::Provenance::pdb_private ? "(private pdb symbols)" : "(pdb symbols)";
+    return fmt::format("({})", to_words(module.symbols->provenance()));
 }
 
 /// Options are joined to the name and to each other: `lmvm nt`, `lm1m`, `lmsm`.

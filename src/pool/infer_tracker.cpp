@@ -2,8 +2,10 @@
 #include "pool/tracker.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace poolkd::pool {
 
@@ -112,33 +114,36 @@ bool is_own_table(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
 /// A stretch of pointers to tables in the kernel's data: what ExPoolTagTables looks like.
 using Run = std::vector<VirtAddr>;
 
-std::vector<Run> find_runs(nt::Kernel& kernel, VirtAddr variable, VirtAddr global, const Shape& shape, Work& work) {
+/// Calls `visit(place, value)` for each word of the kernel's data around PoolTrackTable that could point to a table:
+/// these are allocations of whole pages. Words that cannot be read come as zeros are: not at all.
+void for_each_pointer(nt::Kernel& kernel, VirtAddr variable, Work& work,
+                      const std::function<void(VirtAddr, VirtAddr)>& visit) {
     const unsigned pointer = kernel.machine().pointer_size;
     const nt::Module& image = kernel.modules().kernel();
     const std::uint64_t inside = variable - image.base;
-    const std::uint64_t first = inside - std::min(inside, search_around);
+    const std::uint64_t first = (inside - std::min(inside, search_around)) & ~std::uint64_t{pointer - 1};
     const std::uint64_t end =
         std::min<std::uint64_t>(inside + search_around, std::max<std::uint64_t>(image.size, inside));
-    const VirtAddr start((image.base + first).value & ~std::uint64_t{pointer - 1});
+    const VirtAddr start = image.base + first;
     auto data = memory::read_sparse(kernel.memory(), start, end - first, kernel.machine().page_size, &work);
-    std::map<VirtAddr, bool> known{{global, true}};
-    std::vector<Run> runs(1);
     for (std::size_t at = 0; at + pointer <= data.value.size(); at += pointer) {
         const VirtAddr value = kernel.machine().canonical(load_unsigned(data.value, at, pointer).value_or(0));
-        // Tables are allocations of whole pages.
-        bool good = value && start + at != variable && value.value % kernel.machine().page_size == 0;
-        if (good) {
-            auto [entry, fresh] = known.try_emplace(value, false);
-            if (fresh) entry->second = is_own_table(kernel, value, shape);
-            good = entry->second;
-        }
-        if (good) {
-            runs.back().push_back(value);
-        } else if (!runs.back().empty()) {
-            runs.emplace_back();
-        }
+        if (value && value.value % kernel.machine().page_size == 0 && start + at != variable) visit(start + at, value);
     }
-    runs.pop_back();
+}
+
+std::vector<Run> find_runs(nt::Kernel& kernel, VirtAddr variable, VirtAddr global, const Shape& shape, Work& work) {
+    std::map<VirtAddr, bool> known{{global, true}};
+    std::vector<Run> runs;
+    VirtAddr next; // where the last run goes on
+    for_each_pointer(kernel, variable, work, [&](VirtAddr place, VirtAddr value) {
+        auto [entry, fresh] = known.try_emplace(value, false);
+        if (fresh) entry->second = is_own_table(kernel, value, shape);
+        if (!entry->second) return;
+        if (runs.empty() || place != next) runs.emplace_back();
+        runs.back().push_back(value);
+        next = place + kernel.machine().pointer_size;
+    });
     return runs;
 }
 
@@ -156,6 +161,42 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
     if (std::ranges::count(runs, runs.front()) != std::ssize(runs))
         return undecided("several arrays could be the tables of the processors");
     return std::move(runs.front());
+}
+
+/// The rows of a list for all processors: tags that the full table does not have, up to the first free row. 0: it is
+/// no such list.
+std::uint64_t rows_of_expansion(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
+    constexpr std::uint64_t most_rows = 1u << 16;
+    const TrackerRow& row = shape.row;
+    std::set<std::uint32_t> seen(shape.keys.begin(), shape.keys.end());
+    const auto sensible = [](std::uint64_t allocs, std::uint64_t frees, std::uint64_t bytes) {
+        return (allocs == frees) == (bytes == 0);
+    };
+    for (std::uint64_t i = 0; i < most_rows; ++i) {
+        auto record = memory::read_exact(kernel.memory(), table + i * row.stride, row.stride);
+        if (!record) return i;
+        const std::uint32_t key = row.key_of(*record);
+        if (key == 0) return i;
+        const bool good =
+            is_printable(PoolTag(key)) && seen.insert(key).second &&
+            sensible(row.nonpaged_allocs.read(*record), row.nonpaged_frees.read(*record),
+                     row.nonpaged_bytes.read(*record)) &&
+            sensible(row.paged_allocs.read(*record), row.paged_frees.read(*record), row.paged_bytes.read(*record));
+        if (!good) return i;
+    }
+    return most_rows;
+}
+
+/// Of a full table, the list of tags that found no room in it: the one place that could be it, else nothing.
+void find_expansion(nt::Kernel& kernel, VirtAddr variable, const Shape& shape, Tracker& tracker, Work& work) {
+    std::map<VirtAddr, std::uint64_t> lists;
+    for_each_pointer(kernel, variable, work, [&](VirtAddr, VirtAddr value) {
+        if (lists.contains(value) || std::ranges::find(tracker.tables, value) != tracker.tables.end()) return;
+        if (const std::uint64_t rows = rows_of_expansion(kernel, value, shape)) lists.emplace(value, rows);
+    });
+    if (lists.size() != 1) return;
+    tracker.expansion = lists.begin()->first;
+    tracker.expansion_rows = lists.begin()->second;
 }
 
 } // namespace
@@ -183,13 +224,19 @@ Result<Tracker> infer_tracker(nt::Kernel& kernel, Work& work) {
     tracker.tables = {global};
     for (VirtAddr table : own)
         if (std::ranges::find(tracker.tables, table) == tracker.tables.end()) tracker.tables.push_back(table);
-    tracker.inferred =
-        fmt::format("Layout inferred, not from symbols: rows of {} bytes, {} of {} tags where their hashes put them, "
-                    "{}.{}",
-                    shape.row.stride, shape.evidence.placed, shape.evidence.keys,
-                    own.empty() ? std::string("no tables of processors")
-                                : fmt::format("tables of {} processors found by their keys", own.size()),
-                    shape.evidence.full ? " The table is full: tags of the expansion table are not counted." : "");
+    if (shape.evidence.full) {
+        find_expansion(kernel, *variable, shape, tracker, work);
+        tracker.cut_short = !tracker.expansion;
+    }
+    tracker.inferred = fmt::format(
+        "Layout inferred, not from symbols: rows of {} bytes, {} of {} tags where their hashes put them, "
+        "{}.{}",
+        shape.row.stride, shape.evidence.placed, shape.evidence.keys,
+        own.empty() ? std::string("no tables of processors")
+                    : fmt::format("tables of {} processors found by their keys", own.size()),
+        !shape.evidence.full ? ""
+        : tracker.expansion  ? " Its table is full; the list of further tags was found."
+                             : " Its table is full, and the list of further tags was not found: tags are missing.");
     return tracker;
 }
 

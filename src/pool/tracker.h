@@ -17,7 +17,8 @@ struct Tracker {
     std::vector<VirtAddr> tables; ///< without nulls and duplicates; the global one first
     VirtAddr expansion;           ///< null: none
     std::uint64_t expansion_rows = 0;
-    std::string inferred; ///< how it was found, when not by symbols: a sentence
+    bool cut_short = false; ///< there are more tags, in a list that was not found
+    std::string inferred;   ///< how it was found, when not by symbols: a sentence
 };
 
 /// By the symbols; where these lack it, from KDBG's pointer and the contents of the tables themselves. Errors: kind

@@ -132,6 +132,7 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
             answer.coverage.add_gap(GapReason::malformed, tracker.expansion, 0);
         }
     }
+    if (tracker.cut_short) answer.coverage.add_gap(GapReason::malformed, tables.front(), 0);
     collector.finish();
     if (!tracker.inferred.empty() && !answer.coverage.stopped()) POOLKD_CHECK(check_inferred(answer.value));
     return answer;

@@ -187,6 +187,28 @@ TEST(InferredUsage, TheGlobalTablesAddressMayStandElsewhere) {
     }
 }
 
+TEST(InferredUsage, TagsBesideAFullTableAreFoundOrMissed) {
+    for (bool there : {true, false}) {
+        BareKernel fake({8, 0x38, 64});
+        fake.fill(64);
+        const VirtAddr list(0xffffa80000050000);
+        fake.put_pointer(0x8040, list);
+        if (there) {
+            fake.memory().map(list, 0x1000);
+            fake.memory().put_value(list, PoolTag::from_text("Late")->value);
+            fake.memory().put_value(list + 0x08, std::uint64_t{640});
+            fake.memory().put_value(list + 0x10, std::uint64_t{5});
+        }
+        auto usage = fake.usage();
+        ASSERT_TRUE(usage) << usage.error().message;
+        EXPECT_EQ(usage->coverage.complete(), there);
+        EXPECT_THAT(usage->value.inferred, HasSubstr(there ? "further tags was found" : "tags are missing"));
+        const TagUsage* late = find_tag(usage->value, "Late");
+        ASSERT_EQ(late != nullptr, there);
+        if (late) EXPECT_EQ(late->nonpaged.bytes, 640);
+    }
+}
+
 TEST(InferredUsage, TypesAloneMayBeMissing) {
     BareKernel fake({8, 0x38, 2048});
     fake.fill(500);
