@@ -92,6 +92,8 @@ std::vector<std::string> qemu_arguments(const LabMachine& machine, const LabImag
         fmt::format("unix:{},server=on,wait=off", quoted(machine.monitor_socket())),
         "-debugcon",
         fmt::format("file:{}", quoted(machine.directory / "loader.log"))};
+    // By this the kernel hands QEMU the header of a crash dump, for `dump-guest-memory -w`; the one for x86 does not.
+    if (o.arch != "x86") arguments.insert(arguments.end(), {"-device", "vmcoreinfo"});
     if (o.pipe == "com1") {
         arguments.insert(arguments.end(), {"-serial", "chardev:kd"});
     } else {

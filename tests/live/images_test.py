@@ -149,6 +149,34 @@ class ImagesOfX64(Images, lab.LiveTest):
         self.assertEqual(session.quit()[0], 0)
 
 
+    def test_the_dump_that_qemu_writes_for_windows(self):
+        """The kernel hands over a header, and QEMU puts the registers as they are into the records that the kernel keeps: those
+        of the wait for the debugger, below which the frames of the code that was stopped are the same."""
+        for processors in (1, 2):
+            name = f"with{processors}"
+            machine = self.start_lab("--memory", str(MEMORY_MIB), "--processors", str(processors), name=name)
+            live = self.debug(name=name)
+            live.type("ed nt!PoolHitTag ' cbA'; g")
+            commands = [command for command in ("vertarget", *COMMANDS)
+                        if command not in ("k", "r", "!thread") and not command.startswith("!process 0 7")]
+            expected = {command: live.type(command) for command in commands}
+            stack = live.type("k").split("\n", 1)[1]
+            path = self.home / f"{name}.dmp"
+            monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+            monitor.run("dump-guest-memory", paging=False, protocol=f"file:{path}", format="win-dmp")
+            monitor.close()
+            self.assertEqual(path.read_bytes()[:8], b"PAGEDU64")
+            session = lab.Debugger(self, "-z", str(path), "-y", machine["images"])
+            self.assertIn("64-bit complete dump\nThe kernel was found by the module list of the header.", session.banner)
+            self.assertIn("BugCheck 161, {0, 0, 0, 0}", session.banner)
+            for command in commands:
+                self.assertEqual(session.type(command), expected[command], f"{processors}: {command}")
+            self.assertTrue(session.type("k").endswith(stack), stack)
+            self.assertEqual(session.quit()[0], 0)
+            live.quit("qd")
+            self.poolkd("lab", "stop", name)
+
+
 class ImagesOfX86(Images, lab.LiveTest):
     arch = "x86"
     program_base = "400000"

@@ -194,4 +194,7 @@ extern "C" INIT_FUNCTION VOID KdInitializeBlocks(VOID) {
         KdpDropSignExtension(block);
     }
     KdpShapeDataBlock(block, version);
+#ifndef _M_IX86
+    KiPublishDumpHeader();
+#endif
 }

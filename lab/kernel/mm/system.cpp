@@ -101,3 +101,12 @@ extern "C" PVOID MmAllocateContiguousMemory(SIZE_T Bytes) {
     memset(base, 0, pages * PAGE_SIZE);
     return base;
 }
+
+// Frames behind one another for good, mapped nowhere: their address, or 0.
+extern "C" INIT_FUNCTION ULONG64 MmReserveContiguousFrames(SIZE_T Pages) {
+    if (Pages > MiContiguousEnd - MiContiguousNext) {
+        return 0;
+    }
+    MiContiguousEnd -= Pages;
+    return static_cast<ULONG64>(MiContiguousEnd) << PAGE_SHIFT;
+}
