@@ -174,5 +174,30 @@ TEST_F(ImportMerge, StopsWhenTheUserWants) {
     EXPECT_EQ(read_all(*source, work).error().kind, ErrorKind::stopped);
 }
 
+TEST_F(ImportMerge, EvidenceOfOtherKindsStandsBesideOurs) {
+    const auto csv = write("a.csv", std::string(csv_names) + "2026-01-01T00:00:00Z,Abc,Nonp,1,0,16\n"
+                                                             "2026-01-01T02:00:00Z,Abc,Nonp,3,0,48\n");
+    const auto image = write("b.dmp", "PAGEDU64");
+    EvidenceOptions options;
+    options.open_other = [&](const std::filesystem::path& file, Work& work) -> Result<std::unique_ptr<SnapshotSource>> {
+        if (file != image) return nullptr;
+        return open_evidence_bytes("b.dmp", std::string(csv_names) + "2026-01-01T01:00:00Z,Abc,Nonp,2,0,32\n", {},
+                                   work);
+    };
+    const auto all = read({csv, image}, options);
+    ASSERT_TRUE(all) << all.error().message;
+    EXPECT_THAT(allocs(*all), ElementsAre(1u, 2u, 3u));
+    const auto alone = read({image}, options);
+    ASSERT_TRUE(alone) << alone.error().message;
+    EXPECT_THAT(allocs(*alone), ElementsAre(2u));
+
+    options.open_other = [](const std::filesystem::path&, Work&) -> Result<std::unique_ptr<SnapshotSource>> {
+        return fail(ErrorKind::unsupported, "no counters in it");
+    };
+    const auto failed = read({image}, options);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message, "no counters in it");
+}
+
 } // namespace
 } // namespace poolkd::hunt
