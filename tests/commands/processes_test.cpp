@@ -121,10 +121,15 @@ TEST_F(ProcessesAndThreads, AThreadIsLookedAtUntilTheTargetGoesOn) {
 
 TEST_F(ProcessesAndThreads, StepsAreTheProcessors) {
     run(".thread ffffe000`00011000");
-    run("g =nt!DbgBreakPoint");
-    ASSERT_FALSE(target->resumes().empty());
-    EXPECT_EQ(target->edit_registers().ip(), at(0x400));
-    EXPECT_NE(target->edit_registers().sp(), stack + 0x40);
+    RegisterFile resumed;
+    target->on_resume([&](testing::FakeTarget& fake, const target::Resume&) {
+        resumed = fake.edit_registers();
+        return stop(fake, at(0x520), std::byte{0x90});
+    });
+    run("g =nt!Worker");
+    ASSERT_TRUE(resumed.valid());
+    EXPECT_EQ(resumed.ip(), at(0x500));
+    EXPECT_NE(resumed.sp(), stack + 0x40);
 }
 
 TEST_F(ProcessesAndThreads, WhatIsNoThreadIsRefused) {

@@ -167,7 +167,7 @@ TEST_F(Processes, TrapFramesAndContextRecords) {
 
     const auto none = context_record_registers(kernel, frame);
     ASSERT_FALSE(none);
-    EXPECT_THAT(none.error().message, HasSubstr("is not a CONTEXT record of x64: its ContextFlags are 00000000"));
+    EXPECT_THAT(none.error().message, HasSubstr("is not a CONTEXT record of x64: its ContextFlags are 00000001"));
     ByteVector record(x64_machine().context_size);
     store<std::uint32_t>(MutableBytes(record), 0x30, 0x10000f);
     RegisterFile file(x64_machine(), record);
