@@ -35,7 +35,7 @@ struct EvidenceOptions {
     /// Of the (last) snapshot, where the evidence does not state it.
     std::optional<std::chrono::milliseconds> uptime;
     /// Asked first, where there is one.
-    OpenOther open_other;
+    OpenOther open_other = {};
 };
 
 /// Opens a file of any format that we read (docs/formats.md), told apart by its content: PoolMon text, `!poolused`
