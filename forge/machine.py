@@ -101,11 +101,22 @@ class Machine:
             writer.write(room.take(pool, PAGE, transition=pool == "paged" and random.random() < 0.15), page)
         state["blocks"] = big + [block for page in pages for block in page]
 
+    def _shown(self, address):
+        """Addresses are told in 64 bits, those of 32-bit machines as the processor would extend them."""
+        value = int(address, 16)
+        if self.table.pointer == 4 and value >> 31:
+            value |= 0xFFFFFFFF << 32
+        return f"{value:#018x}"
+
     def _describe(self):
         state = self.state
         for block in state["blocks"]:
-            block["tag"] = states.tag_text(block["value"])
+            block.update(tag=states.tag_text(block["value"]), address=self._shown(block["address"]), body=self._shown(block["body"]))
+        for module in state["modules"]:
+            module.update(base=self._shown(module["base"]), end=self._shown(module["end"]))
+        for process in state["processes"]:
+            process.update(address=self._shown(process["address"]))
         state.update(build=self.build, machine="x64" if self.table.pointer == 8 else "x86", paging=self.space.mode.name,
-                     kernel_base=hex(self.kernel.base), kernel_pdb=self.table.pdb["database"],
-                     kernel_pdb_key=f"{self.table.pdb['GUID'].upper()}{self.table.pdb['age']:x}", debugger_data=hex(self.debugger_data),
+                     kernel_base=self._shown(hex(self.kernel.base)), kernel_pdb=self.table.pdb["database"],
+                     kernel_pdb_key=f"{self.table.pdb['GUID'].upper()}{self.table.pdb['age']:x}", debugger_data=self._shown(hex(self.debugger_data)),
                      has_small_blocks=self.shape.has_pages, tags_total=len(state["tags"]), total=states.total(state["tags"]))

@@ -98,15 +98,14 @@ def add_frees(random, rows):
 
 def random_state(random, shape, blocks_wanted):
     tags = random_tags(random, random.randint(70, 150))
-    has_overflow = random.random() < 0.5
-    homeless = random_tags(random, 8)[:3] if has_overflow else []
-    homeless = [value for value in homeless if value not in tags]
+    # Now and then a few tags found no room in the kernel's tables.
+    homeless = [value for value in random_tags(random, 8) if value not in tags][:3] if random.random() < 0.5 else []
     blocks = []
     for value in tags + homeless:
         pools = random.choice((POOLS, POOLS[:1], POOLS[1:]))
         for pool in pools:
             blocks += random_blocks(random, shape, value, pool, random.choice((1, 3, 10, 2 * blocks_wanted // len(tags))))
-    rows = [new_tag(value) for value in tags] + ([new_tag(OVERFLOW_TAG, True)] if has_overflow else [])
+    rows = [new_tag(value) for value in tags] + ([new_tag(OVERFLOW_TAG, True)] if homeless else [])
     count_blocks(rows, blocks)
     add_frees(random, rows)
     if not shape.has_pages:
