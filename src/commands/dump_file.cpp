@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -86,12 +87,10 @@ std::optional<std::chrono::nanoseconds> estimated_time(Session& session, std::sp
     const auto begun = std::chrono::steady_clock::now();
     const memory::ReadResult read = session.target().physical().read(PhysAddr(runs.back().first * page_bytes), sample);
     if (read.bytes == 0) return std::nullopt;
-    const auto taken = std::chrono::steady_clock::now() - begun;
-    return taken * static_cast<double>(bytes) / static_cast<double>(read.bytes) > std::chrono::hours(24 * 365)
-               ? std::nullopt
-               : std::optional(std::chrono::nanoseconds(
-                     static_cast<std::int64_t>(static_cast<double>(taken.count()) * static_cast<double>(bytes) /
-                                               static_cast<double>(read.bytes))));
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
+    const std::chrono::duration<double> all = taken * (static_cast<double>(bytes) / static_cast<double>(read.bytes));
+    constexpr std::chrono::hours longest(24 * 365); // what would take longer fits no count of nanoseconds
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::min<std::chrono::duration<double>>(all, longest));
 }
 
 void tell_start(Session& session, const DumpWords& words, std::span<const dumps::PageRun> runs, std::uint64_t bytes) {
