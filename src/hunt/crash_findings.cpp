@@ -53,7 +53,8 @@ void compare(CrashReport& report) {
     if (meaning.freed_as && around.header) report.evidence_agrees = around.header->tag.bare() == meaning.tag->bare();
     if (meaning.freed_as && around.holder && around.blocks[*around.holder].big)
         report.evidence_agrees = around.blocks[*around.holder].tag.bare() == meaning.tag->bare();
-    if (is_damage(report) && around.readable && !(around.holder && around.blocks[*around.holder].big))
+    if (is_damage(report) && around.readable && !around.heap_backed &&
+        !(around.holder && around.blocks[*around.holder].big))
         report.evidence_agrees = around.broken.has_value();
     if (report.bug_check.code == 0x19 && report.bug_check.parameters[0] == 0x22)
         report.evidence_agrees = !(around.holder && around.blocks[*around.holder].big);
@@ -97,7 +98,7 @@ void tell_surroundings(CrashReport& report, unsigned pointer_size) {
                         begins ? "" : fmt::format(", and the address is {:#x} bytes inside of it", inside)));
         if (!report.tag) report.tag = block.tag;
         if (is_double_free(report.bug_check) && block.size == 0) report.tag.reset();
-    } else if (around.header && around.readable && !around.broken) {
+    } else if (around.header && around.readable && !around.broken && !around.heap_backed) {
         report.findings.push_back(fmt::format("No block begins at {}.", address));
     } else if (around.header && around.readable) {
         const pool::PoolHeader& header = *around.header;
@@ -112,6 +113,10 @@ void tell_surroundings(CrashReport& report, unsigned pointer_size) {
     if (around.holder && *around.holder + 1 < around.blocks.size())
         report.findings.push_back(
             fmt::format("Behind it lies {}.", block_text(around.blocks[*around.holder + 1], pointer_size)));
+    if (around.heap_backed)
+        report.missing.emplace_back(
+            "The blocks beside it: small blocks of this kernel lie in segment heaps, which are not "
+            "read yet.");
     if (around.broken && around.region) tell_damage(report, pointer_size);
     compare(report);
     if (report.evidence_agrees)

@@ -1,5 +1,7 @@
 #include "pool/surroundings.h"
 
+#include "pool/heap_backed.h"
+
 #include <algorithm>
 
 namespace poolkd::pool {
@@ -52,14 +54,16 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
     }
     found.readable = true;
     answer.coverage.add_read(reader.page_size());
+    const VirtAddr header = is_header || at_page_start ? address : address - reader.header_size();
+    if (header >= page && header - page <= reader.page_size() - reader.header_size())
+        found.header = reader.read(Bytes(*bytes).subspan(header - page, reader.header_size()));
+    found.heap_backed = is_heap_backed(kernel);
+    if (found.heap_backed) return answer;
     found.blocks = parse_page_until_break(reader, page, *bytes, found.broken);
     const auto holder = std::ranges::find_if(
         found.blocks, [&](const PoolBlock& block) { return address - block.address < block.size; });
     if (holder != found.blocks.end())
         found.holder = static_cast<std::size_t>(std::distance(found.blocks.begin(), holder));
-    const VirtAddr header = is_header || at_page_start ? address : address - reader.header_size();
-    if (header >= page && header - page <= reader.page_size() - reader.header_size())
-        found.header = reader.read(Bytes(*bytes).subspan(header - page, reader.header_size()));
     if (found.broken) found.overwritten_with = text_at_start(Bytes(*bytes).subspan(found.broken->at - page));
     return answer;
 }
