@@ -8,9 +8,6 @@ namespace poolkd::dumps {
 
 namespace {
 
-constexpr std::size_t comment_bytes = 128;
-constexpr std::uint32_t most_exception_parameters = 15;
-
 constexpr std::uint32_t attribute_short = 1u << 2;
 constexpr std::uint32_t attribute_encrypted = 1u << 8;
 
@@ -59,7 +56,7 @@ std::optional<ExceptionRecord> read_exception(const HeaderReader& header, const 
     record.address = header.widened(header.pointer(at + 8 + pointer).value_or(0));
     const std::uint32_t count = header.u32(at + 8 + 2 * pointer).value_or(0);
     const std::size_t parameters = at + (layout.is_64 ? 0x20 : 0x14);
-    for (std::uint32_t i = 0; i < std::min(count, most_exception_parameters); ++i)
+    for (std::uint32_t i = 0; i < std::min<std::size_t>(count, most_exception_parameters); ++i)
         record.parameters.push_back(header.pointer(parameters + i * pointer).value_or(0));
     return record;
 }

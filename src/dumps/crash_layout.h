@@ -18,6 +18,9 @@ struct CrashHeaderLayout {
     [[nodiscard]] unsigned pointer() const { return is_64 ? 8 : 4; }
 };
 
+inline constexpr std::size_t comment_bytes = 128;
+inline constexpr std::size_t most_exception_parameters = 15; ///< EXCEPTION_MAXIMUM_PARAMETERS
+
 inline constexpr CrashHeaderLayout crash_layout_32{
     .is_64 = false,
     .size = 0x1000,

@@ -6,7 +6,6 @@ namespace poolkd::dumps {
 
 // Source of the layout: kdmp-parser.
 PhysicalPlacement place_ranges(const CrashHeader& header, Bytes file, MemoryImage& image) {
-    constexpr std::uint64_t page_bytes = 4096;
     constexpr std::uint64_t most_pages = 1ull << 40;
     constexpr std::size_t entry_bytes = 16;
     const std::size_t body = header.size;

@@ -3,7 +3,6 @@
 namespace poolkd::dumps {
 
 PhysicalPlacement place_header_runs(const CrashHeader& header, Bytes file, MemoryImage& image) {
-    constexpr std::uint64_t page_bytes = 4096;
     constexpr std::uint64_t most_pages = 1ull << 40; // what 52 bits of an address count
     if (header.runs.empty()) return fail(ErrorKind::malformed, "the header tells of no runs of memory");
     std::vector<Run<PhysAddr>> runs;

@@ -1,6 +1,7 @@
 #include "dumps/crash_writer.h"
 
 #include "dumps/crash_layout.h"
+#include "dumps/placement.h"
 
 #include <algorithm>
 #include <array>
@@ -12,11 +13,8 @@ namespace poolkd::dumps {
 
 namespace {
 
-constexpr std::uint64_t page_bytes = 4096;
 constexpr std::size_t piece_bytes = 64u << 10; ///< between two looks at Ctrl-C, also over a slow line
 constexpr std::uint64_t most_bitmap_pages = 1ull << 34;
-constexpr std::size_t comment_bytes = 128;
-constexpr std::size_t most_exception_parameters = 15;
 constexpr std::size_t bitmap_at = 0x38; ///< behind the header, which it follows
 
 // Where both headers have them, or only one; beside what the reader needs.

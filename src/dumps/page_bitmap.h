@@ -23,7 +23,6 @@ class PageBitmap final : public Placement<PhysAddr> {
     /// Set bits.
     [[nodiscard]] std::uint64_t pages() const { return pages_; }
 
-    static constexpr std::uint64_t page_bytes = 4096;
     static constexpr std::uint64_t most_pages = 1ull << 34; ///< 64 TiB of memory, more than Windows runs on
 
   private:

@@ -4,12 +4,6 @@
 
 namespace poolkd::dumps {
 
-namespace {
-
-constexpr std::uint64_t page_bytes = 4096;
-
-} // namespace
-
 std::vector<PageRun> page_runs(const Placement<PhysAddr>& placement) {
     std::vector<PageRun> runs;
     const std::uint64_t end = placement.end().value;

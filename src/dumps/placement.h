@@ -7,6 +7,9 @@
 
 namespace poolkd::dumps {
 
+/// Containers that store pages store these, whatever the processor.
+inline constexpr std::uint64_t page_bytes = 4096;
+
 /// Some bytes of memory, one after the other: at `offset` of the file, or without one: the file does not have them.
 struct Piece {
     std::optional<FileOffset> offset;

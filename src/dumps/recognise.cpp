@@ -1,6 +1,7 @@
 #include "dumps/recognise.h"
 
 #include "dumps/format.h"
+#include "dumps/placement.h"
 
 #include <algorithm>
 #include <string_view>
@@ -9,7 +10,6 @@ namespace poolkd::dumps {
 
 namespace {
 
-constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t smallest_memory = 1u << 20;
 
 /// Four zeros in a row are in no text, of one or two bytes a character. Memory begins with them, or with the real
