@@ -163,36 +163,47 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
     return std::move(runs.front());
 }
 
-/// The rows of a list for all processors: tags that the full table does not have, up to the first free row. 0: it is
-/// no such list.
-std::uint64_t rows_of_expansion(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
-    constexpr std::uint64_t most_rows = 1u << 16;
+/// Whether `size` rows at `table` may be the list for all processors: tags that the full table does not have, up to the
+/// first free row or the end.
+bool is_expansion(nt::Kernel& kernel, VirtAddr table, std::uint64_t size, const Shape& shape) {
     const TrackerRow& row = shape.row;
     std::set<std::uint32_t> seen(shape.keys.begin(), shape.keys.end());
-    const auto sensible = [](std::uint64_t allocs, std::uint64_t frees, std::uint64_t bytes) {
+    std::uint64_t rows = 0, sensible = 0;
+    const auto agree = [](std::uint64_t allocs, std::uint64_t frees, std::uint64_t bytes) {
         return (allocs == frees) == (bytes == 0);
     };
-    for (std::uint64_t i = 0; i < most_rows; ++i) {
-        auto record = memory::read_exact(kernel.memory(), table + i * row.stride, row.stride);
-        if (!record) return i;
+    for (; rows < size; ++rows) {
+        auto record = memory::read_exact(kernel.memory(), table + rows * row.stride, row.stride);
+        if (!record) return false;
         const std::uint32_t key = row.key_of(*record);
-        if (key == 0) return i;
-        const bool good =
-            is_printable(PoolTag(key)) && seen.insert(key).second &&
-            sensible(row.nonpaged_allocs.read(*record), row.nonpaged_frees.read(*record),
-                     row.nonpaged_bytes.read(*record)) &&
-            sensible(row.paged_allocs.read(*record), row.paged_frees.read(*record), row.paged_bytes.read(*record));
-        if (!good) return i;
+        if (key == 0) break;
+        if (!seen.insert(key).second) return false;
+        const bool counted = row.nonpaged_allocs.read(*record) != 0 || row.paged_allocs.read(*record) != 0;
+        if (counted && is_printable(PoolTag(key)) &&
+            agree(row.nonpaged_allocs.read(*record), row.nonpaged_frees.read(*record),
+                  row.nonpaged_bytes.read(*record)) &&
+            agree(row.paged_allocs.read(*record), row.paged_frees.read(*record), row.paged_bytes.read(*record)))
+            ++sensible;
     }
-    return most_rows;
+    // Tags that cannot be printed exist.
+    return rows != 0 && 4 * sensible >= 3 * rows;
 }
 
-/// Of a full table, the list of tags that found no room in it: the one place that could be it, else nothing.
+/// Of a full table, the list of tags that found no room in it: a pointer beside a number of rows, as all kernels whose
+/// symbols are known have them. Nothing unless there is one such place.
 void find_expansion(nt::Kernel& kernel, VirtAddr variable, const Shape& shape, Tracker& tracker, Work& work) {
+    constexpr std::uint64_t most_rows = 1u << 16;
+    const unsigned pointer = kernel.machine().pointer_size;
     std::map<VirtAddr, std::uint64_t> lists;
-    for_each_pointer(kernel, variable, work, [&](VirtAddr, VirtAddr value) {
+    for_each_pointer(kernel, variable, work, [&](VirtAddr place, VirtAddr value) {
         if (lists.contains(value) || std::ranges::find(tracker.tables, value) != tracker.tables.end()) return;
-        if (const std::uint64_t rows = rows_of_expansion(kernel, value, shape)) lists.emplace(value, rows);
+        // Of two numbers beside it the larger one: the list ends at a free row anyway, and must not be cut short.
+        std::uint64_t rows = 0;
+        for (VirtAddr beside : {place - pointer, place + pointer}) {
+            auto size = memory::read_unsigned(kernel.memory(), beside, pointer);
+            if (size && *size > rows && *size <= most_rows && is_expansion(kernel, value, *size, shape)) rows = *size;
+        }
+        if (rows != 0) lists.emplace(value, rows);
     });
     if (lists.size() != 1) return;
     tracker.expansion = lists.begin()->first;

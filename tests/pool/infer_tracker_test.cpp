@@ -193,8 +193,17 @@ TEST(InferredUsage, TagsBesideAFullTableAreFoundOrMissed) {
         fake.fill(64);
         const VirtAddr list(0xffffa80000050000);
         fake.put_pointer(0x8040, list);
+        fake.put_pointer(0x8048, VirtAddr(73));
         if (there) {
             fake.memory().map(list, 0x1000);
+            for (std::uint64_t i = 1; i < 6; ++i) {
+                // One of them cannot be printed.
+                fake.memory().put_value(list + i * 0x38, static_cast<std::uint32_t>(0x4e4d4cf0 + (i << 25) + i));
+                fake.memory().put_value(list + i * 0x38 + 0x20, i * 32);
+                fake.memory().put_value(list + i * 0x38 + 0x28, i);
+            }
+            for (std::uint64_t i = 1; i < 5; ++i)
+                fake.memory().put_value(list + i * 0x38, static_cast<std::uint32_t>(0x4e4d4c41 + i));
             fake.memory().put_value(list, PoolTag::from_text("Late")->value);
             fake.memory().put_value(list + 0x08, std::uint64_t{640});
             fake.memory().put_value(list + 0x10, std::uint64_t{5});
@@ -206,6 +215,8 @@ TEST(InferredUsage, TagsBesideAFullTableAreFoundOrMissed) {
         const TagUsage* late = find_tag(usage->value, "Late");
         ASSERT_EQ(late != nullptr, there);
         if (late) EXPECT_EQ(late->nonpaged.bytes, 640);
+        EXPECT_EQ(usage->value.table_bytes, (3 * 65 + (there ? 73u : 0u)) * 0x38);
+        EXPECT_EQ(usage->value.tags.size(), there ? 70u : 64u);
     }
 }
 
