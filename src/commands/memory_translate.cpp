@@ -2,6 +2,7 @@
 
 #include "debugger/session.h"
 #include "memory/page_walk.h"
+#include "nt/software_entry.h"
 #include "render/coverage.h"
 
 #include <nlohmann/json.hpp>
@@ -26,7 +27,8 @@ std::uint64_t directory_base(std::uint64_t given, const PagingMode& mode) {
     return given >= 0x1000 && (given & ~mode.root_mask) == 0 ? given : given << 12;
 }
 
-/// The page tables of the process that is looked at or of the current processor, or those of the directory that the user gave.
+/// The page tables of the process that is looked at or of the current processor, or those of the directory that the
+/// user gave.
 Result<PageWalk> page_walk(Session& session, std::uint64_t given = 0) {
     const Machine& machine = session.kernel().machine();
     POOLKD_TRY(const target::PageTables tables, session.page_tables());
@@ -73,6 +75,11 @@ std::uint64_t frame_number(const PagingMode& mode, const WalkStep& step) {
     return (step.leaf ? mode.page(step.entry, step.level).value : step.entry & mode.frame_mask) >> 12;
 }
 
+/// What the system's own entry of a small page says of it; empty where there is none.
+std::string state_of_page(const PagingMode& mode, const WalkStep& last) {
+    return last.valid || last.level != 1 || last.entry == 0 ? "" : nt::software_entry_text(mode, last.entry);
+}
+
 /// A line of columns, without blanks behind the last.
 std::string line_of(const std::vector<std::string>& cells) {
     std::string line;
@@ -101,6 +108,7 @@ void show_entries(Session& session, PageWalk& walk, VirtAddr address, const std:
         meanings.push_back(step.valid ? fmt::format("pfn {:<10x}{}", frame_number(mode, step), entry_flags(mode, step))
                                       : "not valid");
     }
+    const std::string state = state_of_page(mode, steps.back());
     const WalkStep& last = steps.back();
     if (last.leaf && last.level > 1) {
         const std::uint64_t inside = (address.value >> 12) & ((std::uint64_t{1} << (mode.shift(last.level) - 12)) - 1);
@@ -113,6 +121,7 @@ void show_entries(Session& session, PageWalk& walk, VirtAddr address, const std:
     session.write(line_of(places));
     session.write(line_of(contents));
     session.write(line_of(meanings));
+    if (!state.empty()) session.print("The page is {}\n", state);
 }
 
 Result<void> show_pte(Session& session, Arguments& arguments) {
@@ -132,8 +141,10 @@ Result<void> show_pte(Session& session, Arguments& arguments) {
                            {"entry", fmt::format("{:#x}", step.entry)},
                            {"valid", step.valid},
                            {"page", step.leaf}});
-    session.write_json(
-        {{"address", render::json_address(address)}, {"paging", walk.mode().name}, {"entries", std::move(entries)}});
+    nlohmann::json json{
+        {"address", render::json_address(address)}, {"paging", walk.mode().name}, {"entries", std::move(entries)}};
+    if (const std::string state = state_of_page(walk.mode(), steps.back()); !state.empty()) json["state"] = state;
+    session.write_json(std::move(json));
     return {};
 }
 
@@ -155,6 +166,17 @@ void show_translation(Session& session, const PagingMode& mode, VirtAddr address
     session.print("Virtual address {:x} translates to physical address {:x}.\n", address.value, physical.value);
 }
 
+/// Also of a page in transition; the error of another one that is not present says where it is.
+Result<PhysAddr> translate(PageWalk& walk, VirtAddr address, const std::vector<WalkStep>& steps) {
+    auto physical = walk.translate(address);
+    if (physical || steps.empty()) return physical;
+    const std::string state = state_of_page(walk.mode(), steps.back());
+    if (state.empty()) return physical;
+    if (const auto page = nt::transition_page(walk.mode(), steps.back().entry))
+        return *page + address.value % (std::uint64_t{1} << walk.mode().shift(1));
+    return fail_at(address, ErrorKind::unreadable, fmt::format("{}: the page is {}", physical.error().message, state));
+}
+
 Result<void> virtual_to_physical(Session& session, Arguments& arguments) {
     POOLKD_TRY(std::uint64_t first, session.expression(arguments));
     VirtAddr address(first);
@@ -165,13 +187,14 @@ Result<void> virtual_to_physical(Session& session, Arguments& arguments) {
     }
     POOLKD_CHECK(session.no_more(arguments));
     POOLKD_TRY(PageWalk walk, page_walk(session, given));
-    POOLKD_TRY(const PhysAddr physical, walk.translate(address));
+    const std::vector<WalkStep> steps = walk.steps(address);
+    POOLKD_TRY(const PhysAddr physical, translate(walk, address, steps));
     if (arguments.json) {
         session.write_json(
             {{"address", render::json_address(address)}, {"physical", fmt::format("{:#x}", physical.value)}});
         return {};
     }
-    show_translation(session, walk.mode(), address, physical, walk.steps(address));
+    show_translation(session, walk.mode(), address, physical, steps);
     return {};
 }
 

@@ -4,11 +4,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace poolkd::nt {
 
 /// The page of an entry in transition (_MMPTE_TRANSITION): taken out of the tables, but still in memory, unchanged.
 /// Nothing for all other entries. Only the memory itself can be asked: the kernel's debugger does not go there.
 [[nodiscard]] std::optional<PhysAddr> transition_page(const memory::PagingMode& mode, std::uint64_t entry);
+
+/// What an entry of a small page that the processor does not use says of the page: "in transition (pfn 1234)", "in a
+/// page file", "demand zero", … Which page file and where in it differs between versions with the same build number
+/// (memory-images 4.5), so it is not said.
+[[nodiscard]] std::string software_entry_text(const memory::PagingMode& mode, std::uint64_t entry);
 
 } // namespace poolkd::nt

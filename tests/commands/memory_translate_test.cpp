@@ -47,8 +47,20 @@ TEST_F(TranslateCommands, PteTellsLargePagesAndWhatIsNotThere) {
                                              "not valid\n");
     entry(0x3000, 2, 0x80000063); // no memory there
     EXPECT_THAT(run("!pte fffff800`00400000"), HasSubstr("contains 0000000080000063  unreadable\n"));
+    EXPECT_THAT(run("!pte fffff800`00007000"), HasSubstr("The page is in a page file\n"));
+    EXPECT_THAT(run("!pte fffff800`00007000 --json"), HasSubstr(R"("state":"in a page file")"));
     EXPECT_THAT(run("!pte fffff800`00007000 --json"),
                 HasSubstr(R"({"entry":"0x1234567800000080","level":1,"page":false)"));
+}
+
+TEST_F(TranslateCommands, PagesThatTheProcessorDoesNotSee) {
+    entry(0x4000, 8, 0x9880);
+    EXPECT_THAT(run("!pte fffff800`00008000"), HasSubstr("The page is in transition (pfn 9)\n"));
+    EXPECT_THAT(run("!vtop fffff800`00008010"), HasSubstr("translates to physical address 9010."));
+    entry(0x4000, 8, 0x80);
+    EXPECT_THAT(run("!vtop fffff800`00008010"), HasSubstr("is not mapped (not present): the page is demand zero"));
+    EXPECT_THAT(run("!vtop fffff800`00007010"), HasSubstr("is not mapped (not present): the page is in a page file"));
+    EXPECT_THAT(run("!vtop fffff800`0000a010"), HasSubstr("is not mapped (not present)\n")); // no entry
 }
 
 TEST_F(TranslateCommands, VtopTranslatesThroughAnyDirectory) {

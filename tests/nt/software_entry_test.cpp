@@ -18,5 +18,20 @@ TEST(SoftwareEntry, OnlyTransitionHasItsPageInMemory) {
     EXPECT_EQ(transition_page(memory::paging_mode(x86_machine(), 0), 0xfffff880), PhysAddr(0xfffff000));
 }
 
+TEST(SoftwareEntry, WhatIsNotThereIsNamed) {
+    const memory::PagingMode& x64 = memory::paging_mode(x64_machine(), 0x20);
+    EXPECT_EQ(software_entry_text(x64, 0), "nothing is there");
+    EXPECT_EQ(software_entry_text(x64, 0x80), "demand zero");
+    EXPECT_EQ(software_entry_text(x64, 0x200000000080), "demand zero"); // with bit 45 flipped
+    EXPECT_EQ(software_entry_text(x64, 0x123456880), "in transition (pfn 123456)");
+    EXPECT_EQ(software_entry_text(x64, 0x1234567800000080), "in a page file");
+    EXPECT_EQ(software_entry_text(x64, 0xf8a0001234560480), "by a prototype entry");
+    EXPECT_EQ(software_entry_text(x64, 0xffffffff00000080), "by the memory's descriptor");
+    const memory::PagingMode& x86 = memory::paging_mode(x86_machine(), 0);
+    EXPECT_EQ(software_entry_text(x86, 0x80), "demand zero");
+    EXPECT_EQ(software_entry_text(x86, 0x12345080), "in a page file");
+    EXPECT_EQ(software_entry_text(x86, 0x12345880), "in transition (pfn 12345)");
+}
+
 } // namespace
 } // namespace poolkd::nt
