@@ -137,6 +137,8 @@ def blocks_of_counters(shape, value, pool, counters):
 def completed(given, shape):
     """A state that was given, with what follows from it."""
     rows = []
+    if not isinstance(given, dict):
+        raise StateError("a state is a JSON object with `tags`")
     try:
         for tag in given["tags"]:
             value = tag["value"] if "value" in tag else tag_value(tag["tag"])
@@ -149,7 +151,7 @@ def completed(given, shape):
         blocks = [dict(new_block(block.get("value", tag_value(block["tag"])), block["size"], block.get("pool", "nonpaged")), **block)
                   for block in given["blocks"]] if "blocks" in given else None
     except (KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"the state lacks {error}") from error
+        raise StateError(f"the state is incomplete or of another form: {error}") from error
     if len({row["value"] for row in rows if not row["overflow"]}) != sum(not row["overflow"] for row in rows):
         raise StateError("the state has a tag twice")
     if blocks is None:
