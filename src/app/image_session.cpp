@@ -8,6 +8,13 @@ namespace poolkd::app {
 
 namespace {
 
+std::string records_text(const target::DumpTarget& target, std::size_t records) {
+    if (records == 0) return {};
+    return fmt::format(
+        "Registers of {} of {} processors are from the kernel's own records: where each was last stopped.\n", records,
+        target.identity().processors);
+}
+
 /// What the container says, in the words of kd's banner where it has them.
 std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
     const target::DumpTarget& target = *opened.target;
@@ -29,10 +36,7 @@ std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
                             "behind it in the file lies from 4 GiB on.\n",
                             opened.low_memory_end);
     text += fmt::format("The kernel was found by {}.\n", opened.kernel.found_by);
-    if (records != 0)
-        text += fmt::format(
-            "Registers of {} of {} processors are from the kernel's own records: where each was last stopped.\n",
-            records, target.identity().processors);
+    text += records_text(target, records);
     if (image.facts.bug_check && image.facts.bug_check->code != 0) {
         const auto& [code, p] = *image.facts.bug_check;
         text += fmt::format("BugCheck {:X}, {{{:x}, {:x}, {:x}, {:x}}}\n", code, p[0], p[1], p[2], p[3]);
@@ -46,11 +50,16 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
     POOLKD_TRY(nt::OpenedImage opened, nt::open_image(*options.image, session.work()));
     const std::size_t records = nt::adopt_processors(*opened.target, opened.kernel);
     if (!options.quiet) session.tell(image_text(opened, records));
+    target::DumpTarget& target = *opened.target;
     session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
     if (!options.quiet)
         session.tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     const auto modules = session.kernel().reload();
+    // A block that is encoded is found with the symbols only.
+    if (const nt::Kdbg* block = session.kernel().kdbg(); block && !opened.kernel.debugger_data)
+        if (const std::size_t later = nt::adopt_processors(target, *block); !options.quiet)
+            session.tell(records_text(target, later));
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     if (!options.quiet) session.tell(commands::target_text(session));

@@ -75,10 +75,14 @@ bool waits_in_debugger(const dumps::ProcessorState& container, const dumps::Proc
 
 std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kernel) {
     if (!kernel.debugger_data || !target.has_page_tables()) return 0;
+    auto kdbg = Kdbg::at(target.memory(), kernel.debugger_data, *target.identity().machine);
+    return kdbg ? adopt_processors(target, *kdbg) : 0;
+}
+
+std::size_t adopt_processors(target::DumpTarget& target, const Kdbg& kdbg) {
+    if (!target.has_page_tables()) return 0;
     const Machine& machine = *target.identity().machine;
-    auto kdbg = Kdbg::at(target.memory(), kernel.debugger_data, machine);
-    if (!kdbg) return 0;
-    const ProcessorReader reader(target, *kdbg);
+    const ProcessorReader reader(target, kdbg);
     std::vector<dumps::ProcessorState> processors = target.image().facts.processors;
     // The registers in a crash dump's header are of one processor, it does not say which: here there is only one.
     const dumps::ImageFacts& facts = target.image().facts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "nt/find_kernel.h"
+#include "nt/kdbg.h"
 
 #include <cstddef>
 
@@ -12,5 +13,8 @@ namespace poolkd::nt {
 /// itself stay, but for processors that only waited in the kernel's debugger: the record is of the code that was
 /// interrupted, its stack just above. Gives how many records were taken.
 std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kernel);
+
+/// The same with a block that was found later: an encoded one, which only the kernel's symbols decode.
+std::size_t adopt_processors(target::DumpTarget& target, const Kdbg& kdbg);
 
 } // namespace poolkd::nt
