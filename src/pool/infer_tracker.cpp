@@ -15,7 +15,6 @@ constexpr unsigned smallest_log = 6, largest_log = 16; // 64 rows is the kernel'
 constexpr std::size_t enough_keys = 8;                 // in the right one of a thousand rows each
 // ExPoolTagTables lies at most 17 KB from PoolTrackTable in the 213 kernels whose symbols are known.
 constexpr std::uint64_t search_around = 64u << 10;
-constexpr std::size_t enough_own_keys = 4; // that agree with those of the global table
 
 /// In words, what could not be decided.
 std::unexpected<Error> undecided(std::string_view what) {
@@ -96,19 +95,21 @@ std::optional<Shape> find_shape(nt::Kernel& kernel, VirtAddr table, const Tracke
     return std::nullopt;
 }
 
-/// A table of a processor has at each index nothing or the key that the global table has there.
-bool is_own_table(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
+/// How many keys a table of a processor has: each the one that the global table has at that index. Nothing when it is
+/// no such table. A processor that did little may have none yet.
+std::optional<std::size_t> own_keys(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
     const std::uint64_t stride = shape.row.stride;
     auto bytes = memory::read_exact(kernel.memory(), table, shape.keys.size() * stride);
-    if (!bytes) return false;
-    std::size_t agreeing = 0;
+    if (!bytes) return std::nullopt;
+    std::size_t keys = 0;
     for (std::size_t i = 0; i + 1 < shape.keys.size(); ++i) { // without the overflow row
         const std::uint32_t key = shape.row.key_of(Bytes(*bytes).subspan(i * stride, stride));
         if (key == 0) continue;
-        if (key != shape.keys[i]) return false;
-        ++agreeing;
+        if (key != shape.keys[i]) return std::nullopt;
+        ++keys;
     }
-    return agreeing >= enough_own_keys;
+    if (keys == 0 && std::ranges::any_of(*bytes, [](std::byte b) { return b != std::byte{0}; })) return std::nullopt;
+    return keys;
 }
 
 /// A stretch of pointers to tables in the kernel's data: what ExPoolTagTables looks like.
@@ -133,16 +134,20 @@ void for_each_pointer(nt::Kernel& kernel, VirtAddr variable, Work& work,
 }
 
 std::vector<Run> find_runs(nt::Kernel& kernel, VirtAddr variable, VirtAddr global, const Shape& shape, Work& work) {
-    std::map<VirtAddr, bool> known{{global, true}};
+    std::map<VirtAddr, std::optional<std::size_t>> known{{global, 0}}; // keys of their own
     std::vector<Run> runs;
     VirtAddr next; // where the last run goes on
     for_each_pointer(kernel, variable, work, [&](VirtAddr place, VirtAddr value) {
-        auto [entry, fresh] = known.try_emplace(value, false);
-        if (fresh) entry->second = is_own_table(kernel, value, shape);
+        auto [entry, fresh] = known.try_emplace(value);
+        if (fresh) entry->second = own_keys(kernel, value, shape);
         if (!entry->second) return;
         if (runs.empty() || place != next) runs.emplace_back();
         runs.back().push_back(value);
         next = place + kernel.machine().pointer_size;
+    });
+    // The global table's address may stand in other variables: it is where the pool begins, for example.
+    std::erase_if(runs, [&](const Run& run) {
+        return std::ranges::none_of(run, [&](VirtAddr table) { return known[table].value_or(0) != 0; });
     });
     return runs;
 }
@@ -153,8 +158,6 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
     const std::size_t processors = std::max<std::size_t>(kernel.target().identity().processors, 1);
     std::vector<Run> runs = find_runs(kernel, variable, global, shape, work);
     if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
-    // The global table's address alone may stand in other variables: it is where the pool begins, for example.
-    std::erase_if(runs, [&](const Run& run) { return run == Run(run.size(), global); });
     if (runs.empty()) return Run{};
     std::erase_if(runs, [&](const Run& run) { return run.size() < processors; });
     if (runs.empty()) return undecided(fmt::format("not all tables of the {} processors were found", processors));

@@ -220,6 +220,14 @@ TEST(InferredUsage, TagsBesideAFullTableAreFoundOrMissed) {
     }
 }
 
+TEST(InferredUsage, AProcessorMayHaveCountedNothingYet) {
+    BareKernel fake({8, 0x38, 2048}, 3);
+    fake.fill(500);
+    auto usage = fake.usage();
+    ASSERT_TRUE(usage) << usage.error().message;
+    EXPECT_EQ(usage->value.tables, 4u);
+}
+
 TEST(InferredUsage, TypesAloneMayBeMissing) {
     BareKernel fake({8, 0x38, 2048});
     fake.fill(500);
@@ -256,7 +264,8 @@ TEST(InferredUsage, WhatTheDataDoNotDecideIsNotAnswered) {
     {
         BareKernel fake({8, 0x38, 2048}, 3);
         fake.fill(500);
-        refused(fake, "not all tables of the 3 processors were found"); // the third has counted nothing yet
+        fake.put_pointer(BareKernel::processor_tables + 16, VirtAddr());
+        refused(fake, "not all tables of the 3 processors were found");
     }
     {
         BareKernel fake({8, 0x38, 2048});
