@@ -31,7 +31,9 @@ class Machine:
         self.kernel = Kernel(self.space, table, build, self.places.kernel, random)
         self._system()
         self._pool()
-        self.debugger_data = self.kernel.debugger_data(encoded and table.has_symbol("KdpDataBlockEncoded"))
+        # Only 64-bit kernels encode it.
+        encoded = encoded and table.pointer == 8 and table.has_symbol("KdpDataBlockEncoded")
+        self.debugger_data = self.kernel.debugger_data(encoded)
         for process in self.state["processes"]:
             tables = process.pop("tables")
             if tables.kernel:
