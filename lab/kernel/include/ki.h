@@ -133,7 +133,7 @@ PVOID MiAllocatePoolPages(BOOLEAN Paged, SIZE_T Pages);
 SIZE_T MiFreePoolPages(PVOID Base); // returns the number of pages freed
 // Contiguous, cleared, cached pages below 4 GB that a device can reach, for good; null when there are none.
 PVOID MmAllocateContiguousMemory(SIZE_T Bytes);
-ULONG64 MmReserveContiguousFrames(SIZE_T Pages); // only while the kernel starts; not mapped
+ULONG64 MmReserveContiguousFrames(SIZE_T Pages);           // only while the kernel starts; not mapped
 PVOID MmMapIoSpace(ULONG64 PhysicalAddress, SIZE_T Bytes); // uncached
 // The physical address behind a virtual one, or 0 when it is not mapped.
 ULONG64 MmGetPhysicalAddress(const VOID* Address);

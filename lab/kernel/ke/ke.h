@@ -96,7 +96,7 @@ VOID KiTimerExpiration(VOID);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR WaitStatus);
 VOID KeClockInterruptNotify(PKTRAP_FRAME TrapFrame);
 VOID KiInitializeSystemTime(VOID);
-VOID KiPublishDumpHeader(VOID); // to QEMU, for its dumps (amd64)
+VOID KiPublishDumpHeader(VOID);   // to QEMU, for its dumps (amd64)
 LONGLONG KeQuerySystemTime(VOID); // 100 ns since 1601
 DECLSPEC_NORETURN VOID KiIdleLoop(VOID);
 extern volatile ULONG64 KiInterruptTime;
