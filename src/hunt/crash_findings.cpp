@@ -146,7 +146,8 @@ void draw_conclusions(CrashReport& report, unsigned pointer_size) {
                                            "end of a block damages what follows."};
         if (!report.culprit) blame_caller(report);
         break;
-    case pool::Suspect::nobody: break;
+    case pool::Suspect::nobody:
+    case pool::Suspect::unknown: break;
     }
     if (!report.meaning) {
         report.how_sure =
@@ -155,6 +156,9 @@ void draw_conclusions(CrashReport& report, unsigned pointer_size) {
                            : "Nothing points at a driver.";
     } else if (suspect == pool::Suspect::nobody) {
         report.how_sure = "Memory ran out; who holds it, the counters tell.";
+    } else if (suspect == pool::Suspect::unknown) {
+        report.how_sure = "Nothing points at a driver: whoever damaged the pool did it earlier; Driver Verifier with "
+                          "special pool catches it in the act.";
     } else if (!report.culprit) {
         report.how_sure = "Nothing points at a driver.";
     } else if (suspect == pool::Suspect::caller && !report.first_driver) {

@@ -386,7 +386,7 @@ constexpr Row rows[] = {
     {0xc5,
      any,
      "The pool was found damaged: its own code accessed memory that is not there.",
-     Suspect::nobody,
+     Suspect::unknown,
      {"the IRQL"},
      {"the kind of access"},
      {"the instruction that did it"},

@@ -16,6 +16,7 @@ enum class Suspect {
     previous_owner,  ///< whoever owns the block in front: it wrote over its end
     unloaded_driver, ///< one that is gone
     nobody,          ///< memory is used up: whoever holds it, which the counters tell
+    unknown,         ///< damaged earlier, by nobody that is named
 };
 
 /// What a parameter points at.

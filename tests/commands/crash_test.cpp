@@ -150,6 +150,15 @@ TEST_F(CrashCommands, MemoryThatRanOutNamesTheLargestTags) {
     EXPECT_THAT(text, HasSubstr("!poolused 2"));
 }
 
+TEST_F(CrashCommands, APoolThatWasDamagedEarlierIsNoMemoryThatRanOut) {
+    crash(0xc5, 0x4000, 2, 0, (kernel_base + 0x100).value);
+    const auto json = analyze();
+    EXPECT_FALSE(json.contains("culprit"));
+    EXPECT_EQ(json["how_sure"], "Nothing points at a driver: whoever damaged the pool did it earlier; Driver Verifier "
+                                "with special pool catches it in the act.");
+    EXPECT_THAT(json.dump(), Not(HasSubstr("!poolused 2")));
+}
+
 TEST_F(CrashCommands, HeapCorruptionHasItsKindInWords) {
     crash(0x13a, 6, 0xffffa00000000000, second);
     EXPECT_THAT(run("!analyze -v"), HasSubstr("somebody wrote past the end of a block (heap_failure_buffer_overrun)"));
