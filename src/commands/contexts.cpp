@@ -34,13 +34,18 @@ Result<debugger::ProcessContext> process_context(Session& session, VirtAddr addr
     return context;
 }
 
-/// "/p", "/r", "/P", "/w" and such, in any order; true when one of them is a p.
+Result<void> refuse_32_bit_option(Arguments& arguments) {
+    if (!arguments.take_option("w")) return {};
+    return fail(ErrorKind::unsupported, "32-bit contexts of 64-bit systems are not supported");
+}
+
+/// "/p", "/P" (which translates more, as we always do) and "/r", in any order; true when one of them is a p.
 bool take_process_option(Arguments& arguments) {
     bool process = false;
     for (bool more = true; more;) {
-        const bool taken = arguments.take_option("p"); // and "P", which translates more, as we always do
+        const bool taken = arguments.take_option("p") || arguments.take_option("P");
         process |= taken;
-        more = taken || arguments.take_option("r") || arguments.take_option("w");
+        more = taken || arguments.take_option("r");
     }
     return process;
 }
@@ -51,6 +56,13 @@ Result<std::optional<VirtAddr>> take_address(Session& session, Arguments& argume
     POOLKD_TRY(const VirtAddr address, session.address(arguments));
     POOLKD_CHECK(session.no_more(arguments));
     return std::optional(address);
+}
+
+/// `u` and `d*` without an address begin at the new instruction pointer.
+void look_at(Session& session, std::optional<debugger::RegisterContext> context) {
+    session.look_at(std::move(context));
+    session.display().next_code.reset();
+    session.display().next_data.reset();
 }
 
 Result<void> run_process(Session& session, Arguments& arguments) {
@@ -76,6 +88,7 @@ Result<void> run_process(Session& session, Arguments& arguments) {
 
 Result<void> run_thread(Session& session, Arguments& arguments) {
     const bool with_process = take_process_option(arguments);
+    POOLKD_CHECK(refuse_32_bit_option(arguments));
     POOLKD_TRY(const auto address, take_address(session, arguments));
     nt::Kernel& kernel = session.kernel();
     std::optional<debugger::RegisterContext> context;
@@ -88,7 +101,7 @@ Result<void> run_thread(Session& session, Arguments& arguments) {
         }
         context = debugger::RegisterContext{std::move(registers), *address};
     }
-    session.look_at(std::move(context));
+    look_at(session, std::move(context));
     if (with_process) session.look_at_process(process);
     POOLKD_TRY(const VirtAddr now, session.current_thread());
     if (arguments.json) {
@@ -115,7 +128,7 @@ using ReadRegisters = Result<RegisterFile> (*)(nt::Kernel&, VirtAddr);
 Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters read, std::string_view note) {
     POOLKD_TRY(const auto address, take_address(session, arguments));
     if (!address || address->value == 0) {
-        session.look_at(std::nullopt);
+        look_at(session, std::nullopt);
         if (arguments.json) {
             session.write_json(nlohmann::json{{"address", nullptr}});
         } else {
@@ -125,7 +138,7 @@ Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters re
     }
     POOLKD_TRY(RegisterFile registers, read(session.kernel(), *address));
     const VirtAddr thread = session.context() ? session.context()->thread : VirtAddr();
-    session.look_at(debugger::RegisterContext{registers, thread});
+    look_at(session, debugger::RegisterContext{registers, thread});
     if (arguments.json) {
         session.write_json(registers_json(session, *address, registers));
         return {};
@@ -146,10 +159,9 @@ Result<void> run_trap(Session& session, Arguments& arguments) {
 }
 
 Result<void> run_cxr(Session& session, Arguments& arguments) {
-    if (arguments.take_option("f")) {
-        POOLKD_TRY([[maybe_unused]] const std::uint64_t bytes, session.expression(arguments));
-    }
-    (void)arguments.take_option("w");
+    if (arguments.take_option("f"))
+        return fail(ErrorKind::unsupported, "Records of another size (/f) are not supported");
+    POOLKD_CHECK(refuse_32_bit_option(arguments));
     return use_record(session, arguments, nt::context_record_registers, "");
 }
 
@@ -172,7 +184,7 @@ void add_context_commands(debugger::CommandTable& table) {
         .names = {".thread"},
         .family = "Processes",
         .summary = "look at the registers and the stack of another thread",
-        .syntax = ".thread [/p] [/r] [/w] [<address>]",
+        .syntax = ".thread [/p] [/r] [<address>]",
         .help = "r, k, u, @$ip and @$thread are those of that thread, until the target goes on: of one that does not "
                 "run the registers with which it goes on, as far as the switch saved them. /p chooses its process, "
                 "too. Without an address back to the current thread. Steps remain the processor's.",
@@ -193,7 +205,7 @@ void add_context_commands(debugger::CommandTable& table) {
         .names = {".cxr"},
         .family = "Processes",
         .summary = "look at the registers of a CONTEXT record",
-        .syntax = ".cxr [/f <bytes>] [/w] [<address>]",
+        .syntax = ".cxr [<address>]",
         .help = "Shows the registers; r and k are then those, until the target goes on. Without an address back to the "
                 "processor's own.",
         .json = true,

@@ -190,9 +190,9 @@ Result<void> run_thread(Session& session, Arguments& arguments) {
     VirtAddr address;
     constexpr std::uint64_t current = ~std::uint64_t{0};
     std::uint64_t given = current, flags = show_threads | show_stacks;
-    while (arguments.take_option("p") || arguments.take_option("t")) {
-        // p: also the owner, which the details name; t: by id, which follows.
-    }
+    (void)arguments.take_option("p"); // also the owner, which the details name
+    if (arguments.take_option("t"))
+        return fail(ErrorKind::unsupported, "Threads are shown by address; !process 0 4 lists them with their ids");
     if (!arguments.done()) {
         POOLKD_TRY(given, session.expression(arguments));
     }
@@ -231,8 +231,9 @@ void add_process_commands(debugger::CommandTable& table) {
         .syntax = "!process [/s <session>] [<address or id> | 0 | -1] [<flags> [<image>]]",
         .help = "0 shows all processes (of the image, which may have * and ?), -1 or nothing the current one. Flags: "
                 "1 times and priority, 2 threads with what they wait for, 4 a line for each thread, with 2 its stack "
-                "(!process 0 7: all stacks of the system), 8 stacks without arguments. A list that is broken is "
-                "followed from both ends, and the answer says what is missing.",
+                "(!process 0 7: all stacks of the system), 8 stacks without arguments. 10 changes nothing: .process "
+                "chooses whose memory user addresses are. A list that is broken is followed from both ends, and the "
+                "answer says what is missing.",
         .json = true,
         .run = run_process,
     });

@@ -132,6 +132,19 @@ TEST_F(ProcessesAndThreads, StepsAreTheProcessors) {
     EXPECT_NE(resumed.sp(), stack + 0x40);
 }
 
+TEST_F(ProcessesAndThreads, OptionsThatAreNotThereAreRefused) {
+    EXPECT_THAT(run("!thread -t 104"), HasSubstr("Threads are shown by address; !process 0 4 lists them"));
+    EXPECT_TRUE(failed);
+    EXPECT_THAT(run("!thread -p -t 104"), HasSubstr("Threads are shown by address"));
+    EXPECT_THAT(run("!thread -p ffffe000`00011000"), HasSubstr("THREAD ffffe00000011000"));
+    for (const char* command : {".thread /w ffffe000`00011000", ".thread /p /w ffffe000`00011000", ".cxr /w 1000"}) {
+        EXPECT_THAT(run(command), HasSubstr("32-bit contexts of 64-bit systems are not supported")) << command;
+        EXPECT_TRUE(failed);
+    }
+    EXPECT_THAT(run(".cxr /f 4d0 1000"), HasSubstr("Records of another size (/f) are not supported"));
+    EXPECT_TRUE(failed);
+}
+
 TEST_F(ProcessesAndThreads, WhatIsNoThreadIsRefused) {
     const std::string before = run("r");
     EXPECT_THAT(run(".thread ffffe000`00010000"), HasSubstr("ffffe000`00010000 is not a thread object"));
@@ -157,6 +170,9 @@ TEST_F(ProcessesAndThreads, ProcessChoosesWhoseMemoryUserAddressesAre) {
     EXPECT_EQ(run(".process"), "Implicit process is now ffffe000`00010000\n");
     EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"idle\""));
     EXPECT_EQ(run(".thread /p ffffe000`00011000"), "Implicit thread is now ffffe000`00011000\n");
+    EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"smss\""));
+    EXPECT_EQ(run(".process"), "Implicit process is now ffffe000`00010000\n");
+    EXPECT_EQ(run(".thread /r /P ffffe000`00011000"), "Implicit thread is now ffffe000`00011000\n");
     EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"smss\""));
     EXPECT_THAT(run(".process /i ffffe000`00020000"), HasSubstr("not supported"));
 }
