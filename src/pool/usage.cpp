@@ -114,7 +114,7 @@ Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work) {
         for (std::uint64_t i = 0; i < count; ++i) {
             Bytes record = Bytes(bytes.value).subspan(i * row.stride, row.stride);
             if (ends_at_zero && row.key.read(record) == 0) break;
-            if (table == tables.front()) keys[i] = static_cast<std::uint32_t>(row.key.read(record));
+            if (!ends_at_zero && table == tables.front()) keys[i] = static_cast<std::uint32_t>(row.key.read(record));
             collector.add(record, last_is_overflow && i + 1 == count, ends_at_zero ? 0 : keys[i]);
         }
         work.progress("reading tracker tables", answer.value.table_bytes, tables.size() * rows * row.stride);

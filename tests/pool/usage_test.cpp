@@ -41,6 +41,22 @@ TEST(Usage, SumsGlobalProcessorAndExpansionTables) {
     EXPECT_EQ(find(usage->value, "Gone"), nullptr);
 }
 
+TEST(Usage, AnExpansionListThatIsTheGlobalTableMayHaveMoreRows) {
+    FakePoolKernel fake;
+    constexpr std::uint32_t more = 4 * FakePoolKernel::rows;
+    fake.target.virtual_memory().map(VirtAddr(FakePoolKernel::tracker), more * FakePoolKernel::stride);
+    for (std::uint32_t row = 0; row < more; ++row)
+        fake.put_row(FakePoolKernel::tracker, row, {"Abc", 1, 0, 16, 0, 0, 0});
+    fake.set(FakePoolKernel::var_expansion, FakePoolKernel::tracker);
+    fake.set(FakePoolKernel::var_expansion_size, more);
+    Work work;
+    auto usage = read_usage(*fake.kernel, work);
+    ASSERT_TRUE(usage) << usage.error().message;
+    EXPECT_EQ(usage->value.table_bytes, (2 * FakePoolKernel::rows + more) * FakePoolKernel::stride);
+    ASSERT_NE(find(usage->value, "Abc "), nullptr);
+    EXPECT_EQ(find(usage->value, "Abc ")->nonpaged.allocs, FakePoolKernel::rows + more);
+}
+
 TEST(Usage, TheProtectedBitIsNoPartOfTheTag) {
     FakePoolKernel fake;
     fake.put_row(FakePoolKernel::tracker, 1, {"File", 7, 0, 700, 0, 0, 0});
