@@ -125,7 +125,7 @@ nlohmann::json registers_json(Session& session, VirtAddr address, const Register
 using ReadRegisters = Result<RegisterFile> (*)(nt::Kernel&, VirtAddr);
 
 /// Shows the registers of a record and looks at them from now on; without an address back to the processor's own.
-Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters read, std::string_view note) {
+Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters read, bool partial) {
     POOLKD_TRY(const auto address, take_address(session, arguments));
     if (!address || address->value == 0) {
         look_at(session, std::nullopt);
@@ -140,10 +140,14 @@ Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters re
     const VirtAddr thread = session.context() ? session.context()->thread : VirtAddr();
     look_at(session, debugger::RegisterContext{registers, thread});
     if (arguments.json) {
-        session.write_json(registers_json(session, *address, registers));
+        nlohmann::json json = registers_json(session, *address, registers);
+        json["partial"] = partial;
+        session.write_json(std::move(json));
         return {};
     }
-    session.write(note);
+    if (partial)
+        session.write("NOTE: The trap frame does not contain all registers.\n"
+                      "Some register values may be zeroed or incorrect.\n");
     session.write(all_registers_text(registers));
     session.write(location_text(session, registers.ip()));
     return {};
@@ -152,17 +156,14 @@ Result<void> use_record(Session& session, Arguments& arguments, ReadRegisters re
 Result<void> run_trap(Session& session, Arguments& arguments) {
     // Of x64 alone: the handlers of x86 store all of them.
     const bool partial = session.pointer_size() == 8;
-    return use_record(session, arguments, nt::trap_frame_registers,
-                      partial ? "NOTE: The trap frame does not contain all registers.\n"
-                                "Some register values may be zeroed or incorrect.\n"
-                              : "");
+    return use_record(session, arguments, nt::trap_frame_registers, partial);
 }
 
 Result<void> run_cxr(Session& session, Arguments& arguments) {
     if (arguments.take_option("f"))
         return fail(ErrorKind::unsupported, "Records of another size (/f) are not supported");
     POOLKD_CHECK(refuse_32_bit_option(arguments));
-    return use_record(session, arguments, nt::context_record_registers, "");
+    return use_record(session, arguments, nt::context_record_registers, false);
 }
 
 } // namespace

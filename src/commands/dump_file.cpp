@@ -4,6 +4,7 @@
 #include "debugger/session.h"
 #include "dumps/new_file.h"
 #include "nt/dump_facts.h"
+#include "render/coverage.h"
 #include "render/quantity.h"
 
 #include <nlohmann/json.hpp>
@@ -108,8 +109,7 @@ void tell_outcome(Session& session, const DumpWords& words, const dumps::Written
                             {"bytes", written.bytes},
                             {"pages", written.pages},
                             {"runs", written.runs},
-                            {"missing_bytes", written.coverage.missing()},
-                            {"coverage", written.coverage.sentence()}});
+                            {"coverage", render::to_json(written.coverage)}});
         return;
     }
     if (written.type == dumps::DumpType::bitmap_full)

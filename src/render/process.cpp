@@ -136,11 +136,13 @@ nlohmann::json thread_json(const ThreadReport& report) {
     nlohmann::json json{{"address", json_address(thread.address)},
                         {"process_id", thread.process_id},
                         {"id", thread.id},
-                        {"state", state_word(thread.state)},
+                        {"state", thread.processor ? state_word(ThreadState::running) : state_word(thread.state)},
                         {"teb", json_address(thread.teb)},
+                        {"win32_thread", json_address(thread.win32_thread)},
                         {"start_address", json_address(thread.start_address)},
                         {"start", report.start_name},
                         {"win32_start_address", json_address(thread.win32_start_address)},
+                        {"win32_start", report.win32_start_name},
                         {"initial_stack", json_address(thread.initial_stack)},
                         {"stack_base", json_address(thread.stack_base)},
                         {"stack_limit", json_address(thread.stack_limit)},
@@ -148,7 +150,9 @@ nlohmann::json thread_json(const ThreadReport& report) {
                         {"stack_resident", thread.stack_resident},
                         {"trap_frame", json_address(thread.trap_frame)},
                         {"owning_process", json_address(thread.owner)},
+                        {"owning_process_name", report.owner},
                         {"attached_process", json_address(thread.attached)},
+                        {"attached_process_name", report.attached},
                         {"priority", thread.priority},
                         {"base_priority", thread.base_priority},
                         {"wait_start_ticks", thread.wait_start},
@@ -183,9 +187,11 @@ nlohmann::json process_json(const ProcessReport& report) {
                         {"active_threads", process.active_threads},
                         {"create_time", process.create_time},
                         {"user_ticks", process.user_ticks},
-                        {"kernel_ticks", process.kernel_ticks}};
+                        {"kernel_ticks", process.kernel_ticks},
+                        {"base_priority", nullptr}};
     if (process.session) json["session"] = *process.session;
     if (process.handles) json["handles"] = *process.handles;
+    if (process.base_priority) json["base_priority"] = *process.base_priority;
     if (report.threads) {
         json["threads"] = nlohmann::json::array();
         for (const ThreadReport& thread : *report.threads)

@@ -93,7 +93,16 @@ TEST_F(ProcessesAndThreads, AsJson) {
     EXPECT_EQ(json["processes"][1]["name"], "smss.exe");
     EXPECT_EQ(thread["wait_reason"], "DelayExecution");
     EXPECT_EQ(thread["stack"]["frames"][0]["site"], "nt!Worker+0x10");
-    EXPECT_EQ(nlohmann::json::parse(run("!thread --json"))["thread"]["processor"], 0);
+    EXPECT_EQ(thread["state"], "WAIT");
+    EXPECT_EQ(thread["owning_process_name"], "smss.exe");
+    EXPECT_EQ(thread["attached_process_name"], "smss.exe");
+    EXPECT_EQ(thread["win32_thread"], "0x0000000000000000");
+    EXPECT_EQ(thread["win32_start"], "");
+    EXPECT_TRUE(json["processes"][1]["base_priority"].is_null()); // these symbols do not have it
+    // The processor says what runs, whatever the record does.
+    const auto running = nlohmann::json::parse(run("!thread --json"))["thread"];
+    EXPECT_EQ(running["processor"], 0);
+    EXPECT_EQ(running["state"], "RUNNING");
 }
 
 TEST_F(ProcessesAndThreads, AThreadIsLookedAtUntilTheTargetGoesOn) {
@@ -185,6 +194,7 @@ TEST_F(ProcessesAndThreads, TrapFramesAndContextRecords) {
                 AllOf(HasSubstr("NOTE: The trap frame does not contain all registers.\n"),
                       HasSubstr("rip=fffff80400000520"), HasSubstr("nt!Worker+0x20")));
     EXPECT_THAT(run("k 1"), HasSubstr("nt!Worker+0x20\n"));
+    EXPECT_EQ(nlohmann::json::parse(run(".trap fffff880`00020000 --json"))["partial"], true);
     EXPECT_EQ(run(".trap"), "Resetting default scope\n");
     EXPECT_THAT(run("k 1"), HasSubstr("nt!DbgBreakPoint\n"));
     EXPECT_THAT(run(".cxr fffff880`00020000"), HasSubstr("is not a CONTEXT record of x64"));
@@ -192,7 +202,9 @@ TEST_F(ProcessesAndThreads, TrapFramesAndContextRecords) {
     memory().put_value(frame + 0x30, std::uint32_t{0x10001f});
     memory().put_value(frame + 0xf8, at(0x530).value);
     EXPECT_THAT(run(".cxr fffff880`00020000"), HasSubstr("nt!Worker+0x30"));
-    EXPECT_EQ(nlohmann::json::parse(run(".cxr fffff880`00020000 --json"))["symbol"], "nt!Worker+0x30");
+    const auto record = nlohmann::json::parse(run(".cxr fffff880`00020000 --json"));
+    EXPECT_EQ(record["symbol"], "nt!Worker+0x30");
+    EXPECT_EQ(record["partial"], false);
     EXPECT_EQ(run(".cxr"), "Resetting default scope\n");
 }
 

@@ -127,7 +127,7 @@ class DumpFileOfX64(DumpFile, lab.LiveTest):
         self.assertIn("cannot be made", live.type(f".dump /f {self.home}/nowhere/x.dmp"))
         self.assertIn("no file that could be replaced", live.type(f".dump /f /o {self.home}"))
         answer = live.json(f".dump /f /o {path}")
-        self.assertEqual((answer["bytes"], answer["missing_bytes"], answer["type"]), (path.stat().st_size, 0, 1))
+        self.assertEqual((answer["bytes"], answer["coverage"]["bytes_missing"], answer["type"]), (path.stat().st_size, 0, 1))
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
         self.assertEqual([p.name for p in self.home.glob("there.dmp*")], ["there.dmp"])
         live.quit("qd")
