@@ -56,8 +56,9 @@ void compare(CrashReport& report) {
     if (is_damage(report) && around.readable && !around.heap_backed &&
         !(around.holder && around.blocks[*around.holder].big))
         report.evidence_agrees = around.broken.has_value();
-    if (report.bug_check.code == 0x19 && report.bug_check.parameters[0] == 0x22)
-        report.evidence_agrees = !(around.holder && around.blocks[*around.holder].big);
+    const bool is_large = around.holder && around.blocks[*around.holder].big;
+    if (report.bug_check.code == 0x19 && report.bug_check.parameters[0] == 0x22 && (is_large || around.big_known))
+        report.evidence_agrees = !is_large;
 }
 
 void blame_caller(CrashReport& report) {

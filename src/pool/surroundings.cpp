@@ -21,6 +21,15 @@ std::string text_at_start(Bytes bytes) {
     return text.size() >= shortest_text ? text : std::string();
 }
 
+GapReason gap_of(const Error& error) {
+    switch (error.kind) {
+    case ErrorKind::link: return GapReason::link_lost;
+    case ErrorKind::stopped: return GapReason::stopped;
+    case ErrorKind::malformed: return GapReason::malformed;
+    default: return GapReason::unmapped;
+    }
+}
+
 } // namespace
 
 Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, bool is_header, Work& work) {
@@ -36,6 +45,7 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
     const bool at_page_start = address.value % reader.page_size() == 0;
     if (auto big = read_big_pages(kernel, work)) {
         answer.coverage.merge(big->coverage);
+        found.big_known = big->coverage.complete();
         for (const BigPage& page : big->value.live)
             if (address - page.address < std::max<std::uint64_t>(page.bytes, 1)) {
                 found.blocks = {block_of(page)};
@@ -43,6 +53,9 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
                 found.readable = memory::read_unsigned(kernel.memory(), address, 1).has_value();
                 return answer;
             }
+    } else {
+        const auto table = kernel.read_pointer_global("PoolBigPageTable");
+        answer.coverage.add_gap(gap_of(big.error()), table.value_or(VirtAddr()), 0);
     }
     if (found.ranges_known && !found.region) return answer;
     const VirtAddr page(address.value - address.value % reader.page_size());

@@ -14,6 +14,7 @@ struct Surroundings {
     std::optional<PoolKind> region;    ///< the pool whose range holds the address
     bool ranges_known = false;         ///< else nothing says whether it lies in pool
     bool readable = false;             ///< its page
+    bool big_known = false;            ///< the table of large blocks was read whole: what is not in it is none
     bool heap_backed = false;          ///< segment heaps hold small blocks: nothing but `header` is known of them
     std::vector<PoolBlock> blocks;     ///< of its page, as far as the chain of headers is whole, or the one large block
     std::optional<std::size_t> holder; ///< the one of `blocks` that holds the address

@@ -112,6 +112,19 @@ TEST_F(CrashCommands, ALargeBlock) {
     EXPECT_FALSE(analyze()["coverage"]["complete"].get<bool>());
 }
 
+// That there is no record of a large block can be said only of a table that was read.
+TEST_F(CrashCommands, ALargeBlockWithoutTheTableOfThem) {
+    crash(0x19, 0x22, FakePool::paged + 0x10);
+    EXPECT_TRUE(analyze()["evidence_agrees"].get<bool>());
+    pool.set(FakePool::var_big_size, 0x10000); // most of it is not there
+    EXPECT_FALSE(analyze().contains("evidence_agrees"));
+    pool.set(FakePool::var_big, 0);
+    const auto json = analyze();
+    EXPECT_FALSE(json.contains("evidence_agrees"));
+    EXPECT_FALSE(json["coverage"]["complete"].get<bool>());
+    EXPECT_THAT(run("!analyze"), Not(HasSubstr("Memory shows what the parameters say")));
+}
+
 TEST_F(CrashCommands, ADriverThatLeftBlocksBehind) {
     const VirtAddr name(0xffffc00000900000);
     memory().put_value<std::uint16_t>(name, 16);
