@@ -102,11 +102,11 @@ Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
 
 namespace {
 
-/// Each page of pool is a page of memory, and mapped once: tables that run in circles map more than there is.
-std::uint64_t most_present_pages(nt::Kernel& kernel) {
-    constexpr std::uint64_t most = 1u << 28; // 1 TB
+/// How often the memory can hold something of so many bytes. Tables that run in circles give more.
+std::uint64_t most_in_memory(nt::Kernel& kernel, std::uint64_t bytes) {
+    constexpr std::uint64_t most = 1u << 28; // 1 TB in pages
     const auto* image = dynamic_cast<const target::DumpTarget*>(&kernel.target());
-    return image ? std::min(most, image->image().coverage.present / kernel.machine().page_size + 1) : most;
+    return image ? std::min(most, image->image().coverage.present / bytes + 1) : most;
 }
 
 } // namespace
@@ -123,10 +123,16 @@ Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRa
         return is_image && nt::transition_page(walk.mode(), mapping.entry) &&
                memory::read_unsigned(kernel.memory(), mapping.address, 1);
     };
-    const std::uint64_t most = most_present_pages(kernel);
-    std::uint64_t present = 0;
+    // Each page of pool is a page of memory, and mapped once; and each entry lies in a table in memory.
+    const std::uint64_t most_present = most_in_memory(kernel, page);
+    const std::uint64_t most_visited = most_in_memory(kernel, walk.mode().entry_bytes);
+    std::uint64_t present = 0, visited = 0;
     std::optional<VirtAddr> gave_up;
     answer.coverage = walk.for_each(range.first, range.last, work, [&](const memory::Mapping& mapping) {
+        if (++visited > most_visited) {
+            gave_up = mapping.address;
+            return false;
+        }
         if (!mapping.valid && !in_transition(mapping)) {
             (is_demand_zero(walk.mode(), mapping.entry) ? answer.value.empty_pages : answer.value.absent_pages) +=
                 mapping.size / page;
@@ -142,7 +148,7 @@ Result<Answer<PresentPages>> find_present_pages(nt::Kernel& kernel, const PoolRa
             runs.push_back({from, bytes});
         }
         present += bytes / page;
-        if (present > most) gave_up = from;
+        if (present > most_present) gave_up = from;
         return !gave_up;
     });
     if (gave_up) answer.coverage.add_gap(GapReason::limit_reached, *gave_up, range.last - *gave_up + 1);

@@ -71,6 +71,33 @@ TEST(BadTables, PageTablesInACircle) {
     EXPECT_LE(bytes, 2 * nt::testing::memory_bytes);
 }
 
+// The same table everywhere, whose pages are not there: the walk ends when it has seen more entries than the image can
+// hold.
+TEST(BadTables, ManyTimesTheSameTableOfAbsentPages) {
+    nt::testing::SmallMachine machine = nt::testing::x64_small();
+    for (std::size_t i = 0; i < 0x200; ++i) {
+        machine.put(0x5000 + 8 * i, std::uint64_t{0x6063});
+        machine.put(0x6000 + 8 * i, std::uint64_t{0x7063});
+        machine.put(0x7000 + 8 * i, std::uint64_t{0x8063});
+        machine.put(0x8000 + 8 * i, std::uint64_t{0x9060});
+    }
+    auto image = dumps::open_image(dumps::ImageFile::from_bytes(machine.bytes, "memory.raw"));
+    ASSERT_TRUE(image);
+    auto target = target::DumpTarget::from_image(std::move(*image));
+    ASSERT_TRUE(target);
+    (*target)->use_page_tables({&x64_machine(), 0x5000, 0});
+    nt::Kernel kernel(**target, {});
+    Work work;
+    const PoolRange range{PoolKind::paged, VirtAddr(0xffffa00000000000), VirtAddr(0xffffafffffffffff)};
+    const auto pages = find_present_pages(kernel, range, work);
+    ASSERT_TRUE(pages);
+    EXPECT_FALSE(pages->coverage.complete());
+    EXPECT_TRUE(pages->value.runs.empty());
+    const std::uint64_t seen = pages->value.absent_pages + pages->value.empty_pages;
+    EXPECT_GT(seen, 0u);
+    EXPECT_LE(seen, nt::testing::memory_bytes / 8 + 1);
+}
+
 TEST(BadTables, AnyPageIsLookedAroundIn) {
     FakePoolKernel fake;
     Work work;
