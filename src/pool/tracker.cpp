@@ -40,6 +40,9 @@ Result<Tracker> tracker_of_symbols(nt::Kernel& kernel) {
     if (expansion && expansion_rows) {
         tracker.expansion = *expansion;
         tracker.expansion_rows = *expansion_rows;
+    } else if (!expansion || *expansion) {
+        // Older kernels have no such list; one that cannot be read may hold tags.
+        tracker.cut_short = kernel.address_of("PoolTrackTableExpansion").has_value();
     }
     return tracker;
 }

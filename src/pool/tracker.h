@@ -17,7 +17,7 @@ struct Tracker {
     std::vector<VirtAddr> tables; ///< without nulls and duplicates; the global one first
     VirtAddr expansion;           ///< null: none
     std::uint64_t expansion_rows = 0;
-    bool cut_short = false; ///< there are more tags, in a list that was not found
+    bool cut_short = false; ///< there may be more tags, in a list that was not found or read
     std::string inferred;   ///< how it was found, when not by symbols: a sentence
 };
 

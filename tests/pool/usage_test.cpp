@@ -57,6 +57,21 @@ TEST(Usage, AnExpansionListThatIsTheGlobalTableMayHaveMoreRows) {
     EXPECT_EQ(find(usage->value, "Abc ")->nonpaged.allocs, FakePoolKernel::rows + more);
 }
 
+TEST(Usage, AnExpansionListThatCannotBeReadIsMissing) {
+    for (const char* variable : {"PoolTrackTableExpansion", "PoolTrackTableExpansionSize"}) {
+        FakePoolKernel fake;
+        fake.put_row(FakePoolKernel::tracker, 1, {"Abc", 1, 0, 16, 0, 0, 0});
+        fake.set(FakePoolKernel::var_expansion, FakePoolKernel::expansion);
+        fake.symbols->add(variable, 0x800); // the first of that name counts
+        fake.target.virtual_memory().unmap(VirtAddr(FakePoolKernel::base));
+        Work work;
+        auto usage = read_usage(*fake.kernel, work);
+        ASSERT_TRUE(usage) << usage.error().message;
+        EXPECT_FALSE(usage->coverage.complete()) << variable;
+        EXPECT_NE(find(usage->value, "Abc "), nullptr);
+    }
+}
+
 TEST(Usage, TheProtectedBitIsNoPartOfTheTag) {
     FakePoolKernel fake;
     fake.put_row(FakePoolKernel::tracker, 1, {"File", 7, 0, 700, 0, 0, 0});
