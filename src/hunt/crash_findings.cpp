@@ -45,15 +45,23 @@ void tell_damage(CrashReport& report, unsigned pointer_size) {
     if (is_damage(report)) report.tag = last.tag;
 }
 
+/// That headers may be believed: what lies outside of both pools may be special pool, whose headers lie elsewhere.
+bool is_pool_known(const pool::Surroundings& around) {
+    return around.region || !around.ranges_known;
+}
+
 /// What the header itself says, against what the parameters say of it.
 void compare(CrashReport& report) {
     const pool::Surroundings& around = *report.surroundings;
     const pool::BugCheckMeaning& meaning = *report.meaning;
-    if (is_double_free(report.bug_check) && around.header) report.evidence_agrees = !around.header->allocated;
-    if (meaning.freed_as && around.header) report.evidence_agrees = around.header->tag.bare() == meaning.tag->bare();
+    const bool in_pool = is_pool_known(around);
+    if (is_double_free(report.bug_check) && in_pool && around.header)
+        report.evidence_agrees = !around.header->allocated;
+    if (meaning.freed_as && in_pool && around.header)
+        report.evidence_agrees = around.header->tag.bare() == meaning.tag->bare();
     if (meaning.freed_as && around.holder && around.blocks[*around.holder].big)
         report.evidence_agrees = around.blocks[*around.holder].tag.bare() == meaning.tag->bare();
-    if (is_damage(report) && around.readable && !around.heap_backed &&
+    if (is_damage(report) && in_pool && around.readable && !around.heap_backed &&
         !(around.holder && around.blocks[*around.holder].big))
         report.evidence_agrees = around.broken.has_value();
     const bool is_large = around.holder && around.blocks[*around.holder].big;
@@ -88,7 +96,8 @@ void tell_surroundings(CrashReport& report, unsigned pointer_size) {
         report.findings.push_back(fmt::format("{} lies in {} pool{}.", address, kind_word(*around.region),
                                               around.readable ? "" : ", and its page cannot be read"));
     } else if (around.ranges_known) {
-        report.findings.push_back(fmt::format("{} lies in no pool.", address));
+        report.findings.push_back(fmt::format(
+            "{} lies outside of nonpaged and paged pool (special and session pool lie elsewhere).", address));
     }
     if (around.holder) {
         const pool::PoolBlock& block = around.blocks[*around.holder];
@@ -106,7 +115,7 @@ void tell_surroundings(CrashReport& report, unsigned pointer_size) {
         report.findings.push_back(
             fmt::format("What should be its header says: {:#x} bytes, {:#x} in front, tag {}, {}.", header.size,
                         header.previous_size, tag_text(header.tag), header.allocated ? "allocated" : "free"));
-        if (!report.tag && header.tag.printable()) report.tag = header.tag;
+        if (!report.tag && is_pool_known(around) && header.tag.printable()) report.tag = header.tag;
     }
     if (around.holder && *around.holder > 0)
         report.findings.push_back(

@@ -21,6 +21,11 @@ std::string text_at_start(Bytes bytes) {
     return text.size() >= shortest_text ? text : std::string();
 }
 
+/// System space is in the upper half of the addresses; those of 32 bits are sign-extended.
+bool is_system(VirtAddr address) {
+    return static_cast<std::int64_t>(address.value) < 0;
+}
+
 GapReason gap_of(const Error& error) {
     switch (error.kind) {
     case ErrorKind::link: return GapReason::link_lost;
@@ -36,7 +41,8 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
     Answer<Surroundings> answer;
     Surroundings& found = answer.value;
     if (auto ranges = find_ranges(kernel)) {
-        found.ranges_known = true;
+        found.ranges_known = std::ranges::count(*ranges, PoolKind::nonpaged, &PoolRange::kind) > 0 &&
+                             std::ranges::count(*ranges, PoolKind::paged, &PoolRange::kind) > 0;
         for (const PoolRange& range : *ranges)
             if (range.first <= address && address <= range.last) found.region = range.kind;
     }
@@ -57,7 +63,7 @@ Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, b
         const auto table = kernel.read_pointer_global("PoolBigPageTable");
         answer.coverage.add_gap(gap_of(big.error()), table.value_or(VirtAddr()), 0);
     }
-    if (found.ranges_known && !found.region) return answer;
+    if (!is_system(address)) return answer;
     const VirtAddr page(address.value - address.value % reader.page_size());
     auto bytes = memory::read_exact(kernel.memory(), page, reader.page_size());
     if (!bytes) {

@@ -12,7 +12,7 @@ namespace poolkd::pool {
 /// What pool memory shows at an address and beside it.
 struct Surroundings {
     std::optional<PoolKind> region;    ///< the pool whose range holds the address
-    bool ranges_known = false;         ///< else nothing says whether it lies in pool
+    bool ranges_known = false;         ///< of nonpaged and of paged pool; else nothing says whether it lies in them
     bool readable = false;             ///< its page
     bool big_known = false;            ///< the table of large blocks was read whole: what is not in it is none
     bool heap_backed = false;          ///< segment heaps hold small blocks: nothing but `header` is known of them

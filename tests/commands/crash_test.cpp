@@ -86,7 +86,22 @@ TEST_F(CrashCommands, AnAddressThatIsNoBlock) {
     crash(0xc2, 0x46, second + 8);
     EXPECT_THAT(run("!analyze"), HasSubstr("and the address is 0x8 bytes inside of it"));
     crash(0xc2, 0x42, 0x12345678);
-    EXPECT_THAT(run("!analyze"), HasSubstr("00000000`12345678 lies in no pool."));
+    EXPECT_THAT(run("!analyze"), HasSubstr("00000000`12345678 lies outside of nonpaged and paged pool "
+                                           "(special and session pool lie elsewhere)."));
+}
+
+TEST_F(CrashCommands, AnAddressOutsideOfBothPoolsIsLookedAtAllTheSame) {
+    const std::uint64_t session = FakePool::paged + 0x10000000000;
+    memory().map(VirtAddr(session), 4096);
+    pool.put_header(session, 0x400, 0, xyz, 3);
+    pool.put_header(session + 0x400, 0xc00, 0x400, abc, 0);
+    crash(0xc2, 7, 0, 0, session + 0x10);
+    const std::string text = run("!analyze");
+    EXPECT_THAT(text, HasSubstr("lies outside of nonpaged and paged pool (special and session pool lie elsewhere)."));
+    EXPECT_THAT(text, HasSubstr("The block there is ffffb100`00000000 (0x400 bytes, tag 'Xyz ', allocated)."));
+    EXPECT_THAT(text, Not(HasSubstr("what the parameters say"))) << "special pool has no such headers";
+    pool.set(FakePool::var_np_start, 0); // no pool but paged pool is known
+    EXPECT_THAT(run("!analyze"), Not(HasSubstr("lies outside of")));
 }
 
 TEST_F(CrashCommands, ADamagedHeaderPointsAtTheBlockInFront) {
