@@ -1,5 +1,6 @@
 #include "hunt/live.h"
 
+#include "nt/bug_check.h"
 #include "nt/shared_data.h"
 #include "pool/usage.h"
 
@@ -51,16 +52,6 @@ void add_row(std::vector<TagCounts>& rows, PoolTag tag, PoolKind kind, const poo
     if (counts.touched()) rows.push_back({{tag, kind}, counts.allocs, counts.frees, counts.bytes});
 }
 
-/// The kernel is in a bug check: its break looks like the answer to ours.
-bool in_bug_check(nt::Kernel& kernel) {
-    std::optional<VirtAddr> data;
-    if (auto symbol = kernel.address_of("KiBugCheckData")) data = *symbol;
-    if (!data && kernel.kdbg()) data = kernel.kdbg()->value(nt::Kdbg::bugcheck_data);
-    if (!data) return false;
-    auto code = memory::read_unsigned(kernel.memory(), *data, kernel.machine().pointer_size);
-    return code && *code != 0;
-}
-
 /// Only a debugger's break-in stops the kernel at this place with this status: ours, or one that an earlier debugger
 /// left behind. Nothing where the place is not known.
 std::optional<bool> at_break_in(nt::Kernel& kernel, const control::StopReport& report) {
@@ -80,7 +71,7 @@ std::optional<bool> at_break_in(nt::Kernel& kernel, const control::StopReport& r
 }
 
 std::string describe(nt::Kernel& kernel, const control::StopReport& report) {
-    if (in_bug_check(kernel)) return "the target is in a bug check";
+    if (nt::read_bug_check(kernel)) return "the target is in a bug check";
     switch (report.kind) {
     case control::StopKind::breakpoint: return fmt::format("breakpoint {} was hit", report.breakpoint_id);
     case control::StopKind::hard_breakpoint: return "the target reached a breakpoint of its own";
@@ -132,7 +123,8 @@ bool LiveSource::foreign(const control::StopReport& report) {
         notes_.emplace_back("The target was restarted.");
         if (report.kind == control::StopKind::hard_breakpoint) return false;
     }
-    if (at_break_in(kernel_, report).value_or(report.requested) && !in_bug_check(kernel_)) return false;
+    // A bug check's break looks like the answer to ours.
+    if (at_break_in(kernel_, report).value_or(report.requested) && !nt::read_bug_check(kernel_)) return false;
     notes_.push_back(fmt::format("The series ends here: {}. The target stands.", describe(kernel_, report)));
     end_ = SeriesEnd::foreign_stop;
     if (foreign_stop_) foreign_stop_();
