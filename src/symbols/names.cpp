@@ -148,6 +148,12 @@ std::vector<std::string> decorations(std::string_view name, bool stdcall) {
     return names;
 }
 
+std::string_view without_type_keyword(std::string_view type_name) {
+    for (std::string_view word : {"struct ", "union ", "enum ", "class "})
+        if (type_name.starts_with(word)) return trim(type_name.substr(word.size()));
+    return type_name;
+}
+
 std::uint32_t hash_ignore_case(std::string_view text) {
     std::uint32_t hash = 2166136261u; // FNV-1a
     for (char c : text)

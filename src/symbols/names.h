@@ -31,6 +31,9 @@ bool is_data_name(std::string_view public_name);
 /// `stdcall`: also those of x86's calling conventions, with up to 32 parameters.
 std::vector<std::string> decorations(std::string_view name, bool stdcall);
 
+/// The name of a type as tables keep it: "struct _LIST_ENTRY" becomes "_LIST_ENTRY".
+std::string_view without_type_keyword(std::string_view type_name);
+
 /// A hash that does not see the case of letters.
 std::uint32_t hash_ignore_case(std::string_view text);
 

@@ -47,6 +47,12 @@ TEST(Names, VeryLongNamesStayAsTheyAre) {
     EXPECT_EQ(undecorate(name), name);
 }
 
+TEST(Names, OfTypesComeWithoutTheKeyword) {
+    EXPECT_EQ(without_type_keyword("struct  _LIST_ENTRY"), "_LIST_ENTRY");
+    EXPECT_EQ(without_type_keyword("enum _POOL_TYPE"), "_POOL_TYPE");
+    EXPECT_EQ(without_type_keyword("structure"), "structure");
+}
+
 TEST(Names, StoredForms) {
     EXPECT_THAT(decorations("Foo", false), ::testing::ElementsAre("Foo", "_Foo"));
     EXPECT_THAT(decorations("Foo", true), ::testing::IsSupersetOf({"Foo", "_Foo", "_Foo@0", "_Foo@12", "@Foo@8"}));

@@ -15,12 +15,6 @@ constexpr std::uint16_t image_machine_x86 = 0x14c;
 // How far to walk down from an address over symbols that do not count for it.
 constexpr std::size_t max_way_down = 4096;
 
-std::string_view without_type_keyword(std::string_view name) {
-    for (std::string_view word : {"struct ", "union ", "enum ", "class "})
-        if (name.starts_with(word)) return trim(name.substr(word.size()));
-    return name;
-}
-
 } // namespace
 
 IsfSymbols::IsfSymbols(IsfTable table, std::string file, std::vector<pe::Section> sections)

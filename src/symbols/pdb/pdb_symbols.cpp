@@ -19,12 +19,6 @@ void drop_duplicates(std::vector<PdbSymbol>& symbols) {
     symbols.erase(std::unique(symbols.begin(), symbols.end(), same), symbols.end());
 }
 
-std::string_view without_keyword(std::string_view name) {
-    for (std::string_view word : {"struct ", "union ", "enum ", "class "})
-        if (name.starts_with(word)) return trim(name.substr(word.size()));
-    return name;
-}
-
 } // namespace
 
 PdbSymbols::PdbSymbols(std::shared_ptr<PdbFile> file, Dbi dbi)
@@ -130,7 +124,7 @@ std::vector<Symbol> PdbSymbols::match(std::string_view pattern, std::size_t limi
 
 Result<std::uint32_t> PdbSymbols::type_index(std::string_view type_name) {
     if (!types_) return std::unexpected(*no_types_);
-    const std::string_view name = without_keyword(trim(type_name));
+    const std::string_view name = without_type_keyword(trim(type_name));
     auto defined = types_->find(name);
     if (!defined.empty()) return defined.front();
     if (std::uint32_t index = privates_.find_typedef(name)) return index;
