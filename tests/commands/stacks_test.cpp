@@ -161,5 +161,45 @@ TEST_F(StackCommands, WholeFunction) {
                                    "    call to nt!Bar (fffff804`00002000)\n");
 }
 
+TEST_F(StackCommands, CodeOfAProcessThatIsLookedAt) {
+    memory().put(VirtAddr(0x400000), {0x90, 0x90, 0xc3}); // what the process that runs has there
+    auto entry = [&](std::uint64_t at, std::uint64_t value) {
+        target->physical_memory().put_value(PhysAddr(at), value);
+    };
+    entry(0x7000, 0x8067);
+    entry(0x8000, 0x9067);
+    entry(0x9010, 0xa067);
+    entry(0xa000, 0xb067);
+    target->physical_memory().put(PhysAddr(0xb000), {0xcc, 0xcc, 0xc3});
+    session.look_at_process(debugger::ProcessContext{
+        VirtAddr(0xffffe00000020000), {&x64_machine(), 0x7000, 0}, VirtAddr(0x8000'0000'0000'0000)});
+    EXPECT_EQ(run("u 400000 L1"), "00000000`00400000 cc              int     3\n");
+    EXPECT_EQ(run("ub 400002 L1"), "00000000`00400001 cc              int     3\n");
+    EXPECT_NE(run("uf 400000").find("00000000`00400001 cc              int     3\n"), std::string::npos);
+    session.look_at_process(std::nullopt);
+    EXPECT_EQ(run("u 400000 L1"), "00000000`00400000 90              nop\n");
+}
+
+/// A CONTEXT record of nt!Bar on the stack.
+class StackOfARecord : public StackCommands {
+  protected:
+    StackOfARecord() {
+        memory().put_value(sp + 0x800 + 0x30, std::uint32_t{0x10001f});
+        memory().put_value(sp + 0x800 + 0x98, sp.value + 0x30);
+        memory().put_value(sp + 0x800 + 0xf8, (kernel_base + 0x2010).value);
+    }
+};
+
+TEST_F(StackOfARecord, ListingsWithoutAnAddressBeginAtTheNewPlace) {
+    run("u nt!Foo L1");
+    run("db nt!Foo L1");
+    run(".cxr fffff880`00014800");
+    EXPECT_TRUE(run("u L1").starts_with("nt!Bar+0x10:\n"));
+    EXPECT_TRUE(run("db L1").starts_with("fffff804`00002010  "));
+    run(".cxr");
+    EXPECT_TRUE(run("u L1").starts_with("nt!Foo+0xa:\n"));
+    EXPECT_TRUE(run("db L1").starts_with("fffff804`0000100a  "));
+}
+
 } // namespace
 } // namespace poolkd
