@@ -56,7 +56,9 @@ Result<void> analyze(Session& session, Arguments& arguments) {
         }
     }
     POOLKD_TRY(const nt::BugCheck bug_check, current_bug_check(session));
-    hunt::CrashReport report = hunt::examine_crash(session.kernel(), bug_check, session.registers(), session.work());
+    // Of the processor that stopped, whatever .thread, .trap or .cxr look at.
+    const auto registers = session.registers(session.processor());
+    hunt::CrashReport report = hunt::examine_crash(session.kernel(), bug_check, registers, session.work());
     tell_own_writes(session, report);
     if (arguments.json) {
         session.write_json(render::crash_json(report));

@@ -201,5 +201,15 @@ TEST_F(StackOfARecord, ListingsWithoutAnAddressBeginAtTheNewPlace) {
     EXPECT_TRUE(run("db L1").starts_with("fffff804`0000100a  "));
 }
 
+TEST_F(StackOfARecord, AnalyzeIsAboutTheProcessor) {
+    symbols->add("KiBugCheckData", 0x9000);
+    memory().put_value(kernel_base + 0x9000, std::uint64_t{0xabcdef});
+    run(".cxr fffff880`00014800");
+    EXPECT_NE(run("!analyze -v")
+                  .find("STACK_TEXT:\nChild-SP          RetAddr           Call Site\n"
+                        "fffff880`00014000 fffff804`00002010 nt!Foo+0xa\n"),
+              std::string::npos);
+}
+
 } // namespace
 } // namespace poolkd
