@@ -71,6 +71,7 @@ Result<void> take_place(Session& session, Arguments& arguments, Breakpoint& brea
     arguments.skip_blanks();
     if (arguments.done() || arguments.peek() == '"') {
         POOLKD_TRY(RegisterFile registers, session.registers());
+        POOLKD_CHECK(session.may_write(registers.ip()));
         breakpoint.address = registers.ip();
         return {};
     }

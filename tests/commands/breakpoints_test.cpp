@@ -34,5 +34,16 @@ TEST_F(BreakpointCommands, APatternSetsAllOfItsBreakpointsOrNone) {
     EXPECT_EQ(std::ranges::count(list, '\n'), 31) << list;
 }
 
+TEST_F(BreakpointCommands, WithoutAnAddressNoneIsSetInAProcessThatIsLookedAtOnly) {
+    session.look_at_process(debugger::ProcessContext{
+        VirtAddr(0xffffe00000020000), {&x64_machine(), 0x7000, 0}, VirtAddr(0x8000'0000'0000'0000)});
+    RegisterFile registers(x64_machine(), ByteVector(x64_machine().context_size));
+    registers.set_ip(VirtAddr(0x400000));
+    session.look_at(debugger::RegisterContext{registers, {}});
+    EXPECT_NE(run("bp").find("a write would go to the process that runs"), std::string::npos);
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(run("bl"), "");
+}
+
 } // namespace
 } // namespace poolkd
