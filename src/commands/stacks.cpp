@@ -114,12 +114,11 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
     POOLKD_TRY(RegisterFile registers, session.registers(arguments.processor));
     code::WalkOptions options{.max_frames = session.display().stack_frames,
                               .arguments = request.view.arguments || arguments.json};
-    bool own_count = false;
     if (arguments.take("=")) {
-        POOLKD_TRY(own_count, take_start(session, arguments, registers, options));
+        POOLKD_TRY(request.view.own_count, take_start(session, arguments, registers, options));
     } else if (!arguments.done()) {
         POOLKD_TRY(options.max_frames, session.expression(arguments));
-        own_count = true;
+        request.view.own_count = true;
     }
     POOLKD_CHECK(session.no_more(arguments));
     if (options.max_frames > max_frames) return session.caret_error(arguments, "Range error");
@@ -133,8 +132,6 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
     if (session.context() && !arguments.processor)
         session.write("  *** Stack trace for last set context - .thread/.cxr resets it\n");
     session.write(render::stack_text(trace.value, names, request.view));
-    if (trace.value.end == code::StackEnd::limit && !own_count)
-        session.print("There are more than {} frames; `k <count>` or `.kframes` shows more\n", options.max_frames);
     return {};
 }
 

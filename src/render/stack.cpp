@@ -119,6 +119,9 @@ std::string stack_text(const code::StackTrace& trace, std::span<const code::Fram
                        : fmt::format("{:8x} ", place(frame) - place(trace.frames[i - 1]));
         out += row(frame, names[i], view, *trace.machine);
     }
+    if (trace.end == code::StackEnd::limit && !view.own_count)
+        out +=
+            fmt::format("There are more than {} frames; `k <count>` or `.kframes` shows more\n", trace.frames.size());
     if (!trace.note.empty()) out += fmt::format("The stack ends here: {}\n", trace.note);
     return out;
 }

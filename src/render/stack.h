@@ -21,6 +21,7 @@ struct StackView {
     bool sizes = false;           ///< kf
     bool parameter_lines = false; ///< kP: parameters, where the names have them, on lines of their own
     bool lines = false;           ///< source lines, where the symbols have them
+    bool own_count = false;       ///< k 5: who chose how many frames is not told that there are more
 };
 
 /// kd's layout for the trace's machine. Every frame of the trace has a name. An end that is not the stack's own is told

@@ -33,6 +33,14 @@ TEST_F(StackRender, K) {
                         "ffffd10c`b2e17760 fffff804`7e3c1a90 zeta!ZetaCloneRequest+0x2b\n");
 }
 
+TEST_F(StackRender, AStackThatWasCutSaysSo) {
+    trace.end = code::StackEnd::limit;
+    EXPECT_TRUE(text({}).ends_with("zeta!ZetaCloneRequest+0x2b\n"
+                                   "There are more than 2 frames; `k <count>` or `.kframes` shows more\n"))
+        << text({});
+    EXPECT_EQ(text({.own_count = true}).find("There are more"), std::string::npos);
+}
+
 TEST_F(StackRender, Kb) {
     trace.frames.resize(1);
     EXPECT_EQ(
