@@ -64,6 +64,13 @@ Result<void> list_processors(Session& session, Arguments& arguments, std::uint32
 }
 
 Result<void> switch_to_processor(Session& session, std::uint32_t processor) {
+    // In an image there is nobody to ask: what is known of the processor is looked at.
+    if (!session.target().run_control()) {
+        POOLKD_CHECK(session.target().registers(processor));
+        session.set_processor(processor);
+        session.note_stop();
+        return {};
+    }
     auto switched = session.controller().switch_processor(processor);
     session.note_stop(); // also after a failure: the target says who reports
     return switched;

@@ -36,5 +36,22 @@ TEST_F(ProcessorCommands, PseudoRegistersAreThoseOfTheProcessorAskedFor) {
     EXPECT_EQ(session.processor(), 1u);
 }
 
+// An image does not run: there is nobody to ask for a switch.
+TEST_F(ProcessorCommands, SwitchWhereTheTargetCannotRun) {
+    target->set_processors(2);
+    target->set_run_control(false);
+    target->edit_registers(1).set_ip(kernel_base + 0x123);
+    run("u fffff804`00000010 L1");
+    EXPECT_EQ(run("~1s"), "");
+    EXPECT_FALSE(failed);
+    EXPECT_EQ(session.processor(), 1u);
+    EXPECT_THAT(run("r rip"), HasSubstr("rip=fffff80400000123"));
+    EXPECT_THAT(run("u L1"), HasSubstr("fffff804`00000123 "));
+    target->edit_identity().processors = 3; // the target has registers of two
+    EXPECT_THAT(run("~2s"), HasSubstr("2 is not a valid processor number"));
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(session.processor(), 1u);
+}
+
 } // namespace
 } // namespace poolkd
