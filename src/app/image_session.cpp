@@ -1,6 +1,7 @@
 #include "app/image_session.h"
 
 #include "commands/general.h"
+#include "nt/crashed_processor.h"
 #include "nt/image_processors.h"
 #include "nt/open_image.h"
 
@@ -60,6 +61,7 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
     if (const nt::Kdbg* block = session.kernel().kdbg(); block && !opened.kernel.debugger_data)
         if (const std::size_t later = nt::adopt_processors(target, *block); !options.quiet)
             session.tell(records_text(target, later));
+    if (const auto crashed = nt::crashed_processor(target)) session.set_processor(*crashed);
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     if (!options.quiet) session.tell(commands::target_text(session));

@@ -1,3 +1,4 @@
+#include "nt/crashed_processor.h"
 #include "nt/image_processors.h"
 
 #include <gtest/gtest.h>
@@ -95,6 +96,35 @@ TEST(ImageProcessors, OfTheHeaderStayWhenThereIsOneProcessor) {
     EXPECT_EQ(adopt_processors(*target, place()), 0u);
     EXPECT_EQ(target->registers(0)->ip(), VirtAddr(base + 0x3f00));
     EXPECT_EQ(x64_machine().special(*target->special_registers(0), "cr3"), 0x1000u);
+}
+
+dumps::ProcessorState state_at(std::uint64_t ip, std::uint64_t sp) {
+    RegisterFile registers(x64_machine(), ByteVector(x64_machine().context_size));
+    registers.set_ip(VirtAddr(ip));
+    registers.set("rsp", sp);
+    dumps::ProcessorState state;
+    state.context.assign(registers.bytes().begin(), registers.bytes().end());
+    return state;
+}
+
+TEST(CrashedProcessor, HasTheRegistersOfTheHeader) {
+    auto raw = *dumps::open_image(dumps::ImageFile::from_bytes(memory_with_a_processor(), "memory.raw"));
+    raw.facts.context = state_at(base + 0x3f00, base + 0x900).context;
+    raw.facts.processor_count = 3;
+    auto target = *target::DumpTarget::from_image(std::move(raw));
+    target->use_page_tables({&x64_machine(), 0x1000, 0});
+    EXPECT_EQ(crashed_processor(*target), std::nullopt) << "no records";
+    // Processors that idle stand at one place, each on its own stack.
+    target->use_processors({state_at(base + 0x3f00, base + 0x700), {}, state_at(base + 0x3f00, base + 0x900)});
+    EXPECT_EQ(crashed_processor(*target), 2u);
+    target->use_processors({state_at(base + 0x3f00, base + 0x700), {}, state_at(base + 0x3010, base + 0x900)});
+    EXPECT_EQ(crashed_processor(*target), std::nullopt);
+}
+
+TEST(CrashedProcessor, IsNoneOfAnImageWithoutACrashDumpsHeader) {
+    auto target = open_memory(memory_with_a_processor());
+    adopt_processors(*target, place());
+    EXPECT_EQ(crashed_processor(*target), std::nullopt);
 }
 
 } // namespace
