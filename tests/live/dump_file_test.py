@@ -1,13 +1,12 @@
 """`.dump /f`: what it writes is read by a reader of its own, and answers as the target did."""
 
-import pathlib
 import re
 import signal
 import unittest
 
 import crash_dump
 import lab
-from images_test import MEMORY_MIB, Monitor
+from images_test import MEMORY_MIB
 
 COMMANDS = ("vertarget", "lm", "!poolused 4", "!poolused 2 Abc", "k", "r", "dd nt!PoolHitTag L4")
 
@@ -58,7 +57,6 @@ class DumpFile:
 
     def test_dumps_of_every_kind_of_target(self):
         machine = self.start_lab("--memory", str(MEMORY_MIB))
-        ram = pathlib.Path(machine["memory_file"])
         live = self.debug()
         live.type("ed nt!PoolHitTag ' cbA'; g")
         live.type("ed nt!PoolHitTag 0")
@@ -70,7 +68,7 @@ class DumpFile:
                  "processors": 1, "bug_check": 0, "product_type": 1, "writer_status": 0}
         place = (value("$ip"), value("$csp"))
 
-        monitor = Monitor(str(ram.parent / "qmp.sock"))
+        monitor = lab.Monitor.of(machine)
         before = self.save(monitor, "before.raw")
         dumps = {"live": self.write(live, "live.dmp", '/c "of the link"')}
         core, raw = self.home / "core.elf", self.home / "memory.raw"

@@ -5,7 +5,7 @@ import pathlib
 import unittest
 
 import lab
-from images_test import MEMORY_MIB, Monitor
+from images_test import MEMORY_MIB
 
 
 class ImagesAsEvidence(lab.LiveTest):
@@ -13,7 +13,7 @@ class ImagesAsEvidence(lab.LiveTest):
         machine = self.start_lab("--memory", str(MEMORY_MIB))
         symbols = ("-y", machine["images"])
         live = self.debug()
-        monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+        monitor = lab.Monitor.of(machine)
         counted = lambda: live.json("!poolused 1 Abc")["tags"][0]["paged"]
 
         def run_on(blocks):

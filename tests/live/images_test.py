@@ -1,8 +1,6 @@
 """Memory images of a stopped practice machine, as QEMU writes them, answer as the live machine does."""
 
-import json
 import pathlib
-import socket
 import sys
 import unittest
 
@@ -34,32 +32,6 @@ def looks_at_others(session, image_base):
     return shown
 
 
-class Monitor:
-    """QEMU's monitor (QMP)."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(lab.ANSWER_LIMIT)
-        self.socket.connect(path)
-        self.stream = self.socket.makefile("rw")
-        self.stream.readline()
-        self.run("qmp_capabilities")
-
-    def run(self, command, **arguments):
-        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.stream.flush()
-        while True:
-            answer = json.loads(self.stream.readline())
-            if "error" in answer:
-                raise OSError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
-
-    def close(self):
-        self.stream.close()
-        self.socket.close()
-
-
 class Images:
     """The same for x64 and x86."""
 
@@ -78,7 +50,7 @@ class Images:
         self.assertEqual(live.type("r"), expected["r"])
 
         core, paged, raw = (self.home / name for name in ("core.elf", "paged.elf", "memory.raw"))
-        monitor = Monitor(str(ram.parent / "qmp.sock"))
+        monitor = lab.Monitor.of(machine)
         monitor.run("dump-guest-memory", paging=False, protocol=f"file:{core}")
         monitor.run("dump-guest-memory", paging=True, protocol=f"file:{paged}")
         monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
@@ -97,7 +69,7 @@ class Images:
 
     def save(self, machine, name):
         """Raw memory of the machine."""
-        monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+        monitor = lab.Monitor.of(machine)
         monitor.run("stop")
         raw = self.home / name
         monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
@@ -162,7 +134,7 @@ class ImagesOfX64(Images, lab.LiveTest):
             expected = {command: live.type(command) for command in commands}
             stack = live.type("k").split("\n", 1)[1]
             path = self.home / f"{name}.dmp"
-            monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+            monitor = lab.Monitor.of(machine)
             monitor.run("dump-guest-memory", paging=False, protocol=f"file:{path}", format="win-dmp")
             monitor.close()
             self.assertEqual(path.read_bytes()[:8], b"PAGEDU64")

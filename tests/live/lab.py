@@ -215,6 +215,36 @@ class GdbStub:
         self.socket.close()
 
 
+class Monitor:
+    """QEMU's monitor (QMP)."""
+
+    @classmethod
+    def of(cls, machine):
+        return cls(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(ANSWER_LIMIT)
+        self.socket.connect(path)
+        self.stream = self.socket.makefile("rw")
+        self.stream.readline()
+        self.run("qmp_capabilities")
+
+    def run(self, command, **arguments):
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "error" in answer:
+                raise OSError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+
+
 def with_stub(machine, look):
     """What QEMU's stub says; it stops the machine while it is connected."""
     gdb = GdbStub(machine["gdb_socket"])

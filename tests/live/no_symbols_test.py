@@ -1,10 +1,9 @@
 """Pool by tag of a machine whose kernel's symbols nobody has: inferred from the tables, the same as with symbols."""
 
-import pathlib
 import unittest
 
 import lab
-from images_test import MEMORY_MIB, Monitor
+from images_test import MEMORY_MIB
 
 ROW_BYTES = {("x64", 7): 40, ("x64", 10): 56, ("x64", 11): 80, ("x86", 7): 28, ("x86", 10): 48}
 
@@ -19,7 +18,7 @@ class NoSymbols(lab.LiveTest):
         self.assertNotIn("inferred", expected)
         self.assertNotIn("inferred", live.type("!poolused"))
         raw = self.home / "memory.raw"
-        monitor = Monitor(str(pathlib.Path(machine["memory_file"]).parent / "qmp.sock"))
+        monitor = lab.Monitor.of(machine)
         monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
         monitor.close()
         live.quit("qd")
