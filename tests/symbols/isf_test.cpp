@@ -293,6 +293,23 @@ TEST(Isf, StructuresThatHoldEachOtherEnd) {
     EXPECT_THAT(layout.error().message, ::testing::HasSubstr("nests without end"));
 }
 
+// Each level keeps its parsed members: all together are bounded, whatever the depth.
+TEST(Isf, LargeStructuresInsideEachOtherAreBounded) {
+    const std::string blanks(3u << 20, ' ');
+    std::string text = R"({"symbols": {}, "user_types": {)";
+    for (int i = 0; i < 6; ++i)
+        text += fmt::format(R"("_{}": {{"kind": "struct", "size": 8, "fields": {{{}"x": {{"offset": 0, )"
+                            R"("anonymous": true, "type": {{"kind": "struct", "name": "_{}"}}}}}}}},)",
+                            i, blanks, i + 1);
+    text += R"("_6": {"kind": "struct", "size": 8, "fields": {}}}})";
+    auto table = open_text(text);
+    ASSERT_TRUE(table) << table.error().message;
+    auto layout = (*table)->layout("_0");
+    ASSERT_FALSE(layout);
+    EXPECT_THAT(layout.error().message, ::testing::HasSubstr("nests without end"));
+    EXPECT_TRUE((*table)->layout("_3"));
+}
+
 /// A table made for the image of fixtures.cmake, so that the whole way from an image to its symbols is walked.
 class IsfStore : public ::testing::Test {
   protected:

@@ -19,6 +19,7 @@ using Json = nlohmann::json;
 constexpr std::size_t max_isf_fields = 50'000;
 constexpr unsigned max_nameless = 1000; // members whose own members are taken in
 constexpr std::size_t max_member_text = 4u << 20;
+constexpr std::size_t max_layout_text = 4 * max_member_text; // parsed for one layout, much of it at the same time
 constexpr std::uint64_t max_type_bytes = 1ull << 40;
 
 std::unexpected<Error> damaged_type(std::string_view name, std::string_view what) {
@@ -97,6 +98,7 @@ struct IsfTypes::Reader {
     IsfTypes& types;
     const IsfTable& table;
     unsigned nameless = 0; ///< taken in for one layout: structures may hold each other
+    std::size_t text = 0;  ///< parsed for it; while members are taken in, what holds them is kept
 
     /// A type that a member refers to. Always gives one: what is not understood has kind `none`. The text was stepped
     /// over before, which bounds how deep it goes.
@@ -170,6 +172,8 @@ struct IsfTypes::Reader {
     /// Adds the members of a structure that lies `base` bytes into the one asked for.
     Result<void> add_fields(const IsfType& structure, std::uint64_t base, StructLayout& layout) {
         if (structure.members.empty()) return {};
+        text += structure.members.size();
+        if (text > max_layout_text) return damaged_type(layout.name, "it nests without end");
         const Json fields = parse_members(structure);
         if (!fields.is_object()) return damaged_type(structure.name, "its members make no sense");
         for (const auto& [name, member] : fields.items()) {
