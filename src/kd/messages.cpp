@@ -1,5 +1,7 @@
 #include "kd/messages.h"
 
+#include "base/limits.h"
+
 #include <algorithm>
 
 namespace poolkd::kd {
@@ -9,9 +11,6 @@ namespace {
 constexpr std::size_t union_at = 32;
 constexpr std::size_t control_report_at = 192;
 constexpr std::size_t most_parameters = 15;
-// No Windows supports more. Whoever asks every processor must not be sent through the four thousand million that a
-// garbled number can tell.
-constexpr std::uint32_t most_processors = 2048;
 
 std::string text_at(Bytes bytes, std::size_t offset, std::size_t length) {
     if (offset >= bytes.size()) return {};

@@ -1,5 +1,6 @@
 #include "nt/image_processors.h"
 
+#include "base/limits.h"
 #include "nt/kdbg.h"
 
 #include <algorithm>
@@ -9,8 +10,7 @@ namespace poolkd::nt {
 
 namespace {
 
-constexpr std::uint32_t most_processors = 2048; ///< of Windows
-constexpr std::uint64_t kernel_stack = 0x8000;  ///< bytes, on x64 with room for what the debugger itself uses
+constexpr std::uint64_t kernel_stack = 0x8000; ///< bytes, on x64 with room for what the debugger itself uses
 
 class ProcessorReader {
   public:

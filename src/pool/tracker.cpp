@@ -8,15 +8,13 @@ namespace poolkd::pool {
 
 namespace {
 
-constexpr std::uint64_t max_processors = 2048;
-
 /// PoolTrackTable and each processor's table, without nulls and duplicates.
 Result<std::vector<VirtAddr>> tracker_tables(nt::Kernel& kernel, VirtAddr global) {
     std::vector<VirtAddr> tables{global};
     auto per_processor = kernel.address_of("ExPoolTagTables");
     if (!per_processor) return tables; // ReactOS and very old kernels have one table
     const unsigned pointer = kernel.machine().pointer_size;
-    const std::uint64_t processors = std::min<std::uint64_t>(kernel.target().identity().processors, max_processors);
+    const std::uint64_t processors = kernel.target().identity().processors;
     POOLKD_TRY(ByteVector pointers, memory::read_exact(kernel.memory(), *per_processor, processors * pointer));
     for (std::uint64_t i = 0; i < processors; ++i) {
         VirtAddr table = kernel.machine().canonical(load_unsigned(pointers, i * pointer, pointer).value_or(0));

@@ -1,5 +1,7 @@
 #include "target/dump_target.h"
 
+#include "base/limits.h"
+
 #include <algorithm>
 
 namespace poolkd::target {
@@ -15,7 +17,12 @@ Result<std::unique_ptr<DumpTarget>> DumpTarget::from_image(dumps::MemoryImage im
         return fail(ErrorKind::unsupported, "{} is of a machine that cannot be debugged (IMAGE_FILE_MACHINE {:#x})",
                     image.file->path(), *facts.image_machine);
     std::unique_ptr<DumpTarget> target(new DumpTarget(std::move(image)));
-    const dumps::ImageFacts& stated = target->image_.facts;
+    dumps::ImageFacts& stated = target->image_.facts;
+    if (stated.processor_count > most_processors) {
+        stated.remarks.push_back(fmt::format("The header states {} processors, which is not credible; {} are taken.",
+                                             *stated.processor_count, most_processors));
+        stated.processor_count = most_processors;
+    }
     Identity& identity = target->identity_;
     identity.machine = stated.machine;
     identity.kind = stated.container;
@@ -61,7 +68,7 @@ void DumpTarget::use_kernel(VirtAddr base, VirtAddr loaded_module_list, VirtAddr
 void DumpTarget::use_processors(std::vector<dumps::ProcessorState> processors) {
     // A dump may lack the record of one, but the machine had what its header states.
     const auto known = static_cast<std::uint32_t>(processors.size());
-    identity_.processors = std::max({1u, known, image_.facts.processor_count.value_or(1)});
+    identity_.processors = std::clamp(std::max(known, image_.facts.processor_count.value_or(1)), 1u, most_processors);
     image_.facts.processors = std::move(processors);
     ++epoch_;
 }

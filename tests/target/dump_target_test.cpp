@@ -122,6 +122,22 @@ TEST(DumpTarget, HasAsManyProcessorsAsItsHeaderStates) {
     EXPECT_EQ(target->identity().processors, 6u);
 }
 
+TEST(DumpTarget, MoreProcessorsThanWindowsSupportsAreNotBelieved) {
+    for (const std::uint32_t stated : {2048u, 2049u, ~0u}) {
+        ByteVector bytes = crash_dump(0x8664);
+        store(MutableBytes(bytes), 0x34, stated);
+        auto target = *open_bytes(std::move(bytes));
+        EXPECT_EQ(target->identity().processors, 2048u);
+        const auto remark = HasSubstr(fmt::format("states {} processors", stated));
+        if (stated == 2048u)
+            EXPECT_THAT(target->image().facts.remarks, ::testing::Not(::testing::Contains(remark)));
+        else
+            EXPECT_THAT(target->image().facts.remarks, ::testing::Contains(remark));
+        target->use_processors(std::vector<dumps::ProcessorState>(1));
+        EXPECT_EQ(target->identity().processors, 2048u);
+    }
+}
+
 TEST(DumpTarget, RefusesOtherMachines) {
     EXPECT_THAT(open_bytes(crash_dump(0x200)).error().message, HasSubstr("cannot be debugged"));
 }
