@@ -15,8 +15,8 @@ namespace {
 
 class Analysis {
   public:
-    Analysis(nt::Kernel& kernel, VirtAddr address, Work* work)
-        : kernel_(kernel), work_(work), code_(kernel.memory(), work, 256), name_(namer_of(kernel)) {
+    Analysis(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address, Work* work)
+        : kernel_(kernel), work_(work), code_(memory, work, 256), name_(namer_of(kernel)) {
         answer_.value.entry = find_entry(address);
         answer_.value.pointer_size = kernel.machine().pointer_size;
     }
@@ -146,8 +146,9 @@ class Analysis {
 
 } // namespace
 
-Result<Answer<FunctionListing>> analyse_function(nt::Kernel& kernel, VirtAddr address, Work* work) {
-    return Analysis(kernel, address, work).run();
+Result<Answer<FunctionListing>> analyse_function(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                                                 Work* work) {
+    return Analysis(kernel, memory, address, work).run();
 }
 
 } // namespace poolkd::code

@@ -26,8 +26,10 @@ struct FunctionListing {
 
 /// Follows the branches of the function that holds `address`, which begins where the unwind tables or, without them,
 /// the symbols say so, else at `address` itself. A jump to a piece that the unwind tables chain to the same function
-/// stays in it. Bounded by `max_function_instructions`. Error: nothing can be decoded at the start.
-Result<Answer<FunctionListing>> analyse_function(nt::Kernel& kernel, VirtAddr address, Work* work = nullptr);
+/// stays in it. The code is read from `memory`. Bounded by `max_function_instructions`. Error: nothing can be decoded
+/// at the start.
+Result<Answer<FunctionListing>> analyse_function(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                                                 Work* work = nullptr);
 
 inline constexpr std::size_t max_function_instructions = 1u << 17;
 

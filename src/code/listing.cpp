@@ -109,11 +109,12 @@ std::vector<Instruction> agreed_stream(const Machine& machine, CodeWindow& code,
 
 } // namespace
 
-Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingOptions& options, Work* work) {
+Answer<Listing> disassemble(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                            const ListingOptions& options, Work* work) {
     const Machine& machine = kernel.machine();
     Answer<Listing> answer;
     answer.value.pointer_size = machine.pointer_size;
-    CodeWindow code(kernel.memory(), work);
+    CodeWindow code(memory, work);
     Labeller labels(kernel);
     AddressNamer name = namer_of(kernel);
     VirtAddr at = address;
@@ -150,11 +151,12 @@ Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingO
     return answer;
 }
 
-Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, VirtAddr address, std::size_t count, Work* work) {
+Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                                           std::size_t count, Work* work) {
     constexpr std::uint64_t longest_walk = 16 * 1024; // bytes that are decoded from a function's start
     count = std::min(count, max_listing_rows);
     const Machine& machine = kernel.machine();
-    CodeWindow code(kernel.memory(), work, 256);
+    CodeWindow code(memory, work, 256);
     AddressNamer name = namer_of(kernel);
     std::vector<Instruction> rows;
     VirtAddr end = address;

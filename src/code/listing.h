@@ -31,14 +31,16 @@ struct ListingOptions {
 };
 
 /// Decodes forward from `address`. Ends at the first byte that cannot be read, with a row for it and a gap in the
-/// coverage, unless told otherwise.
-Answer<Listing> disassemble(nt::Kernel& kernel, VirtAddr address, const ListingOptions& options, Work* work = nullptr);
+/// coverage, unless told otherwise. `memory` is what the code is read from: the kernel's own sees user addresses as the
+/// process that runs does.
+Answer<Listing> disassemble(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                            const ListingOptions& options, Work* work = nullptr);
 
 /// The `count` instructions that end right before `address`: decoded from the start of the function where one is
 /// known, else along the stream that most starting points agree on. May be fewer rows; kind `not_found` when no stream
 /// of instructions ends there.
-Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, VirtAddr address, std::size_t count,
-                                           Work* work = nullptr);
+Result<Answer<Listing>> disassemble_before(nt::Kernel& kernel, memory::AddressSpace& memory, VirtAddr address,
+                                           std::size_t count, Work* work = nullptr);
 
 /// Bound on the rows of one listing.
 inline constexpr std::size_t max_listing_rows = 1u << 16;

@@ -47,7 +47,8 @@ Result<void> unassemble(Session& session, Arguments& arguments, bool past_holes)
     }
     POOLKD_CHECK(session.no_more(arguments));
     if (options.count > code::max_listing_rows) return session.caret_error(arguments, "Range error");
-    Answer<code::Listing> listing = code::disassemble(session.kernel(), address, options, &session.work());
+    Answer<code::Listing> listing =
+        code::disassemble(session.kernel(), session.memory(), address, options, &session.work());
     session.display().next_code = listing.value.next;
     if (arguments.json) {
         session.write_json(render::listing_json(listing));
@@ -70,7 +71,7 @@ Result<void> unassemble_before(Session& session, Arguments& arguments) {
     POOLKD_CHECK(session.no_more(arguments));
     if (count > code::max_listing_rows) return session.caret_error(arguments, "Range error");
     POOLKD_TRY(Answer<code::Listing> listing,
-               code::disassemble_before(session.kernel(), address, count, &session.work()));
+               code::disassemble_before(session.kernel(), session.memory(), address, count, &session.work()));
     // As in kd, the next `ub` goes on backwards.
     if (!listing.value.rows.empty()) session.display().next_code = listing.value.rows.front().address;
     if (arguments.json) {
@@ -101,7 +102,7 @@ Result<void> unassemble_function(Session& session, Arguments& arguments) {
     }
     POOLKD_CHECK(session.no_more(arguments));
     POOLKD_TRY(Answer<code::FunctionListing> function,
-               code::analyse_function(session.kernel(), address, &session.work()));
+               code::analyse_function(session.kernel(), session.memory(), address, &session.work()));
     if (arguments.json) {
         session.write_json(render::function_json(function));
         return {};

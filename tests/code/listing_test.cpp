@@ -45,7 +45,7 @@ class ListingTest : public ::testing::Test {
 };
 
 TEST_F(ListingTest, LabelsEachSymbol) {
-    auto answer = disassemble(machine.kernel(), base + 0x1012, {.count = 8});
+    auto answer = disassemble(machine.kernel(), machine.memory(), base + 0x1012, {.count = 8});
     EXPECT_EQ(offsets(answer.value),
               (std::vector<std::uint64_t>{0x1012, 0x1014, 0x1018, 0x1019, 0x101a, 0x101b, 0x101c, 0x1021}));
     EXPECT_EQ(answer.value.rows[0].label, "nt!Foo+0x12");
@@ -56,13 +56,13 @@ TEST_F(ListingTest, LabelsEachSymbol) {
 }
 
 TEST_F(ListingTest, EndsAtAnAddress) {
-    auto answer = disassemble(machine.kernel(), base + 0x1000, {.count = 8, .end = base + 0x100a});
+    auto answer = disassemble(machine.kernel(), machine.memory(), base + 0x1000, {.count = 8, .end = base + 0x100a});
     EXPECT_EQ(offsets(answer.value), (std::vector<std::uint64_t>{0x1000, 0x1004, 0x100a}));
 }
 
 TEST_F(ListingTest, BadBytesAndHoles) {
     machine.memory().put(base + 0x9ffe, {0x90, 0x06});
-    auto answer = disassemble(machine.kernel(), base + 0x9ffe, {.count = 8});
+    auto answer = disassemble(machine.kernel(), machine.memory(), base + 0x9ffe, {.count = 8});
     ASSERT_EQ(answer.value.rows.size(), 3u);
     EXPECT_TRUE(answer.value.rows[0].instruction);
     EXPECT_FALSE(answer.value.rows[1].instruction);
@@ -70,19 +70,19 @@ TEST_F(ListingTest, BadBytesAndHoles) {
     EXPECT_FALSE(answer.value.rows[2].byte);
     EXPECT_FALSE(answer.coverage.complete());
     EXPECT_EQ(answer.value.next, base + 0xa000);
-    auto on = disassemble(machine.kernel(), base + 0x9ffe, {.count = 8, .past_holes = true});
+    auto on = disassemble(machine.kernel(), machine.memory(), base + 0x9ffe, {.count = 8, .past_holes = true});
     EXPECT_EQ(on.value.rows.size(), 8u);
 }
 
 TEST_F(ListingTest, BackwardsFromAFunctionsStart) {
-    auto answer = disassemble_before(machine.kernel(), base + 0x1012, 2);
+    auto answer = disassemble_before(machine.kernel(), machine.memory(), base + 0x1012, 2);
     ASSERT_TRUE(answer);
     EXPECT_EQ(offsets(answer->value), (std::vector<std::uint64_t>{0x100a, 0x100c}));
     EXPECT_EQ(answer->value.rows[0].label, "nt!Foo+0xa");
 }
 
 TEST_F(ListingTest, BackwardsAcrossFunctions) {
-    auto answer = disassemble_before(machine.kernel(), base + 0x1021, 4);
+    auto answer = disassemble_before(machine.kernel(), machine.memory(), base + 0x1021, 4);
     ASSERT_TRUE(answer);
     EXPECT_EQ(offsets(answer->value), (std::vector<std::uint64_t>{0x1019, 0x101a, 0x101b, 0x101c}));
     EXPECT_EQ(answer->value.rows[3].label, "nt!Bar");
@@ -94,7 +94,7 @@ TEST_F(ListingTest, BackwardsWithoutAnyModule) {
         machine.memory().put(there - i, {0xcc}); // what linkers fill gaps with
     machine.memory().put(there, {0x48, 0x83, 0xec, 0x28, 0x41, 0xb8, 0x5a, 0x74, 0x61, 0x20, 0xba, 0xb0, 0x03,
                                  0x00, 0x00, 0xb9, 0x00, 0x02, 0x00, 0x00, 0xff, 0x15, 0x45, 0x2e, 0x00, 0x00});
-    auto answer = disassemble_before(machine.kernel(), there + 26, 4);
+    auto answer = disassemble_before(machine.kernel(), machine.memory(), there + 26, 4);
     ASSERT_TRUE(answer);
     ASSERT_EQ(answer->value.rows.size(), 4u);
     EXPECT_EQ(answer->value.rows[0].instruction->operands, "r8d,2061745Ah");
@@ -102,15 +102,15 @@ TEST_F(ListingTest, BackwardsWithoutAnyModule) {
 }
 
 TEST_F(ListingTest, BackwardsFromUnmappedMemoryIsAnError) {
-    auto answer = disassemble_before(machine.kernel(), VirtAddr(0xffffb00000000000), 8);
+    auto answer = disassemble_before(machine.kernel(), machine.memory(), VirtAddr(0xffffb00000000000), 8);
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().kind, ErrorKind::unreadable);
-    EXPECT_FALSE(disassemble_before(machine.kernel(), VirtAddr(0), 8));
-    EXPECT_FALSE(disassemble_before(machine.kernel(), VirtAddr(3), 8));
+    EXPECT_FALSE(disassemble_before(machine.kernel(), machine.memory(), VirtAddr(0), 8));
+    EXPECT_FALSE(disassemble_before(machine.kernel(), machine.memory(), VirtAddr(3), 8));
 }
 
 TEST_F(ListingTest, FunctionWithItsPieces) {
-    auto answer = analyse_function(machine.kernel(), base + 0x100c);
+    auto answer = analyse_function(machine.kernel(), machine.memory(), base + 0x100c);
     ASSERT_TRUE(answer);
     const FunctionListing& function = answer->value;
     EXPECT_EQ(function.entry, base + 0x1000);
@@ -127,21 +127,21 @@ TEST_F(ListingTest, FunctionWithItsPieces) {
 }
 
 TEST_F(ListingTest, FunctionFromAPieceIsTheWholeFunction) {
-    auto answer = analyse_function(machine.kernel(), base + 0x3000);
+    auto answer = analyse_function(machine.kernel(), machine.memory(), base + 0x3000);
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->value.entry, base + 0x1000);
     EXPECT_EQ(answer->value.instructions, 9u);
 }
 
 TEST_F(ListingTest, LeafFunctionBySymbol) {
-    auto answer = analyse_function(machine.kernel(), base + 0x1021);
+    auto answer = analyse_function(machine.kernel(), machine.memory(), base + 0x1021);
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->value.entry, base + 0x101c);
     EXPECT_EQ(answer->value.instructions, 2u);
 }
 
 TEST_F(ListingTest, FunctionThatCannotBeRead) {
-    auto answer = analyse_function(machine.kernel(), VirtAddr(0xffffb00000000000));
+    auto answer = analyse_function(machine.kernel(), machine.memory(), VirtAddr(0xffffb00000000000));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().kind, ErrorKind::unreadable);
 }
