@@ -155,9 +155,9 @@ class Examiner {
         for (const TagOwner& owner : report_.owners)
             report_.findings.push_back(fmt::format("The tag '{}' is of {}: {}.", tag, owner.image, owner.evidence));
         if (report_.owners.empty() && !kernel_.target().driver_records())
-            report_.findings.push_back(fmt::format("No {} has the tag '{}' in its code.",
-                                                   kernel_.target().run_control() ? "driver on the stack" : "driver",
-                                                   tag));
+            report_.findings.push_back(fmt::format(
+                "No {} has the tag '{}' in {}.", kernel_.target().run_control() ? "driver on the stack" : "driver", tag,
+                owners.coverage.complete() ? "its code" : "what could be read of its code"));
     }
 
     void tell_exhaustion() {

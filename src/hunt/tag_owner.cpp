@@ -20,16 +20,19 @@ constexpr std::size_t most_sites = 64; // looked at in one driver
 std::optional<std::string> find_site(nt::Kernel& kernel, const nt::Module& module, PoolTag tag, Coverage& coverage,
                                      Work& work) {
     const auto code = memory::read_sparse(kernel.memory(), module.base, module.size, kernel.machine().page_size, &work);
-    // Pages that an image leaves out when it is loaded (INIT) are no loss: only a driver of which nothing is there.
-    if (code.coverage.read() == 0 || code.coverage.stopped()) coverage.merge(code.coverage);
+    coverage.merge(code.coverage);
     std::optional<std::string> other, release;
     std::size_t looked = 0;
     std::byte pattern[4];
     store(MutableBytes(pattern), 0, tag.value);
-    for (auto at = code.value.begin(); looked < most_sites; ++at, ++looked) {
+    for (auto at = code.value.begin();; ++at, ++looked) {
         at = std::search(at, code.value.end(), std::begin(pattern), std::end(pattern));
         if (at == code.value.end()) break;
         const VirtAddr place = module.base + static_cast<std::uint64_t>(at - code.value.begin());
+        if (looked == most_sites) {
+            coverage.add_gap(GapReason::limit_reached, place, static_cast<std::uint64_t>(code.value.end() - at));
+            break;
+        }
         const auto site = control::find_tag_site(kernel, place);
         if (!site || site->callee.empty()) continue;
         const std::string where = kernel.modules().at(place).text();
@@ -68,8 +71,11 @@ Answer<std::vector<TagOwner>> find_tag_owners(nt::Kernel& kernel, PoolTag tag, s
             owners.coverage.add_gap(GapReason::limit_reached, module->base, module->size);
             continue;
         }
+        if (work.stop_requested()) {
+            owners.coverage.add_gap(GapReason::stopped, module->base, 0);
+            break;
+        }
         bytes += module->size;
-        if (work.stop_requested()) break;
         if (auto site = find_site(kernel, *module, tag, owners.coverage, work))
             owners.value.push_back({module->image_name, std::move(*site), true});
     }

@@ -1,4 +1,5 @@
 #include "dumps/triage.h"
+#include "hunt/tag_owner.h"
 #include "support/fake_pool.h"
 #include "support/session_fixture.h"
 
@@ -30,9 +31,22 @@ class CrashCommands : public testing::SessionFixture {
             at += 8;
         }
     }
+    /// A driver of three pages on the loader's list, all there but the second.
+    void load_driver() {
+        const VirtAddr list(0xfffff80400100000), entry = list + 0x100;
+        memory().put_value(list, entry.value);
+        memory().map(entry, 0x100);
+        memory().put_value(entry, list.value);
+        memory().put_value(entry + 0x30, driver.value);
+        memory().put_value(entry + 0x40, std::uint32_t{0x3000});
+        memory().map(driver, 0x1000);
+        memory().map(driver + 0x2000, 0x1000);
+        session.kernel().modules().refresh();
+    }
     nlohmann::json analyze() { return nlohmann::json::parse(run("!analyze --json")); }
 
     static constexpr std::uint32_t data = 0x1100, abc = 0x20636241, xyz = 0x207a7958;
+    static constexpr VirtAddr driver{0xfffff80500000000};
     static constexpr std::uint64_t second = FakePool::paged + 0x3c0, third = FakePool::paged + 0x410;
     FakePool pool{*target, *symbols};
 };
@@ -138,6 +152,31 @@ TEST_F(CrashCommands, ALargeBlockWithoutTheTableOfThem) {
     EXPECT_FALSE(json.contains("evidence_agrees"));
     EXPECT_FALSE(json["coverage"]["complete"].get<bool>());
     EXPECT_THAT(run("!analyze"), Not(HasSubstr("Memory shows what the parameters say")));
+}
+
+TEST_F(CrashCommands, OwnersOfATagAreLookedForWithCoverage) {
+    load_driver();
+    const std::vector<std::string> on_stack{"imagef80500000000"};
+    Work work;
+    auto coverage = [&] { return hunt::find_tag_owners(session.kernel(), PoolTag(xyz), on_stack, work).coverage; };
+    EXPECT_EQ(coverage().missing(), 0x1000u) << "the page that is not there";
+    memory().map(driver + 0x1000, 0x1000);
+    EXPECT_TRUE(coverage().complete());
+    for (std::uint64_t i = 0; i < 65; ++i)
+        memory().put_value(driver + 0x2000 + 8 * i, xyz);
+    EXPECT_EQ(coverage().missing(), 0x1000u - 64 * 8) << "more places than are looked at";
+    work.request_stop();
+    EXPECT_TRUE(coverage().stopped());
+}
+
+TEST_F(CrashCommands, NoOwnerIsSaidOnlyOfCodeThatWasRead) {
+    load_driver();
+    target->edit_registers().set_ip(driver + 0x10);
+    crash(0xc2, 7, 0, 0, second);
+    EXPECT_THAT(run("!analyze"), HasSubstr("No driver on the stack has the tag 'Xyz ' in what could be read of its "
+                                           "code."));
+    memory().map(driver + 0x1000, 0x1000);
+    EXPECT_THAT(run("!analyze"), HasSubstr("No driver on the stack has the tag 'Xyz ' in its code."));
 }
 
 TEST_F(CrashCommands, ADriverThatLeftBlocksBehind) {
