@@ -25,7 +25,12 @@ Result<Record> Record::read(Kernel& kernel, std::string_view type, VirtAddr addr
     for (const std::string_view member : members)
         if (const symbols::Field* field = record.layout_->description().find(member)) {
             first = std::min<std::uint64_t>(first, field->offset);
-            end = std::max(end, field->offset + extent(*field));
+            // Each by itself: the sum of damaged ones may wrap around to one that is credible.
+            const std::uint64_t bytes = extent(*field);
+            if (field->offset > longest_record || bytes > longest_record)
+                return fail(ErrorKind::malformed, "{}.{} has {} bytes at {}, which is not credible", type, member,
+                            bytes, field->offset);
+            end = std::max(end, field->offset + bytes);
         }
     if (end > longest_record) return fail(ErrorKind::malformed, "{} has {} bytes, which is not credible", type, end);
     if (end == 0) return fail(ErrorKind::not_found, "The symbols' {} has none of the members that are needed", type);

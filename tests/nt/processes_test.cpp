@@ -1,4 +1,5 @@
 #include "nt/processes.h"
+#include "nt/record.h"
 #include "nt/thread_registers.h"
 #include "support/fake_processes.h"
 
@@ -102,6 +103,19 @@ TEST_F(Processes, NamesMayBeGarbage) {
     memory().put(csrss + FakeProcesses::image_name,
                  {0x1b, '[', '2', 'J', 0xff, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'});
     EXPECT_EQ(list().value.back().name, "?[2J?abcdefghij");
+}
+
+TEST_F(Processes, MembersOfAbsurdSizeOrPlaceAreRefused) {
+    using poolkd::testing::number;
+    for (const auto& [offset, bytes] :
+         {std::pair{0x80u, ~std::uint64_t{0} - 0x7f}, {0x80u, std::uint64_t{0x4001}}, {~0u, std::uint64_t{8}}}) {
+        symbols->add(
+            {"_DAMAGED", 0x100, false, {{"Member", offset, 0, 0, number(bytes)}, {"Other", 8, 0, 0, number(8)}}});
+        kernel.reload();
+        const auto record = Record::read(kernel, "_DAMAGED", smss, {"Member", "Other"});
+        ASSERT_FALSE(record) << offset;
+        EXPECT_EQ(record.error().kind, ErrorKind::malformed);
+    }
 }
 
 TEST_F(Processes, ThreadsWithTheirWaits) {
