@@ -280,8 +280,8 @@ Result<void> poolfind(Session& session, Arguments& arguments) {
     return {};
 }
 
-std::string region_name(nt::Kernel& kernel, VirtAddr address) {
-    if (auto ranges = pool::find_ranges(kernel))
+std::string region_name(nt::Kernel& kernel, VirtAddr address, Work& work) {
+    if (auto ranges = pool::find_ranges(kernel, work))
         for (const pool::PoolRange& range : *ranges)
             if (address >= range.first && address <= range.last)
                 return range.kind == pool::PoolKind::paged ? "Paged pool" : "Nonpaged pool";
@@ -298,7 +298,7 @@ Result<void> pool_page(Session& session, Arguments& arguments) {
     POOLKD_CHECK(session.no_more(arguments));
     nt::Kernel& kernel = session.kernel();
     const unsigned pointer = session.pointer_size();
-    const std::string region = region_name(kernel, address);
+    const std::string region = region_name(kernel, address, session.work());
     const std::uint32_t page_size = kernel.machine().page_size;
     const VirtAddr page(address.value & ~static_cast<std::uint64_t>(page_size - 1));
     nlohmann::json json{{"address", render::json_address(address)}, {"region", region}};

@@ -18,8 +18,8 @@ constexpr std::uint32_t type_paged = 1;
 constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
 
 /// Tables up to Server 2003, and ReactOS's, keep no type: the pool that an allocation lies in tells it (pool.md 9.1).
-void tell_pools_by_address(nt::Kernel& kernel, std::vector<BigPage>& pages) {
-    auto ranges = find_ranges(kernel);
+void tell_pools_by_address(nt::Kernel& kernel, std::vector<BigPage>& pages, Work& work) {
+    auto ranges = find_ranges(kernel, work);
     if (!ranges) return;
     for (BigPage& page : pages)
         for (const PoolRange& range : *ranges)
@@ -86,7 +86,7 @@ Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work) {
     const bool flags = look_like_flags * 2 > answer.value.live.size();
     for (BigPage& page : answer.value.live)
         page.paged = (page.type & (flags ? flag_paged : type_paged)) != 0;
-    if (!type) tell_pools_by_address(kernel, answer.value.live);
+    if (!type) tell_pools_by_address(kernel, answer.value.live, work);
     std::ranges::sort(answer.value.live, {}, &BigPage::address);
     return answer;
 }

@@ -95,7 +95,12 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
     if (!options.small || summary.heap_backed) return answer;
 
     POOLKD_TRY(HeaderReader reader, HeaderReader::create(kernel));
-    POOLKD_TRY(std::vector<PoolRange> ranges, find_ranges(kernel));
+    auto found = find_ranges(kernel, work);
+    if (!found && found.error().kind == ErrorKind::stopped) {
+        answer.coverage.add_gap(GapReason::stopped, VirtAddr(), 0);
+        return answer;
+    }
+    POOLKD_TRY(std::vector<PoolRange> ranges, std::move(found));
     std::erase_if(ranges, [&](const PoolRange& range) { return !wanted(range.kind); });
     summary.ranges = ranges;
     const std::uint32_t page_size = reader.page_size();

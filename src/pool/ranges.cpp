@@ -78,7 +78,7 @@ std::vector<PoolRange> ranges_by_debugger_data(nt::Kernel& kernel) {
 
 } // namespace
 
-Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
+Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel, Work& work) {
     // From what tells most to what tells least; for each kind of pool, what one source says is not mixed with
     // another's.
     std::vector<PoolRange> ranges = ranges_by_variables(kernel);
@@ -93,7 +93,10 @@ Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel) {
     if (!complete()) add_unknown(ranges_by_debugger_data(kernel));
     if (!complete()) add_unknown(typed_regions(kernel));
     for (PoolKind kind : {PoolKind::nonpaged, PoolKind::paged})
-        if (!known(kind)) add_unknown(spans_of_big_pages(kernel, kind));
+        if (!known(kind)) {
+            add_unknown(spans_of_big_pages(kernel, kind, work));
+            if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the pools was stopped");
+        }
     if (ranges.empty())
         return fail(ErrorKind::not_found,
                     "Neither the kernel's symbols nor its debugger block tell where the pools lie");

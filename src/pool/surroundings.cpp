@@ -40,7 +40,7 @@ GapReason gap_of(const Error& error) {
 Result<Answer<Surroundings>> look_around(nt::Kernel& kernel, VirtAddr address, bool is_header, Work& work) {
     Answer<Surroundings> answer;
     Surroundings& found = answer.value;
-    if (auto ranges = find_ranges(kernel)) {
+    if (auto ranges = find_ranges(kernel, work)) {
         found.ranges_known = std::ranges::count(*ranges, PoolKind::nonpaged, &PoolRange::kind) > 0 &&
                              std::ranges::count(*ranges, PoolKind::paged, &PoolRange::kind) > 0;
         for (const PoolRange& range : *ranges)

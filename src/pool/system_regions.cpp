@@ -99,12 +99,11 @@ std::vector<PoolRange> typed_regions(nt::Kernel& kernel) {
     return ranges;
 }
 
-std::vector<PoolRange> spans_of_big_pages(nt::Kernel& kernel, PoolKind kind) {
+std::vector<PoolRange> spans_of_big_pages(nt::Kernel& kernel, PoolKind kind, Work& work) {
     if (kernel.machine().pointer_size != 8) return {};
     // Without a type in the entries it is the ranges that tell their kind.
     auto layout = kernel.layout("_POOL_TRACKER_BIG_PAGES");
     if (!layout || !(*layout)->has("PoolType")) return {};
-    Work work;
     auto table = read_big_pages(kernel, work);
     if (!table) return {};
     std::vector<PoolRange> ranges;

@@ -16,6 +16,6 @@ std::vector<PoolRange> typed_regions(nt::Kernel& kernel);
 
 /// The spans of entries at the top of x64's page tables in which large allocations of that kind lie: for kernels that
 /// give each kind of memory such entries of its own, and tell it nowhere.
-std::vector<PoolRange> spans_of_big_pages(nt::Kernel& kernel, PoolKind kind);
+std::vector<PoolRange> spans_of_big_pages(nt::Kernel& kernel, PoolKind kind, Work& work);
 
 } // namespace poolkd::pool

@@ -14,7 +14,8 @@ using testing::FakePoolKernel;
 constexpr std::uint32_t next_variable = 0x1100; // behind those of the fake pool
 
 std::vector<PoolRange> ranges_of(FakePoolKernel& fake, PoolKind kind) {
-    auto ranges = find_ranges(*fake.kernel);
+    Work work;
+    auto ranges = find_ranges(*fake.kernel, work);
     EXPECT_TRUE(ranges) << ranges.error().message;
     std::vector<PoolRange> chosen;
     for (const PoolRange& range : ranges.value_or(std::vector<PoolRange>()))
@@ -60,6 +61,17 @@ TEST(Ranges, WhatNoVariableTellsIsLookedForWhereLargeAllocationsOfThatKindLie) {
     EXPECT_EQ(nonpaged[0].last.value, 0xffffe07fffffffff);
     EXPECT_EQ(nonpaged[1].first.value, 0xffffe10000000000);
     EXPECT_EQ(ranges_of(fake, PoolKind::paged).size(), 1u) << "what a variable tells stands";
+}
+
+TEST(Ranges, AStopEndsTheSearchInTheTableOfLargeAllocations) {
+    FakePoolKernel fake;
+    fake.set(FakePoolKernel::var_np_start, 0);
+    fake.put_big(1, 0xffffe00000123000, "Aaaa", 0x2000, 0);
+    Work work;
+    work.request_stop();
+    const auto ranges = find_ranges(*fake.kernel, work);
+    ASSERT_FALSE(ranges);
+    EXPECT_EQ(ranges.error().kind, ErrorKind::stopped);
 }
 
 TEST(Ranges, SmallBlocksInSegmentHeapsAreNotLookedForInPages) {
