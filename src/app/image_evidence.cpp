@@ -3,6 +3,7 @@
 #include "debugger/symbol_service.h"
 #include "dumps/recognise.h"
 #include "hunt/live.h"
+#include "nt/image_processors.h"
 #include "nt/kernel.h"
 #include "nt/open_image.h"
 
@@ -52,6 +53,7 @@ Result<std::unique_ptr<hunt::SnapshotSource>> read_image(const fs::path& file,
     if (symbol_path) symbols.set_path(*symbol_path);
     nt::Kernel kernel(*opened.target, symbols.loader());
     const auto modules = kernel.reload();
+    nt::adopt_decoded_processors(*opened.target, opened.kernel, kernel);
     POOLKD_TRY(hunt::Snapshot snapshot, hunt::take_snapshot(kernel, work));
     const dumps::MemoryImage& image = opened.target->image();
     snapshot.evidence = file.filename().string();

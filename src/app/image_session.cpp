@@ -17,7 +17,7 @@ std::string records_text(const target::DumpTarget& target, std::size_t records) 
 }
 
 /// What the container says, in the words of kd's banner where it has them.
-std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
+std::string image_text(const nt::OpenedImage& opened) {
     const target::DumpTarget& target = *opened.target;
     const dumps::MemoryImage& image = target.image();
     std::string text = fmt::format("\nLoading Dump File [{}]\n{}\n", image.file->path(), image.facts.container);
@@ -37,7 +37,7 @@ std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
                             "behind it in the file lies from 4 GiB on.\n",
                             opened.low_memory_end);
     text += fmt::format("The kernel was found by {}.\n", opened.kernel.found_by);
-    text += records_text(target, records);
+    text += records_text(target, opened.processor_records);
     if (image.facts.bug_check && image.facts.bug_check->code != 0) {
         const auto& [code, p] = *image.facts.bug_check;
         text += fmt::format("BugCheck {:X}, {{{:x}, {:x}, {:x}, {:x}}}\n", code, p[0], p[1], p[2], p[3]);
@@ -49,18 +49,15 @@ std::string image_text(const nt::OpenedImage& opened, std::size_t records) {
 
 Result<void> open_image_session(debugger::Session& session, const Options& options) {
     POOLKD_TRY(nt::OpenedImage opened, nt::open_image(*options.image, session.work()));
-    const std::size_t records = nt::adopt_processors(*opened.target, opened.kernel);
-    if (!options.quiet) session.tell(image_text(opened, records));
+    if (!options.quiet) session.tell(image_text(opened));
     target::DumpTarget& target = *opened.target;
     session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
     if (!options.quiet)
         session.tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     const auto modules = session.kernel().reload();
-    // A block that is encoded is found with the symbols only.
-    if (const nt::Kdbg* block = session.kernel().kdbg(); block && !opened.kernel.debugger_data)
-        if (const std::size_t later = nt::adopt_processors(target, *block); !options.quiet)
-            session.tell(records_text(target, later));
+    const std::size_t later = nt::adopt_decoded_processors(target, opened.kernel, session.kernel());
+    if (!options.quiet) session.tell(records_text(target, later));
     if (const auto crashed = nt::crashed_processor(target)) session.set_processor(*crashed);
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));

@@ -79,6 +79,10 @@ std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kern
     return kdbg ? adopt_processors(target, *kdbg) : 0;
 }
 
+std::size_t adopt_decoded_processors(target::DumpTarget& target, const KernelPlace& place, const Kernel& kernel) {
+    return !place.debugger_data && kernel.kdbg() ? adopt_processors(target, *kernel.kdbg()) : 0;
+}
+
 std::size_t adopt_processors(target::DumpTarget& target, const Kdbg& kdbg) {
     if (!target.has_page_tables()) return 0;
     const Machine& machine = *target.identity().machine;

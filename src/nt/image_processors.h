@@ -2,6 +2,7 @@
 
 #include "nt/find_kernel.h"
 #include "nt/kdbg.h"
+#include "nt/kernel.h"
 
 #include <cstddef>
 
@@ -14,7 +15,10 @@ namespace poolkd::nt {
 /// interrupted, its stack just above. Gives how many records were taken.
 std::size_t adopt_processors(target::DumpTarget& target, const KernelPlace& kernel);
 
-/// The same with a block that was found later: an encoded one, which only the kernel's symbols decode.
+/// The same once `reload` was there, for a block that is encoded: only the kernel's symbols decode it.
+std::size_t adopt_decoded_processors(target::DumpTarget& target, const KernelPlace& place, const Kernel& kernel);
+
+/// The same with a block that was found.
 std::size_t adopt_processors(target::DumpTarget& target, const Kdbg& kdbg);
 
 } // namespace poolkd::nt

@@ -1,5 +1,6 @@
 #include "nt/open_image.h"
 
+#include "nt/image_processors.h"
 #include "nt/page_roots.h"
 
 #include <utility>
@@ -19,7 +20,10 @@ Result<OpenedImage> open_image(const std::string& path, Work& work, std::span<co
             POOLKD_TRY(target, target::DumpTarget::open(path, {.low_memory_end = end}));
         }
         auto kernel = find_kernel(*target, work);
-        if (kernel) return OpenedImage{std::move(target), std::move(*kernel), end};
+        if (kernel) {
+            const std::size_t records = adopt_processors(*target, *kernel);
+            return OpenedImage{std::move(target), std::move(*kernel), end, records};
+        }
         if (!first_error) first_error = std::move(kernel).error();
         if (first_error->kind != ErrorKind::not_found || work.stop_requested()) break;
         target.reset();

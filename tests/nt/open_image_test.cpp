@@ -51,6 +51,19 @@ TEST_F(OpenImage, TriesAllWhereTheTablesTellNothing) {
     EXPECT_EQ(opened->low_memory_end, 0xe000u);
 }
 
+// Whoever opens an image counts with all its processors, a session or not.
+TEST_F(OpenImage, HasTheProcessorsThatTheKernelKnows) {
+    SmallMachine machine = testing::x64_small();
+    constexpr std::uint64_t array = testing::base_64 + 0x3800;
+    machine.put(0x12000 + 0x100 + 0x218, array);
+    for (std::uint64_t i = 0; i < 3; ++i)
+        machine.put(0x12800 + 8 * i, testing::base_64 + 0x3900);
+    auto opened = open(machine, {});
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_EQ(opened->target->identity().processors, 3u);
+    EXPECT_EQ(opened->processor_records, 0u) << "no record was ever filled";
+}
+
 TEST_F(OpenImage, OffsetsAreAddressesWhereNothingSpeaksAgainstIt) {
     for (std::initializer_list<std::uint64_t> ends : {std::initializer_list<std::uint64_t>{0x3000}, {0x38000}}) {
         auto opened = open(testing::x64_small(), ends);
