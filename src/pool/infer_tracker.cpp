@@ -21,6 +21,10 @@ std::unexpected<Error> undecided(std::string_view what) {
     return fail(ErrorKind::not_found, "The data alone do not decide either: {}.", what);
 }
 
+std::unexpected<Error> stopped() {
+    return fail(ErrorKind::stopped, "The search for the tables was stopped");
+}
+
 bool is_printable(PoolTag tag) {
     std::uint32_t value = tag.bare().value;
     bool padding = true; // some drivers pad with zeros, at the end
@@ -78,10 +82,10 @@ struct Shape {
     std::vector<std::uint32_t> keys;
 };
 
-std::optional<Shape> find_shape(nt::Kernel& kernel, VirtAddr table, const TrackerRow& row) {
+std::optional<Shape> find_shape(nt::Kernel& kernel, VirtAddr table, const TrackerRow& row, Work& work) {
     for (unsigned log = smallest_log; log <= largest_log; ++log) {
         const std::uint64_t rows = (1ull << log) + 1;
-        auto bytes = memory::read_exact(kernel.memory(), table, rows * row.stride);
+        auto bytes = memory::read_exact(kernel.memory(), table, rows * row.stride, &work);
         if (!bytes) return std::nullopt;
         const Evidence evidence = examine(*bytes, row, log);
         // What has nothing in the right place will not get better with more of it.
@@ -96,19 +100,25 @@ std::optional<Shape> find_shape(nt::Kernel& kernel, VirtAddr table, const Tracke
 }
 
 /// How many keys a table of a processor has: each the one that the global table has at that index. Nothing when it is
-/// no such table. A processor that did little may have none yet.
-std::optional<std::size_t> own_keys(nt::Kernel& kernel, VirtAddr table, const Shape& shape) {
+/// no such table. A processor that did little may have none yet. Most candidates differ in their first page.
+std::optional<std::size_t> own_keys(nt::Kernel& kernel, VirtAddr table, const Shape& shape, Work& work) {
     const std::uint64_t stride = shape.row.stride;
-    auto bytes = memory::read_exact(kernel.memory(), table, shape.keys.size() * stride);
-    if (!bytes) return std::nullopt;
+    const std::size_t rows = shape.keys.size(), in_page = kernel.machine().page_size / stride;
     std::size_t keys = 0;
-    for (std::size_t i = 0; i + 1 < shape.keys.size(); ++i) { // without the overflow row
-        const std::uint32_t key = shape.row.key_of(Bytes(*bytes).subspan(i * stride, stride));
-        if (key == 0) continue;
-        if (key != shape.keys[i]) return std::nullopt;
-        ++keys;
+    bool empty = true;
+    for (std::size_t i = 0; i < rows;) {
+        const std::size_t end = std::min(rows, i + in_page);
+        auto bytes = memory::read_exact(kernel.memory(), table + i * stride, (end - i) * stride, &work);
+        if (!bytes) return std::nullopt;
+        empty = empty && std::ranges::all_of(*bytes, [](std::byte b) { return b == std::byte{0}; });
+        for (Bytes rest = *bytes; i < end; ++i, rest = rest.subspan(stride)) {
+            const std::uint32_t key = shape.row.key_of(rest.first(stride));
+            if (key == 0 || i + 1 == rows) continue; // the last is the overflow row
+            if (key != shape.keys[i]) return std::nullopt;
+            ++keys;
+        }
     }
-    if (keys == 0 && std::ranges::any_of(*bytes, [](std::byte b) { return b != std::byte{0}; })) return std::nullopt;
+    if (keys == 0 && !empty) return std::nullopt;
     return keys;
 }
 
@@ -127,7 +137,7 @@ void for_each_pointer(nt::Kernel& kernel, VirtAddr variable, Work& work,
         std::min<std::uint64_t>(inside + search_around, std::max<std::uint64_t>(image.size, inside));
     const VirtAddr start = image.base + first;
     auto data = memory::read_sparse(kernel.memory(), start, end - first, kernel.machine().page_size, &work);
-    for (std::size_t at = 0; at + pointer <= data.value.size(); at += pointer) {
+    for (std::size_t at = 0; at + pointer <= data.value.size() && !work.stop_requested(); at += pointer) {
         const VirtAddr value = kernel.machine().canonical(load_unsigned(data.value, at, pointer).value_or(0));
         if (value && value.value % kernel.machine().page_size == 0 && start + at != variable) visit(start + at, value);
     }
@@ -139,7 +149,7 @@ std::vector<Run> find_runs(nt::Kernel& kernel, VirtAddr variable, VirtAddr globa
     VirtAddr next; // where the last run goes on
     for_each_pointer(kernel, variable, work, [&](VirtAddr place, VirtAddr value) {
         auto [entry, fresh] = known.try_emplace(value);
-        if (fresh) entry->second = own_keys(kernel, value, shape);
+        if (fresh) entry->second = own_keys(kernel, value, shape, work);
         if (!entry->second) return;
         if (runs.empty() || place != next) runs.emplace_back();
         runs.back().push_back(value);
@@ -157,7 +167,7 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
                                  Work& work) {
     const std::size_t processors = std::max<std::size_t>(kernel.target().identity().processors, 1);
     std::vector<Run> runs = find_runs(kernel, variable, global, shape, work);
-    if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
+    if (work.stop_requested()) return stopped();
     if (runs.empty()) return Run{};
     std::erase_if(runs, [&](const Run& run) { return run.size() < processors; });
     if (runs.empty()) return undecided(fmt::format("not all tables of the {} processors were found", processors));
@@ -168,19 +178,19 @@ Result<Run> tables_of_processors(nt::Kernel& kernel, VirtAddr variable, VirtAddr
 
 /// Whether `size` rows at `table` may be the list for all processors: tags that the full table does not have, up to the
 /// first free row or the end.
-bool is_expansion(nt::Kernel& kernel, VirtAddr table, std::uint64_t size, const Shape& shape) {
-    const TrackerRow& row = shape.row;
-    std::set<std::uint32_t> seen(shape.keys.begin(), shape.keys.end());
+bool is_expansion(nt::Kernel& kernel, VirtAddr table, std::uint64_t size, const TrackerRow& row,
+                  const std::set<std::uint32_t>& keys_of_full, Work& work) {
+    std::set<std::uint32_t> seen;
     std::uint64_t rows = 0, sensible = 0;
     const auto agree = [](std::uint64_t allocs, std::uint64_t frees, std::uint64_t bytes) {
         return (allocs == frees) == (bytes == 0);
     };
     for (; rows < size; ++rows) {
-        auto record = memory::read_exact(kernel.memory(), table + rows * row.stride, row.stride);
+        auto record = memory::read_exact(kernel.memory(), table + rows * row.stride, row.stride, &work);
         if (!record) return false;
         const std::uint32_t key = row.key_of(*record);
         if (key == 0) break;
-        if (!seen.insert(key).second) return false;
+        if (keys_of_full.contains(key) || !seen.insert(key).second) return false;
         const bool counted = row.nonpaged_allocs.read(*record) != 0 || row.paged_allocs.read(*record) != 0;
         if (counted && is_printable(PoolTag(key)) &&
             agree(row.nonpaged_allocs.read(*record), row.nonpaged_frees.read(*record),
@@ -197,6 +207,7 @@ bool is_expansion(nt::Kernel& kernel, VirtAddr table, std::uint64_t size, const 
 void find_expansion(nt::Kernel& kernel, VirtAddr variable, const Shape& shape, Tracker& tracker, Work& work) {
     constexpr std::uint64_t most_rows = 1u << 16;
     const unsigned pointer = kernel.machine().pointer_size;
+    const std::set<std::uint32_t> keys(shape.keys.begin(), shape.keys.end());
     std::map<VirtAddr, std::uint64_t> lists;
     for_each_pointer(kernel, variable, work, [&](VirtAddr place, VirtAddr value) {
         if (lists.contains(value) || std::ranges::find(tracker.tables, value) != tracker.tables.end()) return;
@@ -204,7 +215,8 @@ void find_expansion(nt::Kernel& kernel, VirtAddr variable, const Shape& shape, T
         std::uint64_t rows = 0;
         for (VirtAddr beside : {place - pointer, place + pointer}) {
             auto size = memory::read_unsigned(kernel.memory(), beside, pointer);
-            if (size && *size > rows && *size <= most_rows && is_expansion(kernel, value, *size, shape)) rows = *size;
+            if (size && *size > rows && *size <= most_rows && is_expansion(kernel, value, *size, shape.row, keys, work))
+                rows = *size;
         }
         if (rows != 0) lists.emplace(value, rows);
     });
@@ -224,8 +236,8 @@ Result<Tracker> infer_tracker(nt::Kernel& kernel, Work& work) {
     if (!global) return undecided("PoolTrackTable is null, as in a kernel booted without pool tagging");
     std::vector<Shape> shapes;
     for (const TrackerRow& row : TrackerRow::known(kernel.machine().pointer_size)) {
-        if (work.stop_requested()) return fail(ErrorKind::stopped, "The search for the tables was stopped");
-        if (auto shape = find_shape(kernel, global, row)) shapes.push_back(std::move(*shape));
+        if (auto shape = find_shape(kernel, global, row, work)) shapes.push_back(std::move(*shape));
+        if (work.stop_requested()) return stopped();
     }
     if (shapes.empty()) return undecided("the rows of PoolTrackTable have no shape that is known");
     if (shapes.size() > 1) return undecided("the rows of PoolTrackTable fit several shapes");
@@ -240,6 +252,7 @@ Result<Tracker> infer_tracker(nt::Kernel& kernel, Work& work) {
         if (std::ranges::find(tracker.tables, table) == tracker.tables.end()) tracker.tables.push_back(table);
     if (shape.evidence.full) {
         find_expansion(kernel, *variable, shape, tracker, work);
+        if (work.stop_requested()) return stopped();
         tracker.cut_short = !tracker.expansion;
     }
     tracker.inferred = fmt::format(

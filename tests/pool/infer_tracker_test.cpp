@@ -220,6 +220,39 @@ TEST(InferredUsage, TagsBesideAFullTableAreFoundOrMissed) {
     }
 }
 
+TEST(InferredUsage, OfAWrongCandidateOnePageIsRead) {
+    constexpr std::uint32_t candidates = 100;
+    std::uint64_t read[2] = {};
+    for (const bool wrong : {false, true}) {
+        BareKernel fake({8, 0x28, 4096});
+        fake.fill(1000);
+        for (std::uint32_t i = 0; wrong && i < candidates; ++i) {
+            const VirtAddr other(0xffffb00000000000 + i * std::uint64_t{0x100000});
+            fake.memory().map(other, 4097 * 0x28);
+            for (std::uint32_t at = 0; at < 0x1000; at += 4)
+                fake.memory().put_value(other + at, std::uint32_t{0x2a2a2a2a});
+            fake.put_pointer(0xc000 + 16 * i, other);
+        }
+        const std::uint64_t before = fake.memory().bytes_read();
+        auto usage = fake.usage();
+        ASSERT_TRUE(usage) << usage.error().message;
+        EXPECT_EQ(usage->value.tables, 3u);
+        read[wrong] = fake.memory().bytes_read() - before;
+    }
+    EXPECT_LE(read[1] - read[0], candidates * 0x1000u);
+}
+
+TEST(InferredUsage, AStopEndsTheSearch) {
+    BareKernel fake({8, 0x38, 2048});
+    fake.fill(500);
+    ASSERT_TRUE(fake.usage());
+    Work work;
+    work.request_stop();
+    const auto usage = read_usage(*fake.kernel, work);
+    ASSERT_FALSE(usage);
+    EXPECT_EQ(usage.error().kind, ErrorKind::stopped);
+}
+
 TEST(InferredUsage, AProcessorMayHaveCountedNothingYet) {
     BareKernel fake({8, 0x38, 2048}, 3);
     fake.fill(500);
