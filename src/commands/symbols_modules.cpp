@@ -139,8 +139,16 @@ nlohmann::json module_json(const nt::Module& m) {
             {"note", m.symbol_note}};
 }
 
+/// In the order in which they went.
+std::vector<nt::UnloadedModule> unloaded_in_order(Session& session) {
+    const auto newest_first = session.kernel().modules().unloaded();
+    std::vector<nt::UnloadedModule> unloaded(newest_first.begin(), newest_first.end());
+    std::ranges::stable_sort(unloaded, {}, &nt::UnloadedModule::time);
+    return unloaded;
+}
+
 void list_unloaded(Session& session) {
-    auto unloaded = session.kernel().modules().unloaded();
+    const auto unloaded = unloaded_in_order(session);
     if (unloaded.empty()) return;
     session.write("\nUnloaded modules:\n");
     for (const nt::UnloadedModule& module : unloaded)
@@ -165,7 +173,7 @@ Result<void> list(Session& session, Arguments& arguments) {
         nlohmann::json json{{"modules", nlohmann::json::array()}, {"unloaded", nlohmann::json::array()}};
         for (const nt::Module* module : modules)
             json["modules"].push_back(module_json(*module));
-        for (const nt::UnloadedModule& module : session.kernel().modules().unloaded())
+        for (const nt::UnloadedModule& module : unloaded_in_order(session))
             json["unloaded"].push_back({{"name", module.name},
                                         {"start", render::json_address(module.start)},
                                         {"end", render::json_address(module.end)}});

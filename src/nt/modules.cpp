@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "dumps/triage.h"
+#include "nt/kdbg.h"
 #include "nt/layout.h"
 #include "nt/strings.h"
 
@@ -16,16 +17,17 @@ constexpr std::string_view kernel_entry = "_KLDR_DATA_TABLE_ENTRY";
 constexpr std::size_t max_modules = 4096;            // a busy server has about 250
 constexpr std::uint32_t kernel_size_guess = 1 << 20; // until the header has been read
 
+symbols::TypePtr number(std::uint64_t size) {
+    auto type = std::make_shared<symbols::Type>();
+    type->kind = symbols::TypeKind::integer;
+    type->size = size;
+    return type;
+}
+
 /// Members of the loader entry that every kernel of a pointer size has at these offsets, from 2000 and 2003 to Windows
 /// 11 (public symbols of _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY; kd-protocol reference 9.3): used only when the
 /// kernel's own symbols cannot be had.
 symbols::StructLayout known_loader_entry(unsigned pointer_size) {
-    auto number = [](std::uint64_t size) {
-        auto type = std::make_shared<symbols::Type>();
-        type->kind = symbols::TypeKind::integer;
-        type->size = size;
-        return type;
-    };
     const bool wide = pointer_size == 8;
     symbols::StructLayout layout{"_KLDR_DATA_TABLE_ENTRY", wide ? 0xa0u : 0x50u, false, {}};
     layout.fields = {{"InLoadOrderLinks", 0x00, 0, 0, number(wide ? 16 : 8)},
@@ -33,6 +35,17 @@ symbols::StructLayout known_loader_entry(unsigned pointer_size) {
                      {"SizeOfImage", wide ? 0x40u : 0x20u, 0, 0, number(4)},
                      {"FullDllName", wide ? 0x48u : 0x24u, 0, 0, number(wide ? 16 : 8)},
                      {"BaseDllName", wide ? 0x58u : 0x2cu, 0, 0, number(wide ? 16 : 8)}};
+    return layout;
+}
+
+/// The same of an entry of MmUnloadedDrivers, which not all public symbols describe.
+symbols::StructLayout known_unloaded_driver(unsigned pointer_size) {
+    const bool wide = pointer_size == 8;
+    symbols::StructLayout layout{"_UNLOADED_DRIVERS", wide ? 0x28u : 0x18u, false, {}};
+    layout.fields = {{"Name", 0, 0, 0, number(wide ? 16 : 8)},
+                     {"StartAddress", wide ? 0x10u : 0x08u, 0, 0, number(pointer_size)},
+                     {"EndAddress", wide ? 0x18u : 0x0cu, 0, 0, number(pointer_size)},
+                     {"CurrentTime", wide ? 0x20u : 0x10u, 0, 0, number(8)}};
     return layout;
 }
 
@@ -248,26 +261,38 @@ void Modules::take(Module entry, List& fresh) {
 void Modules::read_unloaded() {
     unloaded_.clear();
     constexpr std::uint64_t slots = 50; // MI_UNLOADED_DRIVERS in every released kernel
+    const target::Identity& identity = target_.identity();
+    const Machine& machine = *identity.machine;
+    auto& memory = target_.memory();
     symbols::ModuleSymbols* nt = symbols(kernel());
-    if (!nt) return;
-    auto symbol = nt->find("MmUnloadedDrivers");
-    auto description = nt->layout("_UNLOADED_DRIVERS");
-    if (!symbol || !description) return;
-    Layout layout(std::move(*description));
+    auto variable = [&](std::string_view name, Kdbg::Field field) -> std::optional<VirtAddr> {
+        if (nt)
+            if (auto symbol = nt->find(name)) return kernel().base + symbol->rva;
+        auto block = identity.debugger_data ? Kdbg::at(memory, identity.debugger_data, machine)
+                                            : Kdbg::find(memory, identity.debugger_data_list, machine);
+        return block ? block->value(field) : std::nullopt;
+    };
+    const auto at = variable("MmUnloadedDrivers", Kdbg::unloaded_drivers);
+    if (!at) return;
+    auto table = memory::read_unsigned(memory, *at, machine.pointer_size);
+    if (!table || *table == 0) return;
+    symbols::StructLayout record_layout = known_unloaded_driver(machine.pointer_size);
+    if (nt)
+        if (auto described = nt->layout(record_layout.name)) record_layout = std::move(*described);
+    Layout layout(std::move(record_layout));
     auto name = layout.offset("Name");
     auto start = layout.field("StartAddress");
     auto end = layout.field("EndAddress");
     auto time = layout.field("CurrentTime");
     if (!name || !start || !end || layout.size() == 0 || layout.size() > 0x100) return;
-    const Machine& machine = *target_.identity().machine;
-    auto& memory = target_.memory();
-    auto table = memory::read_unsigned(memory, kernel().base + symbol->rva, machine.pointer_size);
-    if (!table || *table == 0) return;
-    VirtAddr first = machine.canonical(*table);
-    auto bytes = memory::read_exact(memory, first, layout.size() * slots);
-    if (!bytes) return;
-    for (std::uint64_t i = 0; i < slots; ++i) {
-        Bytes record = Bytes(*bytes).subspan(i * layout.size(), layout.size());
+    std::uint64_t next = 0; // the slot that is written next: the one in front of it is the newest
+    if (const auto last = variable("MmLastUnloadedDriver", Kdbg::last_unloaded_driver))
+        next = memory::read_unsigned(memory, *last, 4).value_or(0) % slots;
+    const VirtAddr first = machine.canonical(*table);
+    const auto bytes = memory::read_sparse(memory, first, layout.size() * slots, machine.page_size);
+    for (std::uint64_t n = 1; n <= slots; ++n) {
+        const std::uint64_t i = (next + slots - n) % slots;
+        Bytes record = Bytes(bytes.value).subspan(i * layout.size(), layout.size());
         UnloadedModule module;
         module.start = machine.canonical(start->read(record));
         module.end = machine.canonical(end->read(record));
@@ -275,7 +300,7 @@ void Modules::read_unloaded() {
         if (!module.start || module.end <= module.start) continue;
         if (auto text = read_unicode_string(memory, first + i * layout.size() + *name, machine))
             module.name = std::move(*text);
-        unloaded_.push_back(std::move(module));
+        unloaded_.push_back(std::move(module)); // the newest first, which an address is looked up in
     }
 }
 

@@ -1,4 +1,5 @@
 #include "dumps/triage.h"
+#include "nt/kdbg.h"
 #include "nt/modules.h"
 #include "support/fake_symbols.h"
 #include "support/fake_target.h"
@@ -108,6 +109,66 @@ TEST(Modules, OfASmallDumpAreThoseOfItsRecords) {
         ASSERT_EQ(modules.unloaded().size(), 1u);
         EXPECT_EQ(modules.unloaded().front().name, "gone.sys");
     }
+}
+
+/// A ring of unloaded drivers over two pages, of which slot 0 lies in the first.
+struct UnloadedRing : ModuleList {
+    static constexpr VirtAddr ring{0xffffe00000010f00};
+    UnloadedRing() : ModuleList("_KLDR_DATA_TABLE_ENTRY") {
+        auto& memory = target.virtual_memory();
+        memory.map(ring, 50 * 0x28);
+        memory.put_value(base + 0x2000, ring.value);
+    }
+    void unload(std::uint64_t slot, std::string_view utf16, std::uint64_t time) {
+        auto& memory = target.virtual_memory();
+        const VirtAddr at = ring + slot * 0x28, text = entry + 0x200 + slot * 0x20;
+        memory.put_value(at, static_cast<std::uint16_t>(utf16.size()));
+        memory.put_value(at + 8, text.value);
+        memory.put_value(at + 0x10, (driver + 0x100000).value); // all at the same place
+        memory.put_value(at + 0x18, (driver + 0x110000).value);
+        memory.put_value(at + 0x20, time);
+        memory.put(text, utf16);
+    }
+    void next_slot(std::uint32_t slot) { target.virtual_memory().put_value(base + 0x2008, slot); }
+    std::string at_the_place() {
+        modules.refresh();
+        return modules.at(driver + 0x100010).text();
+    }
+};
+
+TEST(Modules, OfUnloadedDriversAtOnePlaceTheNewestCounts) {
+    UnloadedRing fake;
+    fake.symbols->add("MmUnloadedDrivers", 0x2000);
+    fake.symbols->add("MmLastUnloadedDriver", 0x2008);
+    fake.unload(0, std::string_view("a\0", 2), 1);
+    fake.unload(1, std::string_view("b\0", 2), 2);
+    fake.unload(49, std::string_view("z\0", 2), 0);
+    fake.next_slot(2);
+    EXPECT_EQ(fake.at_the_place(), "<Unloaded_b>+0x10");
+    ASSERT_EQ(fake.modules.unloaded().size(), 3u);
+    EXPECT_EQ(fake.modules.unloaded()[2].name, "z");
+    fake.next_slot(1); // the ring has come round: slot 1 is the oldest
+    EXPECT_EQ(fake.at_the_place(), "<Unloaded_a>+0x10");
+    fake.next_slot(0);
+    EXPECT_EQ(fake.at_the_place(), "<Unloaded_z>+0x10");
+    fake.next_slot(2);
+    fake.target.virtual_memory().unmap(UnloadedRing::ring); // slots 0 to 5
+    EXPECT_EQ(fake.at_the_place(), "<Unloaded_z>+0x10") << "the rest of the ring is still there";
+}
+
+TEST(Modules, UnloadedDriversAreFoundByTheDebuggerBlock) {
+    UnloadedRing fake;
+    auto& memory = fake.target.virtual_memory();
+    memory.put_value(base + 0x1000 + Kdbg::tag_at, Kdbg::tag);
+    memory.put_value(base + 0x1014, std::uint32_t{0x340});
+    memory.put_value(base + 0x1000 + Kdbg::unloaded_drivers, (base + 0x2000).value);
+    memory.put_value(base + 0x1000 + Kdbg::last_unloaded_driver, (base + 0x2008).value);
+    fake.unload(0, std::string_view("a\0", 2), 1);
+    fake.unload(1, std::string_view("b\0", 2), 2);
+    fake.next_slot(1);
+    EXPECT_EQ(fake.at_the_place(), "");
+    fake.target.edit_identity().debugger_data = base + 0x1000;
+    EXPECT_EQ(fake.at_the_place(), "<Unloaded_a>+0x10");
 }
 
 // The second entry leads back to the first, past the head of the list.
