@@ -46,7 +46,7 @@ TEST_F(ProcessorCommands, SwitchWhereTheTargetCannotRun) {
     EXPECT_FALSE(failed);
     EXPECT_EQ(session.processor(), 1u);
     EXPECT_THAT(run("r rip"), HasSubstr("rip=fffff80400000123"));
-    EXPECT_THAT(run("u L1"), HasSubstr("fffff804`00000123 "));
+    EXPECT_THAT(run("u"), HasSubstr("fffff804`00000123 "));
     target->edit_identity().processors = 3; // the target has registers of two
     EXPECT_THAT(run("~2s"), HasSubstr("2 is not a valid processor number"));
     EXPECT_TRUE(failed);

@@ -194,11 +194,11 @@ TEST_F(StackOfARecord, ListingsWithoutAnAddressBeginAtTheNewPlace) {
     run("u nt!Foo L1");
     run("db nt!Foo L1");
     run(".cxr fffff880`00014800");
-    EXPECT_TRUE(run("u L1").starts_with("nt!Bar+0x10:\n"));
-    EXPECT_TRUE(run("db L1").starts_with("fffff804`00002010  "));
+    EXPECT_TRUE(run("u").starts_with("nt!Bar+0x10:\n"));
+    EXPECT_TRUE(run("db").starts_with("fffff804`00002010  "));
     run(".cxr");
-    EXPECT_TRUE(run("u L1").starts_with("nt!Foo+0xa:\n"));
-    EXPECT_TRUE(run("db L1").starts_with("fffff804`0000100a  "));
+    EXPECT_TRUE(run("u").starts_with("nt!Foo+0xa:\n"));
+    EXPECT_TRUE(run("db").starts_with("fffff804`0000100a  "));
 }
 
 TEST_F(StackOfARecord, AnalyzeIsAboutTheProcessor) {
