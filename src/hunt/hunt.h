@@ -1,0 +1,74 @@
+#pragma once
+
+#include "base/coverage.h"
+#include "code/pool_sites.h"
+#include "hunt/trace.h"
+#include "hunt/verdict.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace poolkd::hunt {
+
+/// A call site of a suspect's tag, with all that speaks for or against it.
+struct SuspectSite {
+    std::string module;  ///< "leaky"
+    code::PoolSite site; ///< from the index; only `rva` and `function` where it was seen on a stack alone
+    bool from_index = false, from_trace = false, from_retag = false;
+    std::optional<std::uint64_t> blocks, bytes; ///< that are held, as far as attributed to this site
+    std::uint64_t seen_allocated = 0, seen_freed = 0;
+    double confidence = 0; ///< that blocks pile up from here, 0 to 1
+    std::string reason;
+};
+
+/// Who may own a tag.
+struct SuspectOwner {
+    std::string image; ///< "leaky.sys"
+    bool unloaded = false;
+    double confidence = 0;
+    std::vector<std::string> reasons; ///< sentences, the weightiest first
+    std::vector<std::string> against;
+};
+
+/// Blocks of one size.
+struct SizeShare {
+    std::uint64_t size = 0; ///< bytes, header included
+    std::uint64_t blocks = 0;
+};
+
+struct Suspect {
+    std::size_t row = 0;              ///< index in `HuntReport::verdict.rows`
+    std::vector<SuspectOwner> owners; ///< the likeliest first
+    std::vector<SuspectSite> sites;   ///< the likeliest first
+    std::optional<TraceReport> trace;
+    std::vector<SizeShare> sizes; ///< most blocks first, bounded
+    std::uint64_t blocks_found = 0, blocks_counted = 0;
+    std::string holders;   ///< who still holds the blocks, in a sentence; empty: not looked at
+    double confidence = 0; ///< in the whole answer: tag, owner and site
+};
+
+/// One step of what the hunt does or did.
+struct HuntStep {
+    std::string text;
+    bool done = false;
+    std::string outcome; ///< in a sentence
+};
+
+struct HuntReport {
+    std::string title;   ///< the headline in a sentence
+    std::string program; ///< "poolkd 0.6"
+    std::string target;  ///< what `vertarget` says in a line
+    Report verdict;
+    std::vector<Suspect> suspects; ///< the worst first
+    std::vector<HuntStep> steps;
+    std::vector<std::string> not_visible;  ///< what the evidence could not show
+    std::vector<std::string> alternatives; ///< other readings of the same evidence
+    std::vector<Advice> confirm;           ///< steps to confirm
+    std::string signature;                 ///< the same for two reports of one leak
+    bool partial = false;                  ///< stopped by the user
+    std::chrono::milliseconds took{0};
+    Coverage coverage;
+};
+
+} // namespace poolkd::hunt
