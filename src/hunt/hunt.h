@@ -20,6 +20,10 @@ struct SuspectSite {
     std::uint64_t seen_allocated = 0, seen_freed = 0;
     double confidence = 0; ///< that blocks pile up from here, 0 to 1
     std::string reason;
+
+    /// Said to leak; below that it is only a place that may.
+    [[nodiscard]] bool accused() const { return confidence >= accusing; }
+    static constexpr double accusing = 0.5;
 };
 
 /// Who may own a tag.
@@ -44,8 +48,11 @@ struct Suspect {
     std::optional<TraceReport> trace;
     std::vector<SizeShare> sizes; ///< most blocks first, bounded
     std::uint64_t blocks_found = 0, blocks_counted = 0;
-    std::string holders;   ///< who still holds the blocks, in a sentence; empty: not looked at
-    double confidence = 0; ///< in the whole answer: tag, owner and site
+    std::string holders;              ///< who still holds the blocks, in a sentence; empty: not looked at
+    bool orphaned = false;            ///< whoever could free the blocks is gone: their number need not grow
+    double confidence = 0;            ///< in the whole answer: tag, owner and site
+    std::string conclusion;           ///< the answer in a sentence or two
+    std::vector<std::string> unknown; ///< what cannot be told of it, and what would tell
 };
 
 /// One step of what the hunt does or did.
