@@ -35,9 +35,10 @@ struct PoolSite {
     std::string function; ///< its name without the module; empty when none is known
     std::string source;   ///< "report.cpp:12" where the symbols tell; else empty
     SiteKind kind = SiteKind::allocation;
-    std::string api;              ///< the routine in the end: "ExAllocatePoolWithTag"
-    std::vector<std::string> via; ///< wrappers between the site and the routine, the one called here first
-    std::optional<PoolTag> tag;   ///< as passed: may carry the protected bit
+    std::string api;                     ///< the routine in the end: "ExAllocatePoolWithTag"
+    std::vector<std::string> via;        ///< wrappers between the site and the routine, the one called here first
+    std::vector<std::uint32_t> via_rvas; ///< where these functions begin
+    std::optional<PoolTag> tag;          ///< as passed: may carry the protected bit
     TagSource tag_source = TagSource::unresolved;
     /// Where the four bytes of the tag lie: in an instruction, or in data. Absent when they do not lie together.
     std::optional<std::uint32_t> tag_rva;
