@@ -47,6 +47,7 @@ nlohmann::json suspect_site_json(const hunt::SuspectSite& at) {
             {"seen_allocated", at.seen_allocated},
             {"seen_freed", at.seen_freed},
             {"confidence", at.confidence},
+            {"accused", at.accused()},
             {"reason", json_text(at.reason)}};
 }
 
@@ -102,6 +103,9 @@ nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect&
                         {"blocks_found", suspect.blocks_found},
                         {"blocks_counted", suspect.blocks_counted},
                         {"holders", json_text(suspect.holders)},
+                        {"orphaned", suspect.orphaned},
+                        {"conclusion", json_text(suspect.conclusion)},
+                        {"unknown", suspect.unknown},
                         {"trace", nullptr},
                         {"tag", nullptr},
                         {"type", nullptr},
