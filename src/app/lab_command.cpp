@@ -161,7 +161,7 @@ void add_lab_command(CLI::App& program, int& exit_code) {
     CLI::App* start_command = lab->add_subcommand("start", "start one that stays");
     start_command
         ->add_option("scenario", words->options.scenario,
-                     "what its drivers do: page, leak (a young leak in a small pool), idle")
+                     "what its drivers do: page, leak (a young leak in a small pool), hunt (all kinds of leaks), idle")
         ->capture_default_str();
     start_command->add_option("--name", words->name, "its name (default: the scenario's)");
     add_lab_options(*start_command, "--", "Machine", words->options);

@@ -26,8 +26,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view scenarios[] = {"page", "leak", "idle"}; // lab/kernel/cm/scenario.cpp
-constexpr auto start_limit = 20s;                                  // takes 0.1 s on an idle machine
+constexpr std::string_view scenarios[] = {"page", "leak", "hunt", "idle"}; // lab/kernel/cm/scenario.cpp
+constexpr auto start_limit = 20s;                                          // takes 0.1 s on an idle machine
 constexpr auto stop_limit = 5s;
 constexpr std::size_t socket_path_limit = sizeof(sockaddr_un::sun_path) - 1;
 
@@ -209,7 +209,7 @@ void LabMachine::set_booting(bool now) {
 Result<LabMachine> start_lab(const std::string& name, const std::filesystem::path& directory, const LabOptions& options,
                              bool dies_with_us) {
     if (std::ranges::find(scenarios, options.scenario) == std::end(scenarios))
-        return fail(ErrorKind::usage, "The practice kernel has no scenario '{}'; it has page, leak and idle",
+        return fail(ErrorKind::usage, "The practice kernel has no scenario '{}'; it has page, leak, hunt and idle",
                     options.scenario);
     POOLKD_TRY(LabImages images, find_lab_images(options));
     LabMachine machine{name, directory, options, 0, images.directory, true};

@@ -29,6 +29,7 @@ from watched_debugger import POOLKD, Failed, WatchedDebugger
 IMAGES = pathlib.Path(os.environ.get("POOLKD_LAB_IMAGES") or pathlib.Path(POOLKD).parent.parent / "lab")
 HEAP_LIMIT = 400  # MB
 GROWTH_LIMIT = 48  # MB, of what poolkd keeps between its peaks
+PAGE_MODULES = 7  # of the scenario: the kernel and six drivers
 GOOD_SCRIPT = "$$ ${$arg1} ${$arg2}\n.echo ${$arg1}\n? ${$arg1}+1\n.if (@$t0) {\n  k 2\n} .else {\n  r $t0=1\n}\n"
 BROKEN_SCRIPT = ".if (1) {\n? 1+\n}}\n.for (;;) {\n\x00\xff\n" + "r;" * 3000 + "\n$><broken.txt\n"
 
@@ -197,8 +198,8 @@ class Machine:
         for _ in range(30):
             self.debugger.ask("g /for 0.3;.reload")
             modules = [(m["name"], int(m["base"], 16), m["image"]) for m in self.json_answer("lm --json")["modules"]]
-            # The kernel, and all drivers but late.sys; a line that breaks may leave names out.
-            if len(modules) == len(list(images.glob("*.sys"))) and all((images / file).exists() for _, _, file in modules):
+            # The kernel and the drivers of the scenario; a line that breaks may leave names out.
+            if len(modules) == PAGE_MODULES and all((images / file).exists() for _, _, file in modules):
                 break
         else:
             raise Failed(f"the modules do not come: {modules}")

@@ -24,7 +24,7 @@ extern "C" __attribute__((noinline)) VOID LeakyServeRequests(PVOID) {
 }
 
 extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    LeakyFillPool(KeBootOptionIs("scenario", "leak", FALSE));
+    LeakyFillPool(KeBootOptionIs("scenario", "leak", FALSE) || KeBootOptionIs("scenario", "hunt", FALSE));
     HANDLE thread = nullptr;
     return PsCreateSystemThread(&thread, 0, nullptr, nullptr, nullptr, LeakyServeRequests, nullptr);
 }

@@ -1,11 +1,13 @@
 // What a running system has besides its drivers: two processes, threads that do housekeeping, a timer with a deferred
 // call. On request (boot options) a driver that comes and goes (`late=on`), threads that never wait (`spin=on`), and
-// paged pool that is made absent (`trim=on`).
+// paged pool that is made absent (`trim=`). The scenario `hunt` has a driver of its own that leaves, and trims slowly.
 #include "psp.h"
 
 constexpr LONGLONG PspMillisecond = -10'000;
 constexpr LONG ExpRefreshPeriod = 500; // ms
 constexpr ULONG MiTrimmedPages = 4;    // each time
+constexpr LONGLONG MiTrimPeriod = 200; // ms
+constexpr LONGLONG MiSlowTrimPeriod = 1000;
 constexpr ULONG ExpSpinThreads = 2;
 
 extern "C" {
@@ -40,9 +42,10 @@ extern "C" NOINLINE VOID ExpSpinThread(PVOID Counter) {
 }
 
 extern "C" NOINLINE VOID KeBalanceSetManager(PVOID) {
-    BOOLEAN trim = KeBootOptionIs("trim", "on", FALSE);
+    BOOLEAN slow = KeBootOptionIs("trim", "slow", KeBootOptionIs("scenario", "hunt", FALSE));
+    BOOLEAN trim = slow || KeBootOptionIs("trim", "on", FALSE);
     for (;;) {
-        PspSleep(200);
+        PspSleep(slow ? MiSlowTrimPeriod : MiTrimPeriod);
         if (trim) {
             MmTrimPagedPool(MiTrimmedPages);
         }
@@ -56,16 +59,22 @@ extern "C" NOINLINE VOID PspUserThreadStartup(PVOID) {
     }
 }
 
-extern "C" NOINLINE VOID IopLateDriverThread(PVOID) {
+// A driver comes after a second, and a second after it has started it leaves.
+extern "C" NOINLINE VOID IopLateDriverThread(PVOID FileName) {
+    PCSTR name = static_cast<PCSTR>(FileName);
     PspSleep(1000);
-    NTSTATUS status = IopLoadDriver("late.sys");
+    NTSTATUS status = IopLoadDriver(name);
     if (NT_SUCCESS(status)) {
         PspSleep(1000);
-        status = IopUnloadDriver("late.sys");
+        status = IopUnloadDriver(name);
     }
     if (!NT_SUCCESS(status)) {
-        DbgPrint("IO: late.sys: %08lx\n", static_cast<ULONG>(status));
+        DbgPrint("IO: %s: %08lx\n", name, static_cast<ULONG>(status));
     }
+}
+
+static VOID PspStartLateDriver(PCSTR FileName) {
+    PspCreateThread(PsInitialSystemProcess, IopLateDriverThread, const_cast<PCHAR>(FileName), KiNormalPriority);
 }
 
 static VOID PspStartProcess(PCSTR ImageFileName, PEPROCESS* Parent) {
@@ -85,7 +94,10 @@ extern "C" VOID PspStartBackground(VOID) {
     PspCreateThread(PsInitialSystemProcess, ExpWorkerThread, nullptr, KiNormalPriority + 4);
     PspCreateThread(PsInitialSystemProcess, ExpWorkerThread, nullptr, KiNormalPriority + 5);
     if (KeBootOptionIs("late", "on", FALSE)) {
-        PspCreateThread(PsInitialSystemProcess, IopLateDriverThread, nullptr, KiNormalPriority);
+        PspStartLateDriver("late.sys");
+    }
+    if (KeBootOptionIs("scenario", "hunt", FALSE)) {
+        PspStartLateDriver("unloaded.sys");
     }
     for (ULONG i = 0; i < ExpSpinThreads && KeBootOptionIs("spin", "on", FALSE); i++) {
         PspCreateThread(PsInitialSystemProcess, ExpSpinThread, const_cast<ULONG64*>(&ExpSpinCount[i]),

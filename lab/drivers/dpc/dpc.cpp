@@ -1,0 +1,56 @@
+// A driver that works in the deferred call of a timer: its stacks go on, through the frame of an interrupt, in whatever
+// thread was running.
+#include "../counted.h"
+
+constexpr ULONG DPC_TAG_SAMPLE = DriverTag("DpcS"); // never freed: a leak
+constexpr ULONG DPC_TAG_QUEUE = DriverTag("DpcQ");  // comes and goes
+constexpr LONG DPC_PERIOD = 20;                     // ms
+constexpr SIZE_T DPC_SAMPLE_BYTES = 88;
+constexpr SIZE_T DPC_ENTRY_BYTES = 176;
+
+static KTIMER DpcTimer;
+static KDPC DpcObject;
+static BLOCK_LIST DpcSampleList;
+static BLOCK_RING DpcQueueRing;
+
+extern "C" {
+volatile DRIVER_COUNTERS DpcSamples;
+volatile DRIVER_COUNTERS DpcQueue;
+
+__attribute__((noinline)) VOID DpcTakeSample(VOID) {
+    PVOID sample = ExAllocatePoolWithTag(NonPagedPoolNx, DPC_SAMPLE_BYTES, DPC_TAG_SAMPLE);
+    CountAllocation(&DpcSamples, sample, DPC_SAMPLE_BYTES);
+    if (sample != nullptr) {
+        PushBlock(&DpcSampleList, sample);
+    }
+}
+
+__attribute__((noinline)) VOID DpcQueueEntry(VOID) {
+    PVOID entry = ExAllocatePoolWithTag(NonPagedPoolNx, DPC_ENTRY_BYTES, DPC_TAG_QUEUE);
+    CountAllocation(&DpcQueue, entry, DPC_ENTRY_BYTES);
+    if (entry == nullptr) {
+        return;
+    }
+    if (PVOID oldest = RingExchange(&DpcQueueRing, entry)) {
+        ExFreePoolWithTag(oldest, DPC_TAG_QUEUE);
+        CountFree(&DpcQueue, DPC_ENTRY_BYTES);
+    }
+}
+
+__attribute__((noinline)) VOID DpcTimerRoutine(PKDPC, PVOID, PVOID, PVOID) {
+    DpcTakeSample();
+    DpcQueueEntry();
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
+    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+        DpcTimerRoutine(nullptr, nullptr, nullptr, nullptr);
+    }
+    KeInitializeTimer(&DpcTimer);
+    KeInitializeDpc(&DpcObject, DpcTimerRoutine, nullptr);
+    LARGE_INTEGER due = {};
+    due.QuadPart = -10'000 * DPC_PERIOD;
+    KeSetTimerEx(&DpcTimer, due, DPC_PERIOD, &DpcObject);
+    return STATUS_SUCCESS;
+}
+}
