@@ -17,6 +17,15 @@ bool is_ours(const JournalEntry& entry, Bytes now) {
     return true;
 }
 
+/// An allocation site that has its old tag again, of a tag whose free sites still have another: blocks with the new tag
+/// may be left, and reason_to_wait asks for them.
+bool outlived_by_a_free_site(const JournalEntry& entry, const std::vector<JournalEntry>& standing) {
+    return entry.undone && entry.tag_site == TagSiteKind::allocation &&
+           std::ranges::any_of(standing, [&](const JournalEntry& other) {
+               return other.tag_site == TagSiteKind::release && other.before == entry.before;
+           });
+}
+
 } // namespace
 
 Journal::Journal(nt::Kernel& kernel, std::filesystem::path directory)
@@ -82,10 +91,12 @@ Result<std::size_t> Journal::attach() {
         }
         if (holds) standing.push_back(std::move(*it));
     }
-    std::ranges::reverse(standing);
+    for (JournalEntry& entry : recorded)
+        if (outlived_by_a_free_site(entry, standing)) standing.push_back(std::move(entry));
+    std::ranges::sort(standing, {}, &JournalEntry::id);
     entries_ = std::move(standing);
     remove_inherited_breakpoints();
-    return entries_.size();
+    return open_writes().size();
 }
 
 void Journal::remove_inherited_breakpoints() {
@@ -115,7 +126,7 @@ Result<void> Journal::record(JournalEntry entry) {
     return {};
 }
 
-Result<void> Journal::write(VirtAddr address, Bytes bytes, std::string note) {
+Result<void> Journal::write(VirtAddr address, Bytes bytes, std::string note, std::optional<TagSiteKind> tag_site) {
     target::Writable* writable = kernel_.target().writable();
     if (!writable)
         return fail(ErrorKind::unsupported, "The target ({}) cannot be written", kernel_.target().identity().kind);
@@ -124,6 +135,7 @@ Result<void> Journal::write(VirtAddr address, Bytes bytes, std::string note) {
     POOLKD_TRY(entry.before, memory::read_exact(kernel_.memory(), address, bytes.size()));
     entry.after.assign(bytes.begin(), bytes.end());
     entry.note = std::move(note);
+    entry.tag_site = tag_site;
     if (entry.before == entry.after) return {};
     POOLKD_CHECK(record(std::move(entry)));
     auto written = writable->write(address, bytes);

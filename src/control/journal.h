@@ -12,6 +12,12 @@
 
 namespace poolkd::control {
 
+enum class TagSiteKind {
+    allocation,
+    release,
+    unknown, ///< a constant in code, but the call it goes to is not recognised
+};
+
 /// One change that was made to the target's memory.
 struct JournalEntry {
     std::uint32_t id = 0;
@@ -22,6 +28,8 @@ struct JournalEntry {
     std::string note; ///< the command that made it
     bool undone = false;
     bool inherited = false; ///< made by an earlier poolkd that did not undo it
+    /// Set by who knows that the four bytes are the tag that a call gets; else find_tag_site looks at the code.
+    std::optional<TagSiteKind> tag_site = std::nullopt;
     /// Set for a breakpoint that the target keeps in its own table; `before` and `after` are empty then.
     std::optional<std::uint32_t> breakpoint_handle = std::nullopt;
 };
@@ -36,14 +44,17 @@ class Journal {
 
     /// Takes over what an earlier poolkd left in this boot of the target. Entries whose bytes are no longer what that
     /// poolkd wrote are dropped: the target was restarted, or somebody else changed them. Breakpoints that it left
-    /// planted are taken out at once: nobody would know what to do at their hits. Returns how many writes remain.
+    /// planted are taken out at once: nobody would know what to do at their hits. Tags that allocation sites had are
+    /// remembered while a free site of the same tag stands: their blocks may outlive them. Returns how many writes
+    /// remain to be undone.
     Result<std::size_t> attach();
 
     /// Breakpoints of an earlier poolkd that `attach` took out.
     [[nodiscard]] std::size_t removed_breakpoints() const { return removed_breakpoints_; }
 
     /// Writes memory and journals it. Nothing is written when the old bytes cannot be read or the file not be kept.
-    Result<void> write(VirtAddr address, Bytes bytes, std::string note);
+    Result<void> write(VirtAddr address, Bytes bytes, std::string note,
+                       std::optional<TagSiteKind> tag_site = std::nullopt);
     /// Puts the old bytes back, also after a write or an undo that got only half way. Kind `refused` when a byte of the
     /// target is neither the old one nor the one that was written.
     Result<void> undo(std::uint32_t id);

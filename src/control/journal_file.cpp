@@ -14,6 +14,14 @@ namespace poolkd::control {
 
 namespace {
 
+constexpr std::string_view allocation_word = "allocation", release_word = "free";
+
+std::optional<TagSiteKind> tag_site_of(const std::string& word) {
+    if (word == allocation_word) return TagSiteKind::allocation;
+    if (word == release_word) return TagSiteKind::release;
+    return std::nullopt;
+}
+
 std::optional<ByteVector> from_hex(const std::string& text) {
     if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
     ByteVector bytes;
@@ -37,6 +45,7 @@ std::optional<JournalEntry> entry_of(const nlohmann::json& line) {
     if (!before || !after || before->empty() || before->size() != after->size()) return std::nullopt;
     entry.before = std::move(*before);
     entry.after = std::move(*after);
+    entry.tag_site = tag_site_of(line.value("tag_site", std::string{}));
     return entry;
 }
 
@@ -50,6 +59,8 @@ std::string journal_line(const JournalEntry& entry) {
     } else {
         line["before"] = hex_text(entry.before);
         line["after"] = hex_text(entry.after);
+        if (entry.tag_site == TagSiteKind::allocation) line["tag_site"] = allocation_word;
+        if (entry.tag_site == TagSiteKind::release) line["tag_site"] = release_word;
     }
     return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }

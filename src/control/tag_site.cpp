@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "code/decoder.h"
 #include "code/namer.h"
-#include "code/stack.h"
+#include "control/in_flight.h"
 #include "pool/usage.h"
 
 #include <algorithm>
@@ -51,28 +51,43 @@ bool is_constant_of_an_instruction(nt::Kernel& kernel, VirtAddr address) {
 /// A write of four bytes into a module's image that replaces one tag constant by another.
 std::optional<TagSite> site_of(nt::Kernel& kernel, const JournalEntry& entry) {
     if (entry.breakpoint_handle || entry.after.size() != tag_bytes) return std::nullopt;
-    return find_tag_site(kernel, entry.address);
+    auto site = find_tag_site(kernel, entry.address);
+    if (!entry.tag_site) return site;
+    if (!site) site = TagSite{}; // in data
+    site->kind = *entry.tag_site;
+    return site;
 }
 
 constexpr std::int64_t looks_leaked = 64; // blocks of a tag, none ever freed: fewer may just be young
 
-/// The target stands inside a pool routine: an allocation that already carries a new tag may not be counted yet.
-bool stands_in_allocator(nt::Kernel& kernel) {
-    target::RunControl* control = kernel.target().run_control();
-    if (!control || control->running()) return false;
-    auto registers = kernel.target().registers(control->last_stop().processor);
-    if (!registers) return true; // not known: the careful answer
-    code::WalkOptions options;
-    options.arguments = false;
-    for (const code::Frame& frame : code::walk_stack(kernel, *registers, options).value.frames) {
-        const std::string name = kernel.modules().at(frame.ip).text();
-        if (name.starts_with("nt!Ex") && name.find("Pool") != std::string::npos) return true;
-    }
-    return false;
-}
-
 PoolTag tag_of(const ByteVector& bytes) {
     return PoolTag(load_or<std::uint32_t>(bytes, 0)).bare();
+}
+
+/// What blocks may bear that come to a free site, and where code may hold such a tag.
+struct NewTags {
+    std::vector<PoolTag> tags;
+    std::vector<TagWindow> windows;
+};
+
+NewTags new_tags_before(nt::Kernel& kernel, const Journal& journal, const JournalEntry& release) {
+    NewTags found;
+    const PoolTag old = tag_of(release.before);
+    auto add = [&](PoolTag tag) {
+        if (tag.value != 0 && tag != old && std::ranges::find(found.tags, tag) == found.tags.end())
+            found.tags.push_back(tag);
+    };
+    const nt::Module* module = kernel.modules().containing(release.address);
+    for (const JournalEntry& other : journal.entries()) {
+        auto site = site_of(kernel, other);
+        if (!site || site->kind == TagSiteKind::release || tag_of(other.after) == tag_of(other.before)) continue;
+        if (kernel.modules().containing(other.address) != module && tag_of(other.before) != old) continue;
+        // Undone allocation sites count too: their blocks outlive them.
+        add(tag_of(other.after));
+        if (site->next.value != 0) found.windows.push_back({other.address + tag_bytes, site->next});
+    }
+    add(tag_of(release.after));
+    return found;
 }
 
 } // namespace
@@ -104,7 +119,7 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
                     continue;
                 }
             }
-            return TagSite{kind_of(callee), std::move(callee)};
+            return TagSite{kind_of(callee), std::move(callee), at + offset};
         }
         if (instruction->kind == code::InstructionKind::ret) break;
     }
@@ -114,33 +129,14 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address) {
 Result<ReasonToWait> reason_to_wait(nt::Kernel& kernel, const Journal& journal, const JournalEntry& entry, Work& work) {
     auto site = site_of(kernel, entry);
     if (!site || site->kind == TagSiteKind::allocation) return ReasonToWait{};
-    const nt::Module* module = kernel.modules().containing(entry.address);
-    std::vector<PoolTag> tags;
-    auto add = [&](PoolTag tag) {
-        if (tag.value != 0 && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
-    };
-    for (const JournalEntry& other : journal.entries()) {
-        if (kernel.modules().containing(other.address) != module) continue;
-        auto other_site = site_of(kernel, other);
-        // Undone allocation sites count too: their blocks outlive them.
-        if (other_site && other_site->kind != TagSiteKind::release && tag_of(other.after) != tag_of(other.before))
-            add(tag_of(other.after));
-    }
-    add(tag_of(entry.after));
-    std::erase(tags, tag_of(entry.before));
-    if (tags.empty()) return ReasonToWait{};
+    const std::string who = fmt::format("free site ({})", site->callee.empty() ? "unknown callee" : site->callee);
+    const NewTags tags = new_tags_before(kernel, journal, entry);
+    if (tags.tags.empty()) return ReasonToWait{};
     ReasonToWait reason;
-    if (stands_in_allocator(kernel)) {
-        reason.none_ever_freed = false;
-        reason.why =
-            fmt::format("free site ({}): the target stands inside the allocator, perhaps with a new tag in flight",
-                        site->callee.empty() ? "unknown callee" : site->callee);
-        return reason;
-    }
     POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(kernel, work));
     std::string outstanding;
     for (const pool::TagUsage& row : usage.value.tags) {
-        if (std::ranges::find(tags, row.tag) == tags.end()) continue;
+        if (std::ranges::find(tags.tags, row.tag) == tags.tags.end()) continue;
         const std::int64_t blocks = row.nonpaged.outstanding() + row.paged.outstanding();
         if (blocks == 0) continue;
         const bool none_freed = row.nonpaged.frees == 0 && row.paged.frees == 0;
@@ -149,14 +145,17 @@ Result<ReasonToWait> reason_to_wait(nt::Kernel& kernel, const Journal& journal, 
             fmt::format("{}{} block{} tagged '{}'{}", outstanding.empty() ? "" : ", ", blocks, blocks == 1 ? "" : "s",
                         row.tag.text(), none_freed ? " (none of that tag was ever freed)" : "");
     }
-    if (outstanding.empty()) {
-        if (usage.coverage.complete()) return ReasonToWait{};
-        reason.none_ever_freed = false;
-        reason.why = fmt::format("the tag table could not be read whole ({})", usage.coverage.sentence());
+    if (!outstanding.empty()) {
+        reason.why =
+            fmt::format("{}: {} outstanding; a free there with the old tag would bug check (C2/0A)", who, outstanding);
         return reason;
     }
-    reason.why = fmt::format("free site ({}): {} outstanding; a free there with the old tag would bug check (C2/0A)",
-                             site->callee.empty() ? "unknown callee" : site->callee, outstanding);
+    reason.none_ever_freed = false;
+    if (!usage.coverage.complete()) {
+        reason.why = fmt::format("the tag table could not be read whole ({})", usage.coverage.sentence());
+    } else if (std::string thread = allocation_in_flight(kernel, tags.windows, work); !thread.empty()) {
+        reason.why = fmt::format("{}: {}", who, thread);
+    }
     return reason;
 }
 

@@ -10,16 +10,11 @@
 
 namespace poolkd::control {
 
-enum class TagSiteKind {
-    allocation,
-    release,
-    unknown, ///< a constant in code, but the call it goes to is not recognised
-};
-
 /// A tag constant inside an instruction: which call gets it.
 struct TagSite {
     TagSiteKind kind = TagSiteKind::unknown;
     std::string callee; ///< "nt!ExFreePoolWithTag", "leaky!LeakyAlloc"
+    VirtAddr next;      ///< behind the call; zero when there is none
 };
 
 /// Looks at the four bytes at `address` as the constant of an instruction and finds the next call or tail jump behind
@@ -30,7 +25,9 @@ std::optional<TagSite> find_tag_site(nt::Kernel& kernel, VirtAddr address);
 ///
 /// A free that names a tag is checked against the block's tag (bug check C2/0A). So allocation sites go back at once,
 /// but a free site that was patched goes back only when no block is left that was allocated under one of the new tags:
-/// neither the tag written there, nor any tag that was written to an allocation site of the same module.
+/// neither the tag written there, nor any tag that was written to an allocation site of the same module, or of the same
+/// old tag anywhere: a block may be freed by another driver. A thread that holds a new tag and has not allocated with
+/// it yet counts as well.
 struct ReasonToWait {
     std::string why;
     bool none_ever_freed = true; ///< of the tags that are outstanding, and each holds many blocks

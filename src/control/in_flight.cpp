@@ -1,0 +1,70 @@
+#include "control/in_flight.h"
+
+#include "code/stack.h"
+#include "nt/processes.h"
+#include "nt/thread_registers.h"
+#include "nt/threads.h"
+
+#include <algorithm>
+
+namespace poolkd::control {
+
+namespace {
+
+constexpr std::size_t looked_at_frames = 32; // an allocator lies at the inner end of a stack
+
+/// "nt!ExAllocatePoolWithTag", "nt!ExpAllocateBig"; frees as well, which do no harm.
+bool is_pool_routine(std::string_view name) {
+    return name.starts_with("nt!Ex") && name.find("Pool") != std::string_view::npos;
+}
+
+std::string holds_a_tag(nt::Kernel& kernel, const RegisterFile& registers, std::span<const TagWindow> windows,
+                        Work& work) {
+    code::WalkOptions options;
+    options.max_frames = looked_at_frames;
+    options.arguments = false;
+    for (const code::Frame& frame : code::walk_stack(kernel, registers, options, &work).value.frames) {
+        std::string name = kernel.modules().at(frame.ip).text();
+        const bool taken = std::ranges::any_of(
+            windows, [&](const TagWindow& window) { return frame.ip >= window.first && frame.ip <= window.last; });
+        if (taken || is_pool_routine(name)) return name;
+    }
+    return {};
+}
+
+/// It could run, but another thread has the processor: it may have been interrupted anywhere.
+bool preempted(const nt::Thread& thread) {
+    return thread.state == nt::ThreadState::ready || thread.state == nt::ThreadState::standby ||
+           thread.state == nt::ThreadState::deferred_ready;
+}
+
+} // namespace
+
+std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
+    target::RunControl* control = kernel.target().run_control();
+    if (!control || control->running()) return {};
+    for (std::uint32_t processor = 0; processor < kernel.target().identity().processors; ++processor) {
+        auto registers = kernel.target().registers(processor);
+        if (!registers) return fmt::format("processor {} cannot be looked at", processor);
+        if (std::string where = holds_a_tag(kernel, *registers, windows, work); !where.empty())
+            return fmt::format("processor {} stands at {}, perhaps with a new tag in flight", processor, where);
+    }
+    auto processes = nt::list_processes(kernel, work);
+    if (!processes) return {};
+    const std::vector<VirtAddr> running = nt::running_threads(kernel);
+    for (const nt::Process& process : processes->value) {
+        auto threads = nt::list_threads(kernel, process.address, running, work);
+        if (!threads) return {};
+        for (const nt::Thread& thread : threads->value) {
+            if (!preempted(thread)) continue;
+            auto registers = nt::thread_registers(kernel, thread);
+            std::string where = registers ? holds_a_tag(kernel, *registers, windows, work) : "an unknown place";
+            if (!where.empty())
+                return fmt::format("thread {:x}.{:x} was preempted at {}, perhaps with a new tag in flight",
+                                   thread.process_id, thread.id, where);
+        }
+    }
+    return {};
+}
+
+} // namespace poolkd::control

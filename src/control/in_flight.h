@@ -1,0 +1,21 @@
+#pragma once
+
+#include "nt/kernel.h"
+
+#include <span>
+#include <string>
+
+namespace poolkd::control {
+
+/// Code in which a thread holds a tag that it took from its instruction, until the call that gets it has returned.
+struct TagWindow {
+    VirtAddr first; ///< behind the constant
+    VirtAddr last;  ///< where the call returns to
+};
+
+/// A thread that may be about to allocate under such a tag, in half a sentence; empty when none is. Such a block is in
+/// no counter yet. Looked at are the processors and the threads that were preempted; a kernel whose threads cannot be
+/// listed is judged by its processors. A stack that cannot be read counts as one that holds a tag.
+std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work);
+
+} // namespace poolkd::control
