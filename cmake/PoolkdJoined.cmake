@@ -1,4 +1,4 @@
-# Full builds join a few sources of a folder of src/ before they compile them (CMake calls it a unity build): each header is read
+# Full builds join a few sources of a folder before they compile them (CMake calls it a unity build): each header is read
 # and each template made once for all of them, which takes a third of the time. Off in the presets that one works with:
 # there a missing include shows, and one changed file is one compilation.
 # Names in unnamed namespaces of one folder must therefore differ.

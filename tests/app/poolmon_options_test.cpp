@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-namespace poolkd::app {
+namespace poolkd::app::poolmon_options_test {
 namespace {
 
 using render::PoolmonKinds;
@@ -65,4 +65,4 @@ TEST(PoolmonOptions, WhatMeansNothingIsNamed) {
 }
 
 } // namespace
-} // namespace poolkd::app
+} // namespace poolkd::app::poolmon_options_test

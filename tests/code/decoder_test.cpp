@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::code {
+namespace poolkd::code::decoder_test {
 namespace {
 
 constexpr VirtAddr here{0xfffff80001000000};
@@ -171,4 +171,4 @@ TEST_F(OperandNote, TellsWhetherABranchIsTaken) {
 }
 
 } // namespace
-} // namespace poolkd::code
+} // namespace poolkd::code::decoder_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::code {
+namespace poolkd::code::decoder_x86_test {
 namespace {
 
 constexpr VirtAddr here{0xffffffff80549ad0};
@@ -113,4 +113,4 @@ TEST(DecoderX86, SaysWhatTheInstructionWillTouch) {
 }
 
 } // namespace
-} // namespace poolkd::code
+} // namespace poolkd::code::decoder_x86_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::code {
+namespace poolkd::code::stack_x86_test {
 namespace {
 
 using poolkd::testing::CodeMachineX86;
@@ -277,4 +277,4 @@ TEST_F(StackX86, ARecordThatLeadsNowhereLeavesOtherWays) {
 }
 
 } // namespace
-} // namespace poolkd::code
+} // namespace poolkd::code::stack_x86_test

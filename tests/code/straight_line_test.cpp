@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::code {
+namespace poolkd::code::straight_line_test {
 namespace {
 
 constexpr VirtAddr here{0xffffffff80401000};
@@ -90,4 +90,4 @@ TEST_F(StraightLine, DoesNotGuessTheWay) {
 }
 
 } // namespace
-} // namespace poolkd::code
+} // namespace poolkd::code::straight_line_test

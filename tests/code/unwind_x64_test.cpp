@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::code {
+namespace poolkd::code::unwind_x64_test {
 namespace {
 
 using poolkd::testing::CodeMachine;
@@ -272,4 +272,4 @@ TEST(UnwindInfoFormat, RefusesWhatContradictsIt) {
 }
 
 } // namespace
-} // namespace poolkd::code
+} // namespace poolkd::code::unwind_x64_test

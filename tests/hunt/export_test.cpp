@@ -11,10 +11,10 @@
 #include <random>
 #include <sstream>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::export_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 using poolkd::testing::TemporaryDirectory;
 
 std::string text_of(const std::filesystem::path& file) {
@@ -205,4 +205,4 @@ TEST(Export, IsoTime) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::export_test

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_csv_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 
 TEST(ImportCsv, OurOwn) {
     const Imported read = import_text("time,tag,type,allocs,frees,bytes\n"
@@ -226,4 +226,4 @@ TEST(ImportCsv, BytesAloneAreRefused) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_csv_test

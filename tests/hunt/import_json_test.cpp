@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_json_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 
 TEST(ImportJson, OurOwnLines) {
     const Imported read = import_text(
@@ -164,4 +164,4 @@ TEST(ImportJson, BytesAloneAreRefused) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_json_test

@@ -9,11 +9,11 @@
 
 #include <fstream>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_merge_test {
 namespace {
 
 using poolkd::testing::TemporaryDirectory;
-using namespace testing;
+using namespace imports;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -200,4 +200,4 @@ TEST_F(ImportMerge, EvidenceOfOtherKindsStandsBesideOurs) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_merge_test

@@ -8,10 +8,10 @@
 #include <fstream>
 #include <sstream>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_poolmon_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 using import::poolmon_row;
 
 constexpr std::string_view header = " Tag  Type     Allocs            Frees            Diff   Bytes       Per Alloc\n";
@@ -301,4 +301,4 @@ TEST(ImportPoolmon, ScreensOutOfOrderAreSorted) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_poolmon_test

@@ -8,10 +8,10 @@
 #include <fstream>
 #include <sstream>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_poolused_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 using import::shows_a_part;
 
 constexpr std::string_view classic = "   Sorting by  Tag\n\n  Pool Used:\n            NonPaged            Paged\n"
@@ -131,4 +131,4 @@ TEST(ImportPoolused, RealTranscripts) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_poolused_test

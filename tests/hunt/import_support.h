@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace poolkd::hunt::testing {
+namespace poolkd::hunt::imports {
 
 /// What a text gives: all snapshots and the notes.
 struct Imported {
@@ -65,4 +65,4 @@ inline std::string utf16(std::string_view ascii) {
     return out;
 }
 
-} // namespace poolkd::hunt::testing
+} // namespace poolkd::hunt::imports

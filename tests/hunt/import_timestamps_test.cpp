@@ -2,11 +2,11 @@
 #include "hunt/import/timestamps.h"
 #include "import_support.h"
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::import_timestamps_test {
 namespace {
 
 using import::timestamp;
-using testing::at;
+using imports::at;
 
 TEST(ImportTimestamps, OneInstantInManyForms) {
     for (std::string_view text : {"1795599795",
@@ -100,4 +100,4 @@ TEST(ImportTimestamps, Numbers) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::import_timestamps_test

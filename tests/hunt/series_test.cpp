@@ -12,10 +12,10 @@
 #include <fstream>
 #include <random>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::series_test {
 namespace {
 
-using namespace testing;
+using namespace imports;
 using poolkd::testing::TemporaryDirectory;
 
 std::vector<TagCounts> rows_of(std::mt19937_64& random, std::size_t count) {
@@ -285,4 +285,4 @@ TEST(SeriesFile, TimesThatCannotBeAndClocksThatGoBack) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::series_test

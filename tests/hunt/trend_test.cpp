@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace poolkd::hunt {
+namespace poolkd::hunt::trend_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -196,4 +196,4 @@ TEST(Trend, VeryManyTagsAreBounded) {
 }
 
 } // namespace
-} // namespace poolkd::hunt
+} // namespace poolkd::hunt::trend_test

@@ -12,7 +12,7 @@
 namespace poolkd::hunt {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// Blocks in use and allocations of one tag at a snapshot.
 struct Level {

@@ -12,8 +12,8 @@
 namespace poolkd::nt {
 namespace {
 
-using testing::memory_bytes;
-using testing::SmallMachine;
+using small_machine::memory_bytes;
+using small_machine::SmallMachine;
 
 /// All that opening an image does: the kernel, its processors, its modules.
 void open_whole(ByteVector bytes) {
@@ -39,14 +39,14 @@ void open_whole(ByteVector bytes) {
 
 /// With a list of modules: the kernel's entry at the end of its data, and one that names it.
 SmallMachine with_modules() {
-    SmallMachine machine = testing::x64_small();
-    constexpr std::uint64_t data = testing::base_64 + 0x3000;
+    SmallMachine machine = small_machine::x64_small();
+    constexpr std::uint64_t data = small_machine::base_64 + 0x3000;
     machine.put(0x12f00, data + 0x800);
     machine.put(0x12800, data + 0x900);
-    machine.put(0x12830, testing::base_64);
+    machine.put(0x12830, small_machine::base_64);
     machine.put(0x12840, std::uint32_t{0x4000});
     machine.put(0x12900, data + 0xf00);
-    machine.put(0x12930, testing::base_64 + 0x100000);
+    machine.put(0x12930, small_machine::base_64 + 0x100000);
     machine.put(0x12940, std::uint32_t{0x4000});
     return machine;
 }
@@ -92,7 +92,7 @@ TEST(BadImage, FlippedBitsOfTablesHeadersAndLists) {
 
 TEST(BadImage, AListOfModulesInACircle) {
     SmallMachine machine = with_modules();
-    machine.put(0x12900, testing::base_64 + 0x3800); // back to the first, past the head
+    machine.put(0x12900, small_machine::base_64 + 0x3800); // back to the first, past the head
     open_whole(machine.bytes);
 }
 
@@ -102,7 +102,7 @@ TEST(BadImage, AKdbgOfAbsurdSizeAndFieldsThatLeadNowhere) {
         machine.put(0x12114, size);
         for (std::size_t at = 0x12120; at < 0x12440; at += 8)
             machine.put(at, std::uint64_t{0xffffffffffffffff});
-        machine.put(0x12118, testing::base_64);
+        machine.put(0x12118, small_machine::base_64);
         open_whole(machine.bytes);
     }
 }

@@ -13,10 +13,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-using testing::base_64;
-using testing::memory_bytes;
-using testing::SmallMachine;
-using testing::x64_small;
+using small_machine::base_64;
+using small_machine::memory_bytes;
+using small_machine::SmallMachine;
+using small_machine::x64_small;
 
 Result<std::unique_ptr<target::DumpTarget>> open_raw(const SmallMachine& machine) {
     POOLKD_TRY(auto image, dumps::open_image(dumps::ImageFile::from_bytes(machine.bytes, "memory.raw")));

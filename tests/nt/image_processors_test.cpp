@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::nt {
+namespace poolkd::nt::image_processors_test {
 namespace {
 
 constexpr std::uint64_t base = 0xfffff80000000000;
@@ -128,4 +128,4 @@ TEST(CrashedProcessor, IsNoneOfAnImageWithoutACrashDumpsHeader) {
 }
 
 } // namespace
-} // namespace poolkd::nt
+} // namespace poolkd::nt::image_processors_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::nt {
+namespace poolkd::nt::kernel_x86_test {
 namespace {
 
 using poolkd::testing::FakeMemory;
@@ -100,4 +100,4 @@ TEST_F(KernelX86, PointersAreSignExtended) {
 }
 
 } // namespace
-} // namespace poolkd::nt
+} // namespace poolkd::nt::kernel_x86_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::nt {
+namespace poolkd::nt::modules_test {
 namespace {
 
 using poolkd::testing::FakeSymbols;
@@ -205,4 +205,4 @@ TEST(Modules, ANameThatCannotBeReadCostsNoNameThatWasKnown) {
 }
 
 } // namespace
-} // namespace poolkd::nt
+} // namespace poolkd::nt::modules_test

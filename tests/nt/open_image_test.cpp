@@ -11,7 +11,7 @@ namespace poolkd::nt {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::SmallMachine;
+using small_machine::SmallMachine;
 
 class OpenImage : public ::testing::Test {
   protected:
@@ -28,7 +28,7 @@ class OpenImage : public ::testing::Test {
 
 /// The tables name what lies behind `low_end` in the file by its addresses from 4 GiB on.
 SmallMachine with_a_hole(std::uint64_t low_end) {
-    SmallMachine machine = testing::x64_small();
+    SmallMachine machine = small_machine::x64_small();
     for (const std::size_t table : {0x5000u, 0x6000u, 0x7000u, 0x8000u, 0xb000u, 0xc000u, 0xd000u})
         for (std::size_t at = table; at < table + 4096; at += 8)
             if (auto entry = load_or<std::uint64_t>(machine.bytes, at); entry >= low_end)
@@ -40,7 +40,7 @@ TEST_F(OpenImage, RamWithAHoleThatTheFileDoesNotShow) {
     auto opened = open(with_a_hole(0x5000), {0x3000, 0x5000, 0x9000});
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_EQ(opened->low_memory_end, 0x5000u);
-    EXPECT_EQ(opened->kernel.base, VirtAddr(testing::base_64));
+    EXPECT_EQ(opened->kernel.base, VirtAddr(small_machine::base_64));
     EXPECT_EQ(opened->target->page_tables(0)->cr3, 1ull << 32);
 }
 
@@ -53,11 +53,11 @@ TEST_F(OpenImage, TriesAllWhereTheTablesTellNothing) {
 
 // Whoever opens an image counts with all its processors, a session or not.
 TEST_F(OpenImage, HasTheProcessorsThatTheKernelKnows) {
-    SmallMachine machine = testing::x64_small();
-    constexpr std::uint64_t array = testing::base_64 + 0x3800;
+    SmallMachine machine = small_machine::x64_small();
+    constexpr std::uint64_t array = small_machine::base_64 + 0x3800;
     machine.put(0x12000 + 0x100 + 0x218, array);
     for (std::uint64_t i = 0; i < 3; ++i)
-        machine.put(0x12800 + 8 * i, testing::base_64 + 0x3900);
+        machine.put(0x12800 + 8 * i, small_machine::base_64 + 0x3900);
     auto opened = open(machine, {});
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_EQ(opened->target->identity().processors, 3u);
@@ -66,7 +66,7 @@ TEST_F(OpenImage, HasTheProcessorsThatTheKernelKnows) {
 
 TEST_F(OpenImage, OffsetsAreAddressesWhereNothingSpeaksAgainstIt) {
     for (std::initializer_list<std::uint64_t> ends : {std::initializer_list<std::uint64_t>{0x3000}, {0x38000}}) {
-        auto opened = open(testing::x64_small(), ends);
+        auto opened = open(small_machine::x64_small(), ends);
         ASSERT_TRUE(opened) << opened.error().message;
         EXPECT_EQ(opened->low_memory_end, 0u);
     }

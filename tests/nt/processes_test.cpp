@@ -5,7 +5,7 @@
 
 #include <gmock/gmock.h>
 
-namespace poolkd::nt {
+namespace poolkd::nt::processes_test {
 namespace {
 
 using poolkd::testing::FakeProcesses;
@@ -193,4 +193,4 @@ TEST_F(Processes, TrapFramesAndContextRecords) {
 }
 
 } // namespace
-} // namespace poolkd::nt
+} // namespace poolkd::nt::processes_test

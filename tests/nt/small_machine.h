@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace poolkd::nt::testing {
+namespace poolkd::nt::small_machine {
 
 inline constexpr std::size_t memory_bytes = 64 * 4096;
 
@@ -70,4 +70,4 @@ inline SmallMachine x64_small(std::string_view pdb = "ntkrnlmp.pdb") {
     return machine;
 }
 
-} // namespace poolkd::nt::testing
+} // namespace poolkd::nt::small_machine

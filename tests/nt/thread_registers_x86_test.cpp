@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace poolkd::nt {
+namespace poolkd::nt::thread_registers_x86_test {
 namespace {
 
 constexpr VirtAddr stack{0xffffffff9a1f5000};
@@ -58,4 +58,4 @@ TEST_F(ThreadRegistersX86, TheStackPointerOfATrapFrame) {
 }
 
 } // namespace
-} // namespace poolkd::nt
+} // namespace poolkd::nt::thread_registers_x86_test

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace poolkd::symbols {
+namespace poolkd::symbols::real_pdbs_test {
 namespace {
 
 using testing::open_pdb;
@@ -203,4 +203,4 @@ TEST(RealPdbs, SizesOfStructuresAgreeWithPdbutil) {
 }
 
 } // namespace
-} // namespace poolkd::symbols
+} // namespace poolkd::symbols::real_pdbs_test
