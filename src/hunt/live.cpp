@@ -1,5 +1,6 @@
 #include "hunt/live.h"
 
+#include "hunt/break_in.h"
 #include "nt/bug_check.h"
 #include "nt/shared_data.h"
 #include "pool/usage.h"
@@ -52,38 +53,6 @@ void add_row(std::vector<TagCounts>& rows, PoolTag tag, PoolKind kind, const poo
     if (counts.touched()) rows.push_back({{tag, kind}, counts.allocs, counts.frees, counts.bytes});
 }
 
-/// Only a debugger's break-in stops the kernel at this place with this status: ours, or one that an earlier debugger
-/// left behind. Nothing where the place is not known.
-std::optional<bool> at_break_in(nt::Kernel& kernel, const control::StopReport& report) {
-    if (report.kind != control::StopKind::hard_breakpoint) return false;
-    constexpr std::uint64_t status_control_c = 1; // DBG_STATUS_CONTROL_C: the routine's argument
-    std::vector<VirtAddr> places;
-    if (const nt::Kdbg* kdbg = kernel.kdbg())
-        if (auto at = kdbg->value(nt::Kdbg::breakpoint_with_status)) places.push_back(*at);
-    for (std::string_view name : {"DbgBreakPointWithStatus", "RtlpBreakWithStatusInstruction"})
-        if (auto at = kernel.address_of(name)) places.push_back(*at);
-    if (places.empty()) return std::nullopt;
-    if (std::ranges::find(places, report.stop.ip) == places.end()) return false;
-    auto registers = kernel.target().registers(report.stop.processor);
-    if (!registers) return std::nullopt;
-    const auto status = registers->get(kernel.machine().break_status);
-    return status && (*status & 0xffffffff) == status_control_c;
-}
-
-std::string describe(nt::Kernel& kernel, const control::StopReport& report) {
-    if (nt::read_bug_check(kernel)) return "the target is in a bug check";
-    switch (report.kind) {
-    case control::StopKind::breakpoint: return fmt::format("breakpoint {} was hit", report.breakpoint_id);
-    case control::StopKind::hard_breakpoint: return "the target reached a breakpoint of its own";
-    case control::StopKind::step_done: return "a step ended";
-    case control::StopKind::module_load:
-    case control::StopKind::module_unload: return "a module event stopped it";
-    case control::StopKind::exception: break;
-    }
-    const auto* exception = std::get_if<target::ExceptionStop>(&report.stop.reason);
-    return fmt::format("exception {:08x}", exception ? exception->code : 0);
-}
-
 } // namespace
 
 Result<Snapshot> take_snapshot(nt::Kernel& kernel, Work& work) {
@@ -125,7 +94,7 @@ bool LiveSource::foreign(const control::StopReport& report) {
     }
     // A bug check's break looks like the answer to ours.
     if (at_break_in(kernel_, report).value_or(report.requested) && !nt::read_bug_check(kernel_)) return false;
-    notes_.push_back(fmt::format("The series ends here: {}. The target stands.", describe(kernel_, report)));
+    notes_.push_back(fmt::format("The series ends here: {}. The target stands.", describe_stop(kernel_, report)));
     end_ = SeriesEnd::foreign_stop;
     if (foreign_stop_) foreign_stop_();
     return true;

@@ -48,6 +48,7 @@ struct TraceFrame {
 
 /// All hits that came the same way, with what became of their blocks.
 struct TraceStack {
+    HitKind kind = HitKind::unknown;
     std::vector<TraceFrame> frames; ///< innermost first
     std::size_t caller = 0;         ///< index of the first frame that is not the allocator's; frames.size(): none
     std::uint64_t allocations = 0, releases = 0;
@@ -55,7 +56,8 @@ struct TraceStack {
     std::uint64_t outstanding_bytes = 0;
     std::uint64_t older = 0; ///< of them, older than the age threshold
     std::optional<std::chrono::milliseconds> oldest, median_age;
-    std::vector<VirtAddr> freed_by; ///< of blocks from here: callers of the frees seen
+    std::vector<VirtAddr> freed_by;         ///< of blocks from here: callers of the frees seen
+    std::vector<std::string> freed_by_text; ///< the same in their order: "leaky!LeakyRetireEvent+0x14"
 };
 
 struct TraceOptions {
@@ -63,10 +65,12 @@ struct TraceOptions {
     std::optional<std::uint64_t> stops;            ///< end after so many
     std::optional<std::chrono::milliseconds> time; ///< or after so long
     std::optional<double> share;                   ///< part of the time in which the target may stand still, 0 to 1
-    std::uint32_t sample = 1;                      ///< only each so-manieth hit is looked at in full
+    std::uint32_t sample = 1;                      ///< only each so-manieth hit is looked at in full, on average
     std::chrono::milliseconds age{0};              ///< `older` counts blocks that lived longer
     bool blocks = true;                            ///< find block pointers and sizes; costs further round trips
     std::size_t frames = 32;                       ///< of a stack at most
+    /// Run before the trace begins, to measure how often the tag is used undisturbed; 0: not.
+    std::chrono::milliseconds baseline{0};
 };
 
 enum class TraceEnd { limit, user, foreign_stop, restart, link };
@@ -81,12 +85,21 @@ struct TraceReport {
     TraceEnd end = TraceEnd::limit;
     std::uint64_t hits = 0, sampled = 0;
     std::uint64_t allocations = 0, releases = 0, unknown = 0;
-    std::uint64_t matched = 0;                        ///< releases of blocks whose allocation was seen
-    std::uint64_t older_blocks = 0;                   ///< releases of blocks from before the trace
-    std::vector<TraceStack> stacks;                   ///< most outstanding blocks first
-    std::vector<TraceHit> kept;                       ///< the last hits, bounded
+    std::uint64_t matched = 0;      ///< releases of blocks whose allocation was seen
+    std::uint64_t older_blocks = 0; ///< releases of blocks from before the trace
+    std::uint64_t freed_unseen = 0; ///< blocks that are gone though no hit showed who freed them
+    std::uint64_t outstanding = 0, outstanding_bytes = 0;
+    std::uint64_t blocks_sure = 0, blocks_likely = 0, blocks_unknown = 0; ///< of the hits looked at: their pointers
+    std::vector<TraceStack> stacks;                                       ///< most outstanding blocks first
+    std::vector<TraceHit> kept;                                           ///< the last hits, bounded
     std::chrono::milliseconds elapsed{0}, stopped{0}; ///< wall time, and how much of it the target stood still
+    std::chrono::milliseconds paused{0};              ///< of the wall time: the kernel did not stop, to keep to `share`
     std::optional<double> slow_down; ///< hits a second of the tag's counters before, over those during the trace
+    std::optional<double> rate_before, rate_during; ///< those, in allocations and frees a second
+    /// What the kernel counted of the tag meanwhile, where its counters can be read: what no hit showed, too.
+    std::optional<std::uint64_t> counted_allocations, counted_releases;
+    std::uint64_t return_stops = 0; ///< further stops, at the allocator's return, to see the block
+    std::uint64_t requests = 0;     ///< over the link, from the first hit on
     std::vector<std::string> notes;
     Coverage coverage;
 };

@@ -1,0 +1,258 @@
+#include "code/stack_names.h"
+#include "hunt/break_in.h"
+#include "hunt/trace_frames.h"
+#include "hunt/trace_run.h"
+#include "nt/processes.h"
+
+#include <algorithm>
+
+/// What the tracer makes of one stop. Requests over the link are counted here: the registers, one read of the stack,
+/// a block's header; everything else comes from what is kept.
+namespace poolkd::hunt {
+
+namespace {
+
+constexpr std::size_t most_candidates = 24; // words of a stop that may be the freed pointer; each is a request
+constexpr std::size_t most_returns = 16;    // threads that are between the stop in the allocator and its return
+constexpr std::size_t most_threads = 4096;
+constexpr std::uint64_t stack_span = 0x10000;                         // around the stack pointer: no pool
+constexpr std::uint64_t first_kernel_address = 0x8000'0000'0000'0000; // of x86, too: addresses are sign-extended
+
+/// Changes when a module comes or goes.
+std::uint64_t fingerprint(nt::Modules& modules) {
+    std::uint64_t sum = modules.loaded().size();
+    for (const auto& module : modules.loaded())
+        sum = (sum ^ module->base.value) * 0x100000001b3 + module->timestamp;
+    return sum;
+}
+
+std::string line_text(const std::optional<symbols::SourceLine>& line) {
+    if (!line) return {};
+    const std::size_t slash = line->file.find_last_of("\\/");
+    return fmt::format("{}:{}", slash == std::string::npos ? line->file : line->file.substr(slash + 1), line->line);
+}
+
+} // namespace
+
+bool Tracer::skipped_by_sampling(VirtAddr ip) {
+    if (options_.sample <= 1 || !hit_places_.contains(ip)) return false;
+    if (to_skip_ > 0) {
+        --to_skip_;
+        return true;
+    }
+    // Not each so-manieth exactly: a driver that allocates and frees in turn would only ever show one of the two.
+    random_ = random_ * 1664525 + 1013904223;
+    to_skip_ = static_cast<std::uint32_t>((std::uint64_t{random_} * (2 * std::uint64_t{options_.sample} - 1)) >> 32);
+    return false;
+}
+
+std::size_t Tracer::new_stack(const code::StackTrace& trace, std::vector<VirtAddr> addresses,
+                              const control::StopReport& report, bool& is_hit) {
+    const std::vector<code::FrameName> names = code::name_frames(kernel_, trace);
+    std::vector<std::string> sites;
+    for (const code::FrameName& name : names)
+        sites.push_back(name.site);
+    const AllocatorFrames allocator = allocator_frames(sites);
+    TraceStack stack;
+    stack.kind = allocator.kind;
+    stack.caller = allocator.caller;
+    is_hit = allocator.kind != HitKind::unknown;
+    if (!is_hit) {
+        // The kernel may meet the tag in a routine that we do not know; a driver's own int 3 is none of ours.
+        const nt::Module* module = kernel_.modules().containing(report.stop.ip);
+        const bool called_by_driver = sites.size() > 1 && kernel_function(sites[1]).empty();
+        is_hit = module && module->is_kernel && !called_by_driver &&
+                 !at_break_in(kernel_, report).value_or(report.requested);
+        if (!is_hit) return 0;
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        TraceFrame frame;
+        frame.address = trace.frames[i].ip;
+        frame.text = names[i].site;
+        frame.module = names[i].module;
+        frame.source = line_text(names[i].line);
+        frame.allocator = i < allocator.caller;
+        stack.frames.push_back(std::move(frame));
+    }
+    return table_.add(std::move(addresses), std::move(stack));
+}
+
+Result<Tracer::Seen> Tracer::look(const control::StopReport& report) {
+    if (skipped_by_sampling(report.stop.ip)) {
+        ++report_.hits;
+        return Seen::hit;
+    }
+    POOLKD_TRY(const RegisterFile registers, kernel_.target().registers(report.stop.processor));
+    code::WalkOptions walk;
+    walk.max_frames = options_.frames;
+    walk.arguments = false;
+    const Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, walk, &work_);
+    const code::StackTrace& trace = answer.value;
+    if (work_.stop_requested() || answer.coverage.stopped()) return Seen::cut_off;
+    if (const std::uint64_t modules = fingerprint(kernel_.modules()); modules != modules_seen_) {
+        table_.forget_addresses();
+        modules_seen_ = modules;
+    }
+    std::vector<VirtAddr> addresses;
+    for (const code::Frame& frame : trace.frames)
+        addresses.push_back(frame.ip);
+    auto stack = table_.find(addresses);
+    if (!stack) {
+        bool is_hit = false;
+        stack = new_stack(trace, std::move(addresses), report, is_hit);
+        if (!is_hit) return Seen::other;
+    }
+    ++report_.hits;
+    ++report_.sampled;
+    if (trace.end == code::StackEnd::unreadable || trace.end == code::StackEnd::implausible)
+        report_.coverage.merge(answer.coverage);
+    if (hit_places_.size() < most_threads) hit_places_.insert(report.stop.ip);
+
+    TraceHit hit;
+    hit.stack = *stack;
+    hit.kind = table_.stack(*stack).kind;
+    hit.processor = report.stop.processor;
+    hit.thread = report.stop.thread;
+    hit.time = clock_.time();
+    note_process(hit);
+    // A thread that is at a hit again has returned from its last allocation some way that we did not see.
+    for (std::size_t i = returns_.size(); i-- > 0;)
+        if (returns_[i].thread == hit.thread) forget_return(i);
+    find_block(std::move(hit), trace, table_.stack(*stack).caller);
+    return Seen::hit;
+}
+
+void Tracer::note_process(TraceHit& hit) {
+    // As it was when the thread was first seen: asking at each stop would cost a request.
+    auto known = processes_.find(hit.thread);
+    if (known == processes_.end()) {
+        if (!hit.thread || processes_.size() >= most_threads) return;
+        std::pair<VirtAddr, std::string> process;
+        if (auto address = kernel_.process_of_thread(hit.thread)) {
+            process.first = *address;
+            if (auto record = nt::read_process(kernel_, *address)) process.second = record->name;
+        }
+        known = processes_.emplace(hit.thread, std::move(process)).first;
+    }
+    hit.process = known->second.first;
+    hit.process_name = known->second.second;
+}
+
+void Tracer::note(const TraceHit& hit) {
+    table_.note(hit, clock_.now());
+}
+
+std::optional<pool::PoolBlock> Tracer::block_of_tag(VirtAddr body) {
+    if (!finder_) return std::nullopt;
+    auto block = finder_->at(kernel_, body);
+    if (!block || block->tag.bare() != options_.tag.bare()) return std::nullopt;
+    return block;
+}
+
+bool Tracer::can_be_block(VirtAddr address, const ShownWords& shown) const {
+    if (address.value < first_kernel_address || !finder_ || address.value % finder_->unit() != 0) return false;
+    const VirtAddr sp(shown.words[code::rsp]);
+    return address - (sp - stack_span) >= 2 * stack_span && !kernel_.modules().containing(address);
+}
+
+void Tracer::find_block(TraceHit hit, const code::StackTrace& trace, std::size_t caller) {
+    if (!options_.blocks || hit.kind == HitKind::unknown) return note(hit);
+    ShownWords shown = shown_words(kernel_, trace, caller);
+    if (hit.kind == HitKind::release) {
+        find_freed(hit, shown);
+        return note(hit);
+    }
+    // The header is written before the kernel stops (pool.md 6.3): it proves what the learned place says.
+    if (auto pointer = places_.read(shown)) {
+        auto block = block_of_tag(VirtAddr(*pointer));
+        if (block && !table_.outstanding(block->body)) {
+            hit.block = block->body;
+            hit.size = block->size;
+            hit.block_sure = hit.size_sure = HowSure::sure;
+            return note(hit);
+        }
+        places_.doubt(shown);
+    }
+    if (!watch_return(hit, trace, caller, std::move(shown))) note(hit);
+}
+
+void Tracer::find_freed(TraceHit& hit, const ShownWords& shown) {
+    auto take = [&](const pool::PoolBlock& block, HowSure sure) {
+        hit.block = block.body;
+        hit.size = block.size;
+        hit.block_sure = hit.size_sure = sure;
+    };
+    if (auto pointer = places_.read(shown)) {
+        if (auto block = block_of_tag(VirtAddr(*pointer))) return take(*block, HowSure::sure);
+        places_.doubt(shown);
+    }
+    std::vector<std::uint64_t> tried, fits;
+    std::vector<pool::PoolBlock> blocks;
+    for (std::uint64_t word : shown.words) {
+        if (tried.size() >= most_candidates) break;
+        if (!can_be_block(VirtAddr(word), shown) || std::ranges::find(tried, word) != tried.end()) continue;
+        tried.push_back(word);
+        if (auto block = block_of_tag(VirtAddr(word))) {
+            fits.push_back(word);
+            blocks.push_back(*block);
+        }
+    }
+    if (fits.empty()) return;
+    const auto pointer = places_.learn(shown, fits);
+    if (fits.size() == 1) return take(blocks.front(), HowSure::sure);
+    const auto at = pointer ? std::ranges::find(fits, *pointer) : fits.begin();
+    take(blocks[static_cast<std::size_t>(at - fits.begin())], HowSure::likely);
+}
+
+bool Tracer::watch_return(TraceHit hit, const code::StackTrace& trace, std::size_t caller, ShownWords shown) {
+    if (caller == 0 || caller >= trace.frames.size() || returns_.size() >= most_returns) return false;
+    const VirtAddr address = trace.frames[caller].ip;
+    if (!return_breakpoints_.contains(address)) {
+        control::Breakpoint breakpoint;
+        breakpoint.address = address;
+        breakpoint.internal = true;
+        auto added = controller_.breakpoints().add(std::move(breakpoint), std::nullopt);
+        if (!added) return false;
+        return_breakpoints_[address] = added->id;
+    }
+    returns_.push_back({hit.thread, address, trace.frames[caller - 1].sp, std::move(hit), std::move(shown)});
+    return true;
+}
+
+void Tracer::forget_return(std::size_t index) {
+    const Return gone = std::move(returns_[index]);
+    returns_.erase(returns_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (std::ranges::find(returns_, gone.address, &Return::address) == returns_.end()) {
+        (void)controller_.breakpoints().remove(return_breakpoints_[gone.address]);
+        return_breakpoints_.erase(gone.address);
+    }
+    note(gone.hit);
+}
+
+Result<void> Tracer::returned(const control::StopReport& report) {
+    if (std::ranges::find(returns_, report.stop.ip, &Return::address) == returns_.end()) return {};
+    ++report_.return_stops;
+    POOLKD_TRY(const RegisterFile registers, kernel_.target().registers(report.stop.processor));
+    const auto at = std::ranges::find_if(returns_, [&](const Return& r) {
+        return r.address == report.stop.ip && (!r.thread || !report.stop.thread || r.thread == report.stop.thread) &&
+               registers.sp() > r.sp;
+    });
+    if (at == returns_.end()) return {}; // another thread came by
+    const Machine& machine = kernel_.machine();
+    const VirtAddr block = machine.canonical(registers.get(machine.result).value_or(0));
+    TraceHit& hit = at->hit;
+    hit.block = block;
+    hit.block_sure = HowSure::sure;
+    if (block) {
+        if (auto found = block_of_tag(block)) {
+            hit.size = found->size;
+            hit.size_sure = HowSure::sure;
+        }
+        const std::uint64_t pointer[] = {block.value};
+        (void)places_.learn(at->shown, pointer);
+    }
+    forget_return(static_cast<std::size_t>(at - returns_.begin()));
+    return {};
+}
+
+} // namespace poolkd::hunt
