@@ -1,0 +1,60 @@
+#include "render/hunt_html_parts.h"
+
+#include "render/html.h"
+#include "render/hunt_json.h"
+#include "render/quantity.h"
+#include "render/svg_chart.h"
+
+#include <fmt/format.h>
+
+namespace poolkd::render {
+
+std::string html_section(std::string_view id, std::string_view heading, const std::string& content) {
+    if (content.empty()) return {};
+    return fmt::format(R"(<section id="{}"><h2>{}</h2>{}</section>)", id, heading, content);
+}
+
+std::string html_part(std::string_view heading, const std::string& content) {
+    if (content.empty()) return {};
+    return fmt::format(R"(<div class="part"><h3>{}</h3>{}</div>)", heading, content);
+}
+
+std::string html_paragraph(std::string_view text, std::string_view style) {
+    if (text.empty()) return {};
+    if (style.empty()) return "<p>" + html_text(text) + "</p>";
+    return fmt::format(R"(<p class="{}">{}</p>)", style, html_text(text));
+}
+
+std::string html_list(std::span<const std::string> sentences) {
+    std::string items;
+    for (const std::string& sentence : sentences)
+        items += "<li>" + html_text(sentence) + "</li>";
+    return items.empty() ? items : "<ul>" + items + "</ul>";
+}
+
+std::string html_code(std::string_view text) {
+    return "<code>" + html_text(text) + "</code>";
+}
+
+std::string html_fact(std::string_view name, const std::string& value) {
+    return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", name, value);
+}
+
+std::string html_confidence(double confidence) {
+    return percent_text(confidence) + svg_bar(confidence);
+}
+
+std::string html_tag(const hunt::TagVerdict& row) {
+    return fmt::format("{} <span class=\"unit\">{} pool</span>", html_code(row.key.tag.text()),
+                       pool_word(row.key.kind));
+}
+
+std::string html_owner(const hunt::HuntReport& report, const hunt::Suspect& suspect) {
+    if (!suspect.owners.empty())
+        return html_code(suspect.owners.front().image) +
+               (suspect.owners.front().unloaded ? " <span class=\"unit\">unloaded</span>" : "");
+    const hunt::TagVerdict* row = verdict_of(report, suspect);
+    return row && !row->binary.empty() ? html_code(row->binary) : "not known";
+}
+
+} // namespace poolkd::render
