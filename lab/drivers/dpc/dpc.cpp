@@ -1,10 +1,13 @@
-// A driver that works in the deferred call of a timer: its stacks go on, through the frame of an interrupt, in whatever
-// thread was running.
+// A driver that works in the deferred call of a timer: its stacks go on in whatever was running, through the frame of
+// an interrupt unless that was the idle loop. So that it is not always, a thread sometimes waits for a sample by
+// polling.
 #include "../counted.h"
 
 constexpr ULONG DPC_TAG_SAMPLE = DriverTag("DpcS"); // never freed: a leak
 constexpr ULONG DPC_TAG_QUEUE = DriverTag("DpcQ");  // comes and goes
 constexpr LONG DPC_PERIOD = 20;                     // ms
+constexpr LONGLONG DPC_POLL_INTERVAL = 170;         // ms
+constexpr ULONG DPC_POLLS = 1'000'000;              // at most; a sample comes in DPC_PERIOD
 constexpr SIZE_T DPC_SAMPLE_BYTES = 88;
 constexpr SIZE_T DPC_ENTRY_BYTES = 176;
 
@@ -42,6 +45,20 @@ __attribute__((noinline)) VOID DpcTimerRoutine(PKDPC, PVOID, PVOID, PVOID) {
     DpcQueueEntry();
 }
 
+__attribute__((noinline)) VOID DpcPollSample(VOID) {
+    ULONG64 before = DpcSamples.Allocations;
+    for (ULONG i = 0; i < DPC_POLLS && DpcSamples.Allocations == before; i++) {
+        __builtin_ia32_pause();
+    }
+}
+
+__attribute__((noinline)) VOID DpcWorker(PVOID) {
+    for (;;) {
+        DriverSleep(DPC_POLL_INTERVAL);
+        DpcPollSample();
+    }
+}
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
         DpcTimerRoutine(nullptr, nullptr, nullptr, nullptr);
@@ -51,6 +68,6 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     LARGE_INTEGER due = {};
     due.QuadPart = -10'000 * DPC_PERIOD;
     KeSetTimerEx(&DpcTimer, due, DPC_PERIOD, &DpcObject);
-    return STATUS_SUCCESS;
+    return DriverStartThread(DpcWorker);
 }
 }

@@ -1,4 +1,5 @@
-// Sequenced singly linked lists. At the highest level, and with a lock, nothing comes between.
+// Sequenced singly linked lists, for use up to DISPATCH_LEVEL. That is also the highest level at which an entry of a
+// paged list may be touched: its page may be absent.
 #include "ki.h"
 #include "lookaside.h"
 
@@ -9,7 +10,7 @@ constexpr ULONGLONG ExpSListSequenceUnit = 0x10000;
 static KSPIN_LOCK ExpSListLock;
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     if (first != nullptr) {
@@ -22,7 +23,7 @@ extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListH
 }
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = reinterpret_cast<PSLIST_ENTRY>(ListHead->Region);
     ListEntry->Next = first;

@@ -1,11 +1,12 @@
-// Sequenced singly linked lists. At the highest level, and with a lock, nothing comes between.
+// Sequenced singly linked lists, for use up to DISPATCH_LEVEL. That is also the highest level at which an entry of a
+// paged list may be touched: its page may be absent.
 #include "ki.h"
 #include "lookaside.h"
 
 static KSPIN_LOCK ExpSListLock;
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = ListHead->Next;
     if (first != nullptr) {
@@ -19,7 +20,7 @@ extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListH
 }
 
 extern "C" PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry) {
-    KIRQL irql = KfRaiseIrql(HIGH_LEVEL);
+    KIRQL irql = KfRaiseIrql(DISPATCH_LEVEL);
     KxAcquireSpinLock(&ExpSListLock);
     PSLIST_ENTRY first = ListHead->Next;
     ListEntry->Next = first;
