@@ -1,0 +1,303 @@
+#include "hunt/new_tags.h"
+#include "hunt/retag.h"
+#include "hunt/tag_constant.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace poolkd::hunt {
+
+namespace {
+
+using code::ModuleSites;
+using code::PoolSite;
+using code::SiteKind;
+using code::TagSource;
+
+constexpr std::size_t tag_bytes = 4;
+constexpr std::size_t named_places = 3; // in a sentence
+
+RetagPlace place_of(const ModuleSites& module, const PoolSite& site) {
+    RetagPlace place;
+    place.text = site.function.empty()
+                     ? fmt::format("{}+{:#x}", module.module, site.rva)
+                     : fmt::format("{}!{}+{:#x}", module.module, site.function, site.rva - site.function_rva);
+    place.source = site.source;
+    place.api = site.api;
+    place.via = site.via;
+    return place;
+}
+
+bool has_tag(const PoolSite& site, PoolTag tag) {
+    return site.tag && site.tag->bare() == tag.bare();
+}
+
+std::string count_of(std::size_t count, std::string_view one) {
+    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+/// "a, b, c and 4 more"
+std::string list_of(const std::vector<std::string>& names) {
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), named_places); ++i)
+        text += (i == 0 ? "" : ", ") + names[i];
+    if (names.size() > named_places) text += fmt::format(" and {} more", names.size() - named_places);
+    return text;
+}
+
+/// Makes the plan, sentence by sentence.
+class Planner {
+  public:
+    Planner(nt::Kernel& kernel, const control::Journal& journal, std::span<const ModuleSites* const> modules,
+            PoolTag tag)
+        : kernel_(kernel), journal_(journal), modules_(modules) {
+        plan_.tag = tag.bare();
+    }
+
+    Result<RetagPlan> make(Work& work);
+
+  private:
+    /// All sites that pass the four bytes at one address.
+    struct Constant {
+        const ModuleSites* module;
+        std::vector<const PoolSite*> sites;
+    };
+
+    void forbid(std::string why) { plan_.obstacles.push_back({std::move(why), false}); }
+    void warn(std::string why) { plan_.obstacles.push_back({std::move(why), true}); }
+    /// Of an allocation: it keeps its tag. Of a free: it would compare a block's new tag with the old one.
+    void leave(const ModuleSites& module, const PoolSite& site, std::string why, bool forceable = false);
+
+    void ask_target();
+    void sort_sites();
+    void sort_site(const ModuleSites& module, const PoolSite& site);
+    void add(VirtAddr address, const Constant& constant);
+    void look_for_unknown_frees();
+    void look_at_coverage();
+    [[nodiscard]] bool has_callers(const ModuleSites& module, const PoolSite& wrapper) const;
+    Result<void> name_allocations(Work& work);
+
+    nt::Kernel& kernel_;
+    const control::Journal& journal_;
+    std::span<const ModuleSites* const> modules_;
+    RetagPlan plan_;
+    std::map<VirtAddr, Constant> constants_;
+};
+
+void Planner::leave(const ModuleSites& module, const PoolSite& site, std::string why, bool forceable) {
+    RetagPlace place = place_of(module, site);
+    if (site.kind != SiteKind::release) {
+        plan_.not_separable.push_back({std::move(place), std::move(why)});
+        return;
+    }
+    plan_.obstacles.push_back(
+        {fmt::format("The free at {} would still name the old tag: {}", place.text, why), forceable});
+}
+
+void Planner::ask_target() {
+    if (!kernel_.target().writable())
+        forbid(fmt::format("The target ({}) cannot be written", kernel_.target().identity().kind));
+    target::RunControl* control = kernel_.target().run_control();
+    if (!control) {
+        forbid("The target cannot run, so nothing would be counted");
+    } else if (control->running()) {
+        forbid("The target runs; stop it first");
+    }
+    for (const control::JournalEntry& entry : journal_.entries()) {
+        if (!entry.tag_site || entry.undone || entry.before.size() != tag_bytes) continue;
+        if (PoolTag(load<std::uint32_t>(entry.before, 0)).bare() != plan_.tag) continue;
+        forbid(fmt::format("'{}' is retagged already (write {}): !retag shows it, !retag /undo takes it back",
+                           plan_.tag.text(), entry.id));
+        return;
+    }
+}
+
+void Planner::sort_sites() {
+    for (const ModuleSites* module : modules_)
+        for (const PoolSite& site : module->index.sites)
+            if (has_tag(site, plan_.tag)) sort_site(*module, site);
+    for (const auto& [address, constant] : constants_)
+        add(address, constant);
+}
+
+/// Notes the constant of a site, or why it has none of its own.
+void Planner::sort_site(const ModuleSites& module, const PoolSite& site) {
+    if (site.tag->is_protected())
+        forbid(fmt::format("{} passes the tag with the protected bit: such a block must be freed with its own tag",
+                           place_of(module, site).text));
+    if (site.kind == SiteKind::lookaside) {
+        leave(module, site, "it prepares a lookaside list, which keeps the tag that it was given then");
+    } else if (site.tag_source == TagSource::fixed) {
+        leave(module, site, fmt::format("{} has this tag by itself", site.api), true);
+    } else if (!site.tag_rva) {
+        leave(module, site, site.note.empty() ? "its tag does not lie in four bytes of its own" : site.note);
+    } else {
+        Constant& constant = constants_[module.base + *site.tag_rva];
+        constant.module = &module;
+        constant.sites.push_back(&site);
+    }
+}
+
+/// Checks the four bytes of a constant and puts them into the plan.
+void Planner::add(VirtAddr address, const Constant& constant) {
+    const ModuleSites& module = *constant.module;
+    RetagPatch patch;
+    patch.address = address;
+    patch.kind = constant.sites.front()->kind;
+    patch.in_data = constant.sites.front()->tag_source == TagSource::data;
+    std::vector<std::string> names;
+    for (const PoolSite* site : constant.sites) {
+        patch.places.push_back(place_of(module, *site));
+        names.push_back(patch.places.back().text);
+    }
+    auto leave_all = [&](const std::string& why, bool forceable) {
+        for (const PoolSite* site : constant.sites)
+            leave(module, *site, why, forceable);
+    };
+    auto bytes = memory::read_exact(kernel_.memory(), address, tag_bytes);
+    if (!bytes) return leave_all("the page with its tag is not in memory", false);
+    if (const PoolTag now(load<std::uint32_t>(*bytes, 0)); now.bare() != plan_.tag)
+        return leave_all(fmt::format("its tag is '{}' in memory now", now.text()), false);
+    if (std::ranges::any_of(constant.sites, [&](const PoolSite* site) { return site->kind != patch.kind; })) {
+        forbid(fmt::format("{} share one constant, and not all of them allocate", list_of(names)));
+        return;
+    }
+    for (std::uint32_t processor = 0; processor < kernel_.target().identity().processors; ++processor)
+        if (auto registers = kernel_.target().registers(processor);
+            registers && registers->ip() >= address && registers->ip() < address + tag_bytes)
+            return leave_all(fmt::format("processor {} stands inside the bytes of its tag", processor), false);
+    for (const PoolSite* site : constant.sites) {
+        if (patch.in_data) continue;
+        if (std::string why = why_not_patched(kernel_, module.base, *site); !why.empty()) return leave_all(why, true);
+    }
+    if (patch.kind == SiteKind::release) {
+        // Of the others it is not known that they take 0 for "do not compare".
+        for (const PoolSite* site : constant.sites)
+            if (site->api != "ExFreePoolWithTag")
+                warn(fmt::format("Whether {} (at {}) compares tags when it is given 0 is not known", site->api,
+                                 place_of(module, *site).text));
+        plan_.releases.push_back(std::move(patch));
+    } else {
+        plan_.allocations.push_back(std::move(patch));
+    }
+}
+
+/// Somebody in the module calls the wrapper with a tag that is known.
+bool Planner::has_callers(const ModuleSites& module, const PoolSite& wrapper) const {
+    return std::ranges::any_of(module.index.sites, [&](const PoolSite& site) {
+        return std::ranges::find(site.via_rvas, wrapper.function_rva) != site.via_rvas.end();
+    });
+}
+
+/// Frees whose tag is not known, in modules that have the tag: they may be among those that free its blocks.
+void Planner::look_for_unknown_frees() {
+    for (const ModuleSites* module : modules_) {
+        if (std::ranges::none_of(module->index.sites, [&](const PoolSite& site) { return has_tag(site, plan_.tag); }))
+            continue;
+        std::vector<std::string> frees, wrappers, allocations;
+        for (const PoolSite& site : module->index.sites) {
+            const bool release = site.kind == SiteKind::release;
+            if (site.tag_source == TagSource::unresolved)
+                (release ? frees : allocations).push_back(place_of(*module, site).text);
+            if (site.tag_source == TagSource::parameter && release && !has_callers(*module, site))
+                wrappers.push_back(place_of(*module, site).text);
+        }
+        if (!frees.empty())
+            warn(fmt::format("Which tag {} names is not known; it may free blocks of this one", list_of(frees)));
+        if (!wrappers.empty())
+            warn(fmt::format("Who calls {}, and with which tag, is not known; it may free blocks of this one",
+                             list_of(wrappers)));
+        if (!allocations.empty())
+            plan_.notes.push_back(
+                fmt::format("The tag of {} is not known; if it is this one, it stays so", list_of(allocations)));
+    }
+}
+
+/// A free that was not seen would compare tags.
+void Planner::look_at_coverage() {
+    for (const ModuleSites* module : modules_) {
+        if (!module->error.empty()) {
+            warn(fmt::format("The code of {} could not be looked through ({}); it may free blocks of this tag",
+                             module->module, module->error));
+            continue;
+        }
+        if (module->index.coverage.complete()) continue;
+        const bool concerned =
+            std::ranges::any_of(module->index.sites, [&](const PoolSite& site) { return has_tag(site, plan_.tag); });
+        if (concerned || module->index.code_bytes == 0) {
+            warn(fmt::format("Not all code of {} could be looked through; it may free blocks of this tag. {}",
+                             module->module, module->index.coverage.sentence()));
+        } else {
+            plan_.notes.push_back(fmt::format("Not all code of {}, which does not seem to have the tag, could be "
+                                              "looked through",
+                                              module->module));
+        }
+    }
+}
+
+/// Gives each allocation site a tag that nobody uses.
+Result<void> Planner::name_allocations(Work& work) {
+    std::set<PoolTag> taken;
+    POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(kernel_, work));
+    if (!usage.coverage.complete())
+        forbid(fmt::format("Which tags are unused is not known. {}", usage.coverage.sentence()));
+    for (const pool::TagUsage& row : usage.value.tags) {
+        taken.insert(row.tag.bare());
+        if (row.overflow && (row.nonpaged.touched() || row.paged.touched()))
+            warn("The kernel's tag tables are full: new tags would be counted in one row with others");
+    }
+    for (const ModuleSites* module : modules_)
+        for (const PoolSite& site : module->index.sites)
+            if (site.tag) taken.insert(site.tag->bare());
+    const std::vector<PoolTag> tags = make_new_tags(plan_.tag, plan_.allocations.size(), taken);
+    if (tags.size() < plan_.allocations.size()) {
+        forbid("There are not enough unused tags");
+        return {};
+    }
+    for (std::size_t i = 0; i < tags.size(); ++i)
+        plan_.allocations[i].new_tag = tags[i];
+    return {};
+}
+
+Result<RetagPlan> Planner::make(Work& work) {
+    ask_target();
+    sort_sites();
+    look_for_unknown_frees();
+    look_at_coverage();
+    POOLKD_CHECK(name_allocations(work));
+    if (plan_.allocations.empty() && plan_.not_separable.empty()) {
+        forbid(fmt::format("No code that allocates under '{}' was found", plan_.tag.text()));
+    } else if (plan_.allocations.empty()) {
+        forbid(fmt::format("None of the {} that {} under '{}' can be given a tag of its own",
+                           count_of(plan_.not_separable.size(), "site"),
+                           plan_.not_separable.size() == 1 ? "allocates" : "allocate", plan_.tag.text()));
+    } else if (plan_.allocations.size() == 1 && plan_.not_separable.empty()) {
+        std::vector<std::string> names;
+        for (const RetagPlace& place : plan_.allocations.front().places)
+            names.push_back(place.text);
+        warn(fmt::format("There is nothing to separate: {} is all that was found to allocate under '{}'",
+                         list_of(names), plan_.tag.text()));
+    }
+    return std::move(plan_);
+}
+
+} // namespace
+
+bool RetagPlan::possible(bool force) const {
+    return std::ranges::all_of(obstacles, [&](const RetagObstacle& obstacle) { return force && obstacle.forceable; });
+}
+
+std::string RetagPlan::refusal(bool force) const {
+    std::string text;
+    for (const RetagObstacle& obstacle : obstacles)
+        if (!force || !obstacle.forceable) text += (text.empty() ? "" : ". ") + obstacle.why;
+    return text;
+}
+
+Result<RetagPlan> plan_retag(nt::Kernel& kernel, const control::Journal& journal,
+                             std::span<const code::ModuleSites* const> modules, PoolTag tag, Work& work) {
+    return Planner(kernel, journal, modules, tag).make(work);
+}
+
+} // namespace poolkd::hunt
