@@ -63,7 +63,7 @@ void take_stacks(SiteCandidates& sites, const Clues& clues) {
         site.site.from_trace = true;
         site.site.seen_allocated += stack.allocations;
         site.site.seen_freed += stack.allocations - std::min(stack.allocations, stack.outstanding);
-        site.kept += stack.older;
+        site.kept += stack.early;
         if (stack.outstanding != 0) {
             site.site.blocks = site.site.blocks.value_or(0) + stack.outstanding;
             site.site.bytes = site.site.bytes.value_or(0) + stack.outstanding_bytes;

@@ -55,6 +55,7 @@ struct TraceStack {
     std::uint64_t outstanding = 0; ///< blocks allocated here that were not seen freed
     std::uint64_t outstanding_bytes = 0;
     std::uint64_t older = 0; ///< of them, older than the age threshold
+    std::uint64_t early = 0; ///< of them, from the first third of the trace, by the target's clock
     std::optional<std::chrono::milliseconds> oldest, median_age;
     std::vector<VirtAddr> freed_by;         ///< of blocks from here: callers of the frees seen
     std::vector<std::string> freed_by_text; ///< the same in their order: "leaky!LeakyRetireEvent+0x14"

@@ -143,6 +143,8 @@ void HitTable::fill(TraceReport& report, std::chrono::milliseconds now) const {
             stack.median_age = list[list.size() / 2];
             stack.older = static_cast<std::uint64_t>(
                 std::ranges::count_if(list, [&](auto age) { return age > report.options.age; }));
+            stack.early =
+                static_cast<std::uint64_t>(std::ranges::count_if(list, [&](auto age) { return 3 * age > 2 * now; }));
         }
         report.stacks.push_back(std::move(stack));
     }
