@@ -14,8 +14,13 @@ class Memory(typing.NamedTuple):
     counters: tuple   # expressions of its live blocks and bytes; of several drivers: one pair for each, to be added up
     wrappers: tuple = ()     # between the function and the pool's routine, the one called first
     stack: tuple = ()        # x64: where the function jumps to the pool, the function that is on the stack instead
-    largest: int = 4096      # bytes of one block: by so much may a counter be off while a block is handed out
+    largest: int = 1024      # bytes of a block at most: a counter may be off by one while it is handed out
+    at_most: int = 33        # blocks at once, of what does not leak: a ring is full, and one comes in
     note: str = ""
+
+    @property
+    def value(self):
+        return int.from_bytes(self.tag.encode("latin-1"), "little")
 
 
 def counted(symbol):
@@ -38,32 +43,32 @@ CAST = [
     Memory("wrapped", "WrPk", "NonPaged", False, ("WrappedQueuePacket",), (counted("wrapped!WrappedPackets"),),
            wrappers=("MyAllocZeroed", "MyAlloc")),
     Memory("wrapped", "WrNm", "Paged", False, ("WrappedCacheName",), (counted("wrapped!WrappedNames"),), wrappers=("MyAlloc",),
-           note="allocated once"),
+           at_most=25, note="allocated once"),
     Memory("tailwrap", "TwSe", "NonPaged", True, ("TwNewSession",), (counted("tailwrap!TwSessions"),),
            wrappers=("TwAllocateBounded", "TwAllocate"), stack=("TwOpenSession",)),
     Memory("tailwrap", "TwEv", "NonPaged", True, ("TwLogEvent",), (counted("tailwrap!TwEvents"),), wrappers=("TwAllocate",)),
     Memory("tailwrap", "TwBf", "NonPaged", False, ("TwQueueBuffer",), (counted("tailwrap!TwBuffers"),),
            wrappers=("TwAllocateBounded", "TwAllocate")),
     Memory("lookaside", "LkRq", "NonPaged", False, ("LookasideServeRequests",), (counted("lookaside!LookasideRequests"),),
-           note="an indirect call in inlined code; the list is initialised in DriverEntry"),
+           at_most=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
     Memory("lookaside", "LkRc", "Paged", False, ("LookasideWriteRecords",), (counted("lookaside!LookasideRecords"),),
-           note="an indirect call in inlined code; the list is initialised in DriverEntry"),
-    Memory("bigpage", "BigF", "NonPaged", True, ("BigpageCaptureFrame",), (counted("bigpage!BigpageFrames"),), largest=8192),
-    Memory("bigpage", "BigS", "Paged", False, ("BigpageScale",), (counted("bigpage!BigpageScratch"),), largest=7 * 4096),
+           at_most=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
+    Memory("bigpage", "BigF", "NonPaged", True, ("BigpageCaptureFrame",), (counted("bigpage!BigpageFrames"),), largest=2 * 4096),
+    Memory("bigpage", "BigS", "Paged", False, ("BigpageScale",), (counted("bigpage!BigpageScratch"),), largest=6 * 4096, at_most=1),
     Memory("paged", "PgRc", "Paged", True, ("PagedAppendRecord",), (counted("paged!PagedRecords"),),
            note="its old pages leave memory, half of them to a page file that nobody can read"),
     Memory("paged", "PgCa", "Paged", False, ("PagedCacheEntry",), (counted("paged!PagedCache"),)),
     Memory("sawtooth", "SawT", "NonPaged", False, ("SawtoothTakeSample",), (counted("sawtooth!SawtoothSamples"),),
-           note="up to 300 blocks in 6 seconds, then none"),
+           at_most=300, note="up to 300 blocks in 6 seconds, then none"),
     Memory("handoff", "HndP", "NonPaged", False, ("HandoffBuildPacket",),
-           (counted("handoff!HandoffPackets"), counted("receiver!ReceiverPackets")), note="freed in receiver!ReceiverConsumePacket"),
+           (counted("handoff!HandoffPackets"), counted("receiver!ReceiverPackets")), at_most=63, note="freed in receiver!ReceiverConsumePacket"),
     Memory("netfilt", "NetB", "NonPaged", True, ("NetfiltDropPacket",), (counted("netfilt!NetfiltClones"),)),
-    Memory("netfilt", "NetB", "NonPaged", False, ("NetfiltPassPacket",), (counted("netfilt!NetfiltHeaders"),)),
+    Memory("netfilt", "NetB", "NonPaged", False, ("NetfiltPassPacket",), (counted("netfilt!NetfiltHeaders"),), at_most=1),
     Memory("netshape", "NetB", "NonPaged", False, ("NetshapeQueueBuffer",), (counted("netshape!NetshapeBuffers"),)),
     Memory("unloaded", "UnRq", "NonPaged", True, ("UnloadedSendRequest",), (),
            note="leaks for 3 seconds from the first second on, and leaves a second later; each block begins with the address of "
                 "unloaded!UnloadedCompleteRequest"),
-    Memory("unloaded", "UnBu", "NonPaged", False, ("DriverEntry",), (), note="freed when the driver leaves"),
+    Memory("unloaded", "UnBu", "NonPaged", False, ("DriverEntry",), (), at_most=1, note="freed when the driver leaves"),
     Memory("dpc", "DpcS", "NonPaged", True, ("DpcTakeSample",), (counted("dpc!DpcSamples"),)),
     Memory("dpc", "DpcQ", "NonPaged", False, ("DpcQueueEntry",), (counted("dpc!DpcQueue"),)),
     Memory("nopdb", "NpCx", "NonPaged", True, (), (counted("nopdb!NopdbContexts"),), note="from poi(nopdb!NopdbLeakRoutine) on"),

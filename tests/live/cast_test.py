@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The drivers of the scenario `hunt`: their own counters are what the pool counts, live and in an image of the machine's memory,
+what leaks grows, and what must balance does."""
+
+import lab
+from cast import CAST, DRIVERS, UNLOADED_BLOCKS, UNLOADED_REQUEST, live, of_tag
+
+# Drivers whose counters can be read: all but the one that has left.
+COUNTED_TAGS = sorted({memory.tag for memory in CAST if memory.counters})
+
+
+class Cast(lab.LiveTest):
+    def rows(self, debugger):
+        table = debugger.json("!poolused 0")
+        self.assertTrue(table["coverage"]["complete"], table["coverage"])
+        return {row["value"]: row for row in table["tags"]}
+
+    def usage(self, rows, memory):
+        """Blocks and bytes of a tag; one without a row has none."""
+        row = rows.get(memory.value)
+        pool = row and row[memory.pool.lower()]
+        return (pool["outstanding"], pool["bytes"]) if pool else (0, 0)
+
+    def counters_agree(self, debugger):
+        """Each thread may be between the pool and its counters, by one block."""
+        rows = self.rows(debugger)
+        held = {}
+        for tag in COUNTED_TAGS:
+            memories = of_tag(tag)
+            blocks, size = self.usage(rows, memories[0])
+            counted_blocks, counted_size = live(debugger, memories)
+            self.assertLessEqual(abs(blocks - counted_blocks), len(memories), tag)
+            self.assertLessEqual(abs(size - counted_size), sum(memory.largest for memory in memories), tag)
+            if blocks == counted_blocks:
+                self.assertEqual(size, counted_size, tag)
+            held[tag] = blocks
+        for memory in CAST:
+            if memory.counters and not memory.leaks:
+                self.assertLessEqual(live(debugger, [memory])[0], memory.at_most, memory)
+        return rows, held
+
+    def the_driver_has_left(self, debugger):
+        """Its pages and its image are gone, its name and its blocks are not."""
+        modules = debugger.json("lm")
+        self.assertEqual({module["name"] for module in modules["modules"]}, set(DRIVERS) - {"unloaded"} | {"nt"})
+        gone = [module for module in modules["unloaded"] if module["name"] == "unloaded.sys"]
+        self.assertEqual(len(gone), 1, modules["unloaded"])
+        rows = self.rows(debugger)
+        unit = 2 * debugger.value("@$ptrsize")
+        each = (UNLOADED_REQUEST + 2 * unit - 1) // unit * unit
+        self.assertEqual(self.usage(rows, of_tag("UnRq")[0]), (UNLOADED_BLOCKS, UNLOADED_BLOCKS * each))
+        self.assertEqual(self.usage(rows, of_tag("UnBu")[0]), (0, 0))
+        # What a block of it begins with lies where the driver was.
+        block = int(debugger.json("!poolfind UnRq 0")["blocks"][0]["address"], 16)
+        self.assertIn("<Unloaded_unloaded.sys>+", debugger.type(f"ln poi({block:x}+{unit:x})"))
+
+    def watch(self, *options):
+        machine = self.start_lab("hunt", *options)
+        debugger = lab.at_first_break(self.debug())
+        self.assertIn("(export symbols)", debugger.type("ld nopdb; lm m nopdb"))
+        _, first = self.counters_agree(debugger)
+
+        left = lambda: "unloaded.sys" in [module["name"] for module in debugger.json("lm")["unloaded"]]
+        debugger.go_until(lambda _: left(), "unloaded.sys comes and goes", 3)
+        self.the_driver_has_left(debugger)
+        rows, later = self.counters_agree(debugger)
+        for memory in CAST:
+            if memory.leaks and memory.counters:
+                self.assertGreater(later[memory.tag], first[memory.tag] + 20, memory)
+            elif memory.counters and memory.tag != "WrNm":
+                self.assertGreater(rows[memory.value][memory.pool.lower()]["frees"], 0, memory)
+        records = debugger.type("!poolfind PgRc 1 -total")
+        self.assertRegex(records, r"\d+ pages of pool are not present", "paged pool leaves memory")
+
+        image = lab.Debugger(self, "-z", machine["memory_file"], "-y", machine["images"])
+        in_image, _ = self.counters_agree(image)
+        self.assertEqual(in_image, rows)
+        self.the_driver_has_left(image)
+        self.assertEqual(image.type("!poolfind PgRc 1 -total"), records)
+        self.assertEqual(image.quit()[0], 0)
+        self.assertEqual(debugger.quit("qd")[0], 0)
+
+    def test_x64(self):
+        self.watch("--arch", "x64", "--seed", "0")
+
+    def test_x64_permuted_on_two_processors(self):
+        self.watch("--arch", "x64", "--seed", "3", "--kaslr", "--processors", "2")
+
+    def test_x86(self):
+        self.watch("--arch", "x86", "--seed", "0", "--kaslr")
+
+
+if __name__ == "__main__":
+    lab.unittest.main()
