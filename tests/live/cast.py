@@ -14,7 +14,8 @@ class Memory(typing.NamedTuple):
     counters: tuple   # expressions of its live blocks and bytes; of several drivers: one pair for each, to be added up
     wrappers: tuple = ()     # between the function and the pool's routine, the one called first
     stack: tuple = ()        # x64: where the function jumps to the pool, the function that is on the stack instead
-    largest: int = 1024      # bytes of a block at most: a counter may be off by one while it is handed out
+    largest: int = 1024      # bytes of a block at most
+    in_flight: int = 1       # blocks by which the counters may be off while its threads are at work
     at_most: int = 33        # blocks at once, of what does not leak: a ring is full, and one comes in
     note: str = ""
 
@@ -50,9 +51,9 @@ CAST = [
     Memory("tailwrap", "TwBf", "NonPaged", False, ("TwQueueBuffer",), (counted("tailwrap!TwBuffers"),),
            wrappers=("TwAllocateBounded", "TwAllocate")),
     Memory("lookaside", "LkRq", "NonPaged", False, ("LookasideServeRequests",), (counted("lookaside!LookasideRequests"),),
-           at_most=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
+           at_most=8, in_flight=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
     Memory("lookaside", "LkRc", "Paged", False, ("LookasideWriteRecords",), (counted("lookaside!LookasideRecords"),),
-           at_most=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
+           at_most=8, in_flight=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
     Memory("bigpage", "BigF", "NonPaged", True, ("BigpageCaptureFrame",), (counted("bigpage!BigpageFrames"),), largest=2 * 4096),
     Memory("bigpage", "BigS", "Paged", False, ("BigpageScale",), (counted("bigpage!BigpageScratch"),), largest=6 * 4096, at_most=1),
     Memory("paged", "PgRc", "Paged", True, ("PagedAppendRecord",), (counted("paged!PagedRecords"),),
@@ -61,7 +62,7 @@ CAST = [
     Memory("sawtooth", "SawT", "NonPaged", False, ("SawtoothTakeSample",), (counted("sawtooth!SawtoothSamples"),),
            at_most=300, note="up to 300 blocks in 6 seconds, then none"),
     Memory("handoff", "HndP", "NonPaged", False, ("HandoffBuildPacket",),
-           (counted("handoff!HandoffPackets"), counted("receiver!ReceiverPackets")), at_most=63, note="freed in receiver!ReceiverConsumePacket"),
+           (counted("handoff!HandoffPackets"), counted("receiver!ReceiverPackets")), at_most=63, in_flight=2, note="freed in receiver!ReceiverConsumePacket"),
     Memory("netfilt", "NetB", "NonPaged", True, ("NetfiltDropPacket",), (counted("netfilt!NetfiltClones"),)),
     Memory("netfilt", "NetB", "NonPaged", False, ("NetfiltPassPacket",), (counted("netfilt!NetfiltHeaders"),), at_most=1),
     Memory("netshape", "NetB", "NonPaged", False, ("NetshapeQueueBuffer",), (counted("netshape!NetshapeBuffers"),)),
@@ -92,6 +93,6 @@ def of_tag(tag):
 
 
 def live(debugger, memories):
-    """Blocks and bytes by the drivers' own counters."""
+    """Blocks and bytes by the drivers' own counters. A 32-bit target's expressions show the lower halves: those do."""
     pairs = [pair for memory in memories for pair in memory.counters]
-    return tuple(sum(debugger.value(pair[i]) for pair in pairs) % 2**64 for i in (0, 1))
+    return tuple(sum(debugger.value(pair[i]) for pair in pairs) % 2**32 for i in (0, 1))
