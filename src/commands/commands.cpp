@@ -7,6 +7,7 @@
 #include "commands/events.h"
 #include "commands/execution.h"
 #include "commands/general.h"
+#include "commands/hits.h"
 #include "commands/link.h"
 #include "commands/memory.h"
 #include "commands/pool.h"
@@ -38,6 +39,7 @@ debugger::CommandTable all_commands() {
     add_symbol_search_commands(table);
     add_type_commands(table);
     add_pool_commands(table);
+    add_hits_command(table);
     add_crash_commands(table);
     add_dump_file_commands(table);
     add_link_commands(table);

@@ -1,6 +1,6 @@
 #include "base/tag.h"
 #include "commands/general.h"
-#include "debugger/number.h"
+#include "commands/tag_argument.h"
 #include "render/coverage.h"
 
 #include <nlohmann/json.hpp>
@@ -27,28 +27,6 @@ bool reads_backwards(PoolTag tag) {
     char last = text.back();
     if (first == ' ') return last != ' ';
     return !is_upper(first) && is_upper(last);
-}
-
-/// A word of the user as a tag: 'xyzw' and numbers are values, anything else the tag's characters in memory order.
-Result<PoolTag> parse_tag(Session& session, Arguments& arguments) {
-    Arguments here = arguments;
-    if (arguments.peek() == '\'' || arguments.peek() == '@' || arguments.peek() == '(') {
-        POOLKD_TRY(std::uint64_t value, session.expression(arguments));
-        return PoolTag(static_cast<std::uint32_t>(value));
-    }
-    bool quoted = arguments.peek() == '"';
-    std::string text = arguments.text();
-    if (!quoted && (text.size() == 8 || text.starts_with("0x") || text.starts_with("0X"))) {
-        auto number = debugger::read_number_word(text, 16);
-        if (number.kind == debugger::NumberWord::Kind::number) return PoolTag(static_cast<std::uint32_t>(number.value));
-    }
-    if (auto tag = PoolTag::from_text(text)) return *tag;
-    if (text.find('!') != std::string::npos && session.has_target()) {
-        POOLKD_TRY(std::uint64_t address, session.evaluate_text(text));
-        POOLKD_TRY(std::uint64_t value, memory::read_unsigned(session.memory(), VirtAddr(address), 4));
-        return PoolTag(static_cast<std::uint32_t>(value));
-    }
-    return session.caret_error(here, "Syntax error");
 }
 
 std::string constant(PoolTag tag) {
@@ -92,7 +70,7 @@ Result<void> run_tag(Session& session, Arguments& arguments) {
         tag = PoolTag(static_cast<std::uint32_t>(value));
         if (!arguments.json) session.write("nt!PoolHitTag holds:\n");
     } else {
-        POOLKD_TRY(tag, parse_tag(session, arguments));
+        POOLKD_TRY(tag, tag_argument(session, arguments));
         POOLKD_CHECK(session.no_more(arguments));
     }
     session.expressions().set_extension_value(tag.bare().value); // a script's way from characters to the number
