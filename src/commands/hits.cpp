@@ -65,7 +65,9 @@ Result<HitsRequest> parse_hits(Session& session, Arguments& arguments) {
         } else if (arguments.take_option("t")) {
             const std::string_view word = arguments.word();
             options.time.reset(); // 0: until Ctrl-C
-            if (word != "0") POOLKD_TRY(options.time, length_of_time("t", word));
+            if (word != "0") {
+                POOLKD_TRY(options.time, length_of_time("t", word));
+            }
         } else if (arguments.take_option("share")) {
             POOLKD_TRY(options.share, share_of(arguments.word()));
         } else if (arguments.take_option("s")) {
