@@ -1,6 +1,7 @@
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
 #include "hunt/tag_constant.h"
+#include "hunt/unseen_code.h"
 
 #include <algorithm>
 #include <map>
@@ -106,7 +107,7 @@ void Planner::ask_target() {
     }
     for (const control::JournalEntry& entry : journal_.entries()) {
         if (!entry.tag_site || entry.undone || entry.before.size() != tag_bytes) continue;
-        if (PoolTag(load<std::uint32_t>(entry.before, 0)).bare() != plan_.tag) continue;
+        if (PoolTag(load_or<std::uint32_t>(entry.before, 0)).bare() != plan_.tag) continue;
         forbid(fmt::format("'{}' is retagged already (write {}): !retag shows it, !retag /undo takes it back",
                            plan_.tag.text(), entry.id));
         return;
@@ -157,7 +158,7 @@ void Planner::add(VirtAddr address, const Constant& constant) {
     };
     auto bytes = memory::read_exact(kernel_.memory(), address, tag_bytes);
     if (!bytes) return leave_all("the page with its tag is not in memory", false);
-    if (const PoolTag now(load<std::uint32_t>(*bytes, 0)); now.bare() != plan_.tag)
+    if (const PoolTag now(load_or<std::uint32_t>(*bytes, 0)); now.bare() != plan_.tag)
         return leave_all(fmt::format("its tag is '{}' in memory now", now.text()), false);
     if (std::ranges::any_of(constant.sites, [&](const PoolSite* site) { return site->kind != patch.kind; })) {
         forbid(fmt::format("{} share one constant, and not all of them allocate", list_of(names)));
@@ -172,6 +173,10 @@ void Planner::add(VirtAddr address, const Constant& constant) {
         if (std::string why = why_not_patched(kernel_, module.base, *site); !why.empty()) return leave_all(why, true);
     }
     if (patch.kind == SiteKind::release) {
+        if (may_be_paged(kernel_, module, static_cast<std::uint32_t>(address - module.base)))
+            warn(fmt::format(
+                "The free at {} lies in pageable code: when it leaves memory, it comes back with the old tag",
+                list_of(names)));
         // Of the others it is not known that they take 0 for "do not compare".
         for (const PoolSite* site : constant.sites)
             if (site->api != "ExFreePoolWithTag")
@@ -222,16 +227,16 @@ void Planner::look_at_coverage() {
                              module->module, module->error));
             continue;
         }
-        if (module->index.coverage.complete()) continue;
+        const std::string unseen = unseen_code(kernel_, *module);
+        if (unseen.empty()) continue;
         const bool concerned =
             std::ranges::any_of(module->index.sites, [&](const PoolSite& site) { return has_tag(site, plan_.tag); });
         if (concerned || module->index.code_bytes == 0) {
-            warn(fmt::format("Not all code of {} could be looked through; it may free blocks of this tag. {}",
-                             module->module, module->index.coverage.sentence()));
+            warn(fmt::format("Not all code of {} was seen ({}); it may free blocks of this tag", module->module,
+                             unseen));
         } else {
-            plan_.notes.push_back(fmt::format("Not all code of {}, which does not seem to have the tag, could be "
-                                              "looked through",
-                                              module->module));
+            plan_.notes.push_back(fmt::format("Not all code of {} was seen ({}); what was seen does not have the tag",
+                                              module->module, unseen));
         }
     }
 }
