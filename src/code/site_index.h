@@ -34,7 +34,7 @@ struct RoutineAddress {
 
 /// An image whose code is to be looked through.
 struct SiteImage {
-    const FlatImage* bytes = nullptr;
+    FlatImage* bytes = nullptr;
     std::uint64_t base = 0; ///< what the absolute addresses in it are relative to, as the machine writes it
     /// Pool routines by address. Those outside make import slots and pointers known by what they hold, which serves
     /// images in memory: their import names may be gone, and calls may have been bound to the routines themselves.

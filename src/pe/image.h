@@ -51,6 +51,7 @@ enum class Directory : std::uint8_t {
     debug = 6,
     load_config = 10,
     import_addresses = 12,
+    delay_imports = 13,
 };
 
 /// The headers of a PE32 or PE32+ image. Everything in them is checked before it is used: they may come from a

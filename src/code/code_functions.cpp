@@ -1,0 +1,194 @@
+#include "code/code_functions.h"
+
+#include "code/unwind_info.h"
+#include "pe/exports.h"
+
+#include <algorithm>
+
+namespace poolkd::code {
+
+namespace {
+
+bool matches(Bytes bytes, std::initializer_list<unsigned> pattern) {
+    if (bytes.size() < pattern.size()) return false;
+    return std::ranges::equal(bytes.first(pattern.size()), pattern, {},
+                              [](std::byte b) { return std::to_integer<unsigned>(b); });
+}
+
+/// How compilers for x86 begin a function: push ebp; mov ebp,esp, perhaps behind mov edi,edi.
+bool looks_like_prolog(Bytes bytes) {
+    return matches(bytes, {0x8b, 0xff, 0x55, 0x8b, 0xec}) || matches(bytes, {0x55, 0x8b, 0xec}) ||
+           matches(bytes, {0x55, 0x89, 0xe5});
+}
+
+bool is_filler(std::byte b) {
+    return b == std::byte{0xcc} || b == std::byte{0x90};
+}
+
+} // namespace
+
+CodeFunctions::CodeFunctions(const FlatImage& image, const pe::Image& headers, const Machine& machine,
+                             std::uint64_t base, std::span<const Extent> code, const CodeReferences& references)
+    : image_(image), machine_(machine), base_(base), code_(code.begin(), code.end()), references_(references) {
+    if (machine.pointer_size == 8) read_tables(headers);
+    find_begins(headers);
+}
+
+std::uint32_t CodeFunctions::primary_of(std::uint32_t begin, std::uint32_t unwind, bool& inside_frame) const {
+    constexpr int max_chain = 32;
+    for (int i = 0; i < max_chain; ++i) {
+        if (unwind & 1) {
+            const auto other = parse_runtime_function(image_.at(unwind & ~1u, runtime_function_bytes));
+            if (!other) return begin;
+            begin = other->begin;
+            unwind = other->unwind;
+            continue;
+        }
+        const Bytes head = image_.at(unwind, 4);
+        if (head.size() != 4) return begin;
+        const auto flags = std::to_integer<unsigned>(head[0]) >> 3;
+        const auto prolog = std::to_integer<unsigned>(head[1]);
+        const auto codes = std::to_integer<unsigned>(head[2]);
+        if (!(flags & UnwindInfo::flag_chained)) {
+            // A frame without instructions that make it: control comes from inside another function.
+            inside_frame = i == 0 && prolog == 0 && codes != 0;
+            return begin;
+        }
+        const std::uint32_t next = unwind + 4 + (codes + 1) / 2 * 4;
+        const auto other = parse_runtime_function(image_.at(next, runtime_function_bytes));
+        if (!other) return begin;
+        begin = other->begin;
+        unwind = other->unwind;
+    }
+    return begin;
+}
+
+void CodeFunctions::read_tables(const pe::Image& headers) {
+    const pe::DataDirectory directory = headers.directory(pe::Directory::exception);
+    if (!directory.present()) return;
+    const Bytes table = image_.from(directory.rva, directory.size);
+    std::set<std::uint32_t> fragments;
+    for (std::size_t at = 0; at + runtime_function_bytes <= table.size(); at += runtime_function_bytes) {
+        const auto entry = parse_runtime_function(table.subspan(at));
+        if (!entry || entry->begin >= entry->end || entry->end > image_.size()) continue;
+        bool inside_frame = false;
+        const std::uint32_t primary = primary_of(entry->begin, entry->unwind, inside_frame);
+        pieces_.push_back({{entry->begin, entry->end}, primary});
+        if (inside_frame) fragments.insert(entry->begin);
+    }
+    // Sorted as it should be, but who knows; of pieces that overlap the first one counts.
+    std::ranges::stable_sort(pieces_, {}, [](const Piece& p) { return p.extent.begin; });
+    std::uint32_t end = 0;
+    std::erase_if(pieces_, [&](const Piece& p) {
+        if (p.extent.begin < end) return true;
+        end = p.extent.end;
+        return false;
+    });
+    adopt_fragments(fragments);
+    by_primary_ = pieces_;
+    std::ranges::stable_sort(by_primary_, {}, &Piece::primary);
+}
+
+void CodeFunctions::adopt_fragments(const std::set<std::uint32_t>& fragments) {
+    for (Piece& piece : pieces_) {
+        if (!fragments.contains(piece.extent.begin)) continue;
+        for (const CodeReferences::Branch& branch : references_.to(piece.extent)) {
+            const Piece* from = piece_at(branch.from);
+            const bool is_call = image_.all()[branch.from] == std::byte{0xe8};
+            if (!from || is_call || from->primary == piece.primary || fragments.contains(from->primary)) continue;
+            piece.primary = from->primary;
+            break;
+        }
+    }
+}
+
+const CodeFunctions::Piece* CodeFunctions::piece_at(std::uint32_t rva) const {
+    auto found = std::ranges::upper_bound(pieces_, rva, {}, [](const Piece& p) { return p.extent.begin; });
+    if (found == pieces_.begin()) return nullptr;
+    --found;
+    return found->extent.contains(rva) ? &*found : nullptr;
+}
+
+void CodeFunctions::find_begins(const pe::Image& headers) {
+    auto is_code = [&](std::uint32_t rva) {
+        return std::ranges::any_of(code_, [&](const Extent& e) { return e.contains(rva); });
+    };
+    if (is_code(headers.entry_point)) certain_.push_back(headers.entry_point);
+    if (auto exports = pe::ExportTable::read(headers))
+        for (const pe::Export& entry : exports->all())
+            if (entry.rva != 0 && is_code(entry.rva)) certain_.push_back(entry.rva);
+    const Bytes all = image_.all();
+    const bool by_looks = pieces_.empty();
+    for (const CodeReferences::Branch& branch : references_.branches) {
+        if (all[branch.from] != std::byte{0xe8}) continue;
+        // With tables only leaves are looked for; what lies in a function is none.
+        if (by_looks || !piece_at(branch.target)) certain_.push_back(branch.target);
+    }
+    for (const Extent& extent : code_) {
+        for (std::uint32_t rva = extent.begin + 1; rva < extent.end; ++rva) {
+            if (by_looks && machine_.pointer_size == 4 &&
+                (all[rva] == std::byte{0x55} || all[rva] == std::byte{0x8b}) &&
+                looks_like_prolog(all.subspan(rva, std::min<std::size_t>(5, extent.end - rva)))) {
+                const std::byte before = all[rva - 1];
+                const bool after_ret = before == std::byte{0xc3} || (rva >= 3 && all[rva - 3] == std::byte{0xc2});
+                if (is_filler(before) || after_ret) certain_.push_back(rva);
+            }
+            if (all[rva - 1] == std::byte{0xcc} && all[rva] != std::byte{0xcc} && rva % 4 == 0) likely_.push_back(rva);
+        }
+        likely_.push_back(extent.begin);
+    }
+    for (const Piece& piece : pieces_)
+        likely_.push_back(piece.extent.end);
+    for (auto* list : {&certain_, &likely_}) {
+        std::ranges::sort(*list);
+        list->erase(std::ranges::unique(*list).begin(), list->end());
+    }
+}
+
+bool CodeFunctions::begins(std::uint32_t rva) const {
+    if (!pieces_.empty()) {
+        const Piece* piece = piece_at(rva);
+        if (piece) return piece->primary == rva;
+    }
+    return std::ranges::binary_search(certain_, rva);
+}
+
+void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva,
+                             std::vector<FunctionBounds>& out) const {
+    auto found = std::ranges::upper_bound(begins, rva);
+    for (std::size_t count = 0; found != begins.begin() && count < max_candidates; ++count) {
+        std::uint32_t begin = *--found;
+        if (begin < section.begin || rva - begin > max_distance) return;
+        // Padding before the function is none of it.
+        while (begin < rva && is_filler(image_.all()[begin]))
+            ++begin;
+        out.push_back({begin, {section}, false});
+    }
+}
+
+std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
+    std::vector<FunctionBounds> out;
+    auto section = std::ranges::find_if(code_, [&](const Extent& e) { return e.contains(rva); });
+    if (section == code_.end()) return out;
+    if (const Piece* piece = piece_at(rva)) {
+        FunctionBounds bounds{piece->primary, {}, true};
+        for (const Piece& part : std::ranges::equal_range(by_primary_, piece->primary, {}, &Piece::primary))
+            bounds.extents.push_back(part.extent);
+        if (!piece_at(piece->primary)) bounds.entry = piece->extent.begin;
+        out.push_back(std::move(bounds));
+        return out;
+    }
+    Extent around = *section;
+    if (!pieces_.empty()) {
+        // A leaf lies between two functions that the tables tell.
+        auto next = std::ranges::upper_bound(pieces_, rva, {}, [](const Piece& p) { return p.extent.begin; });
+        if (next != pieces_.end()) around.end = std::min(around.end, next->extent.begin);
+        if (next != pieces_.begin()) around.begin = std::max(around.begin, std::prev(next)->extent.end);
+    }
+    add_near(certain_, around, rva, out);
+    if (out.size() < max_candidates) add_near(likely_, around, rva, out);
+    if (out.size() > max_candidates) out.resize(max_candidates);
+    return out;
+}
+
+} // namespace poolkd::code

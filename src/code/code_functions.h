@@ -1,0 +1,64 @@
+#pragma once
+
+#include "code/code_references.h"
+#include "code/flow_graph.h"
+#include "pe/image.h"
+
+#include <cstdint>
+#include <set>
+#include <span>
+#include <vector>
+
+namespace poolkd::code {
+
+/// Where a function may begin and what may belong to it.
+struct FunctionBounds {
+    std::uint32_t entry = 0;
+    std::vector<Extent> extents;
+    bool whole = false; ///< the extents are exactly its code
+};
+
+/// Finds functions in an image: by the unwind tables of x64; without them by where calls lead, by what is exported, and
+/// by what functions look like.
+class CodeFunctions {
+  public:
+    CodeFunctions(const FlatImage& image, const pe::Image& headers, const Machine& machine, std::uint64_t base,
+                  std::span<const Extent> code, const CodeReferences& references);
+
+    /// Functions that may hold the code at `rva`, the likeliest first. Whether one does shows when it is decoded. Few:
+    /// at most `max_candidates`.
+    [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva) const;
+    /// Certainly the beginning of a function.
+    [[nodiscard]] bool begins(std::uint32_t rva) const;
+    /// Unwind tables tell all functions but leaves.
+    [[nodiscard]] bool has_tables() const { return !pieces_.empty(); }
+
+    static constexpr std::size_t max_candidates = 12;
+    static constexpr std::uint32_t max_distance = 1u << 17; ///< bytes from a function's begin to code in it
+
+  private:
+    struct Piece {
+        Extent extent;
+        std::uint32_t primary = 0; ///< where its function begins
+    };
+
+    void read_tables(const pe::Image& headers);
+    void find_begins(const pe::Image& headers);
+    [[nodiscard]] std::uint32_t primary_of(std::uint32_t begin, std::uint32_t unwind, bool& inside_frame) const;
+    void adopt_fragments(const std::set<std::uint32_t>& fragments);
+    [[nodiscard]] const Piece* piece_at(std::uint32_t rva) const;
+    void add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva,
+                  std::vector<FunctionBounds>& out) const;
+
+    const FlatImage& image_;
+    const Machine& machine_;
+    std::uint64_t base_;
+    std::vector<Extent> code_;
+    const CodeReferences& references_;
+    std::vector<Piece> pieces_;          ///< by RVA
+    std::vector<Piece> by_primary_;      ///< the same by function
+    std::vector<std::uint32_t> certain_; ///< beginnings, sorted
+    std::vector<std::uint32_t> likely_;  ///< code behind padding, sorted
+};
+
+} // namespace poolkd::code

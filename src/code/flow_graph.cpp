@@ -1,0 +1,189 @@
+#include "code/flow_graph.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace poolkd::code {
+
+namespace {
+
+constexpr std::uint8_t length_bits = 0x0f, leader_bit = 0x40, orphan_bit = 0x80;
+
+bool is_padding(std::byte b) {
+    return b == std::byte{0xcc} || b == std::byte{0x90} || b == std::byte{0};
+}
+
+} // namespace
+
+const Step* FlowGraph::at(std::uint32_t rva) const {
+    auto found = std::ranges::lower_bound(steps, rva, {}, &Step::rva);
+    return found == steps.end() || found->rva != rva ? nullptr : &*found;
+}
+
+FlowGraphs::FlowGraphs(const FlatImage& image, const Machine& machine, std::uint64_t base)
+    : image_(image), machine_(machine), base_(base), marks_(image.size() + 1) {}
+
+bool FlowGraphs::inside(std::uint32_t rva) const {
+    const bool in_extents = std::ranges::any_of(extents_, [&](const Extent& e) { return e.contains(rva); });
+    return in_extents && (rva == entry_rva_ || !*is_other_ || !(*is_other_)(rva));
+}
+
+void FlowGraphs::lead(std::uint32_t rva, bool orphan) {
+    if (!(marks_[rva] & leader_bit)) leaders_.push_back(rva);
+    marks_[rva] |= leader_bit;
+    if (orphan) marks_[rva] |= orphan_bit;
+}
+
+void FlowGraphs::add_case(const Step& jump, std::uint64_t target) {
+    lead(static_cast<std::uint32_t>(target));
+    queue_.push_back(static_cast<std::uint32_t>(target));
+    cases_.emplace_back(jump.rva, static_cast<std::uint32_t>(target));
+}
+
+void FlowGraphs::follow_table(const Step& jump) {
+    constexpr std::uint32_t max_cases = 4096;
+    auto each = [&](std::uint64_t table, auto&& target_of) {
+        for (std::uint32_t i = 0; i < max_cases && table + i * 4 < image_.size(); ++i) {
+            const auto entry = load<std::uint32_t>(image_.at(static_cast<std::uint32_t>(table) + i * 4, 4), 0);
+            if (!entry) return;
+            const std::uint64_t target = target_of(*entry);
+            if (target >= image_.size() || !inside(static_cast<std::uint32_t>(target))) return;
+            add_case(jump, target);
+        }
+    };
+    if (machine_.pointer_size == 4) {
+        // jmp [table + reg*4]; the table holds addresses.
+        if (!jump.from.fixed || jump.from.index >= 8 || jump.from.scale != 4) return;
+        each(jump.from.value - base_, [&](std::uint32_t entry) { return entry - base_; });
+        return;
+    }
+    if (jump.from.kind != Place::Kind::reg) return;
+    // A few steps before: mov eax, [rdx + rax*4 + table], where rdx is the image's base and the table holds RVAs; or
+    // movsxd rax, [rcx + rax*4], where rcx is the table, which holds distances from itself.
+    constexpr std::size_t steps_before = 12;
+    const auto& steps = graph_.steps;
+    const std::size_t first = steps.size() - std::min(steps.size(), steps_before);
+    for (std::size_t i = steps.size(); i-- > first;) {
+        const Place& from = steps[i].from;
+        const bool loads = steps[i].action == Action::move || steps[i].action == Action::move_signed;
+        if (!loads || from.kind != Place::Kind::memory || from.size != 4 || from.index >= 16 || from.scale != 4)
+            continue;
+        if (from.value != 0) {
+            each(from.value, [](std::uint32_t entry) { return entry; });
+            return;
+        }
+        for (std::size_t j = i; j-- > first;) {
+            if (steps[j].action != Action::address || steps[j].to.reg != from.base || !steps[j].from.fixed) continue;
+            const std::uint64_t table = steps[j].from.value - base_;
+            each(table, [&](std::uint32_t entry) {
+                return table + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(entry)));
+            });
+            return;
+        }
+        return;
+    }
+}
+
+void FlowGraphs::follow(std::uint32_t start, bool orphan) {
+    constexpr std::uint32_t longest = 15;
+    lead(start, orphan);
+    queue_.push_back(start);
+    while (!queue_.empty()) {
+        std::uint32_t rva = queue_.back();
+        queue_.pop_back();
+        while (inside(rva) && (marks_[rva] & length_bits) == 0) {
+            if (graph_.steps.size() >= FlowGraph::max_steps) {
+                graph_.cut = true;
+                return;
+            }
+            auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
+            if (!step) break;
+            marks_[rva] |= step->length;
+            graph_.steps.push_back(*step);
+            if (step->direct && step->action != Action::call) {
+                const std::uint64_t target = step->target - base_;
+                if (target < image_.size() && inside(static_cast<std::uint32_t>(target))) {
+                    lead(static_cast<std::uint32_t>(target));
+                    queue_.push_back(static_cast<std::uint32_t>(target));
+                }
+            } else if (step->action == Action::jump) {
+                follow_table(*step);
+            }
+            if (!step->goes_on()) break;
+            rva = step->next();
+            if (step->action == Action::branch) lead(rva);
+        }
+        if (rva < marks_.size() && (marks_[rva] & length_bits) != 0) lead(rva);
+    }
+}
+
+void FlowGraphs::make_blocks() {
+    std::vector<Step>& steps = graph_.steps;
+    std::ranges::sort(steps, {}, &Step::rva);
+    // Where steps overlap, the next one in the order of addresses is not the next one that runs.
+    for (std::size_t i = 0; i < steps.size(); ++i)
+        if (steps[i].goes_on() && (i + 1 == steps.size() || steps[i + 1].rva != steps[i].next()))
+            if (steps[i].next() < marks_.size()) lead(steps[i].next());
+    std::vector<std::uint32_t> starts;
+    for (std::uint32_t i = 0; i < steps.size(); ++i) {
+        const bool begins = i == 0 || (marks_[steps[i].rva] & leader_bit) != 0 || !steps[i - 1].goes_on() ||
+                            steps[i - 1].next() != steps[i].rva;
+        if (begins) {
+            FlowBlock block;
+            block.first = i;
+            block.orphan = (marks_[steps[i].rva] & orphan_bit) != 0;
+            graph_.blocks.push_back(std::move(block));
+            starts.push_back(steps[i].rva);
+        }
+        ++graph_.blocks.back().count;
+    }
+    auto block_at = [&](std::uint64_t rva) -> std::optional<std::uint32_t> {
+        auto found = std::ranges::lower_bound(starts, rva);
+        if (found == starts.end() || *found != rva) return std::nullopt;
+        return static_cast<std::uint32_t>(found - starts.begin());
+    };
+    for (FlowBlock& block : graph_.blocks) {
+        const Step& last = steps[block.first + block.count - 1];
+        auto add = [&](std::uint64_t rva) {
+            if (auto found = block_at(rva)) block.next.push_back(*found);
+        };
+        if (last.goes_on()) add(last.next());
+        if (last.direct && last.action != Action::call) add(last.target - base_);
+        if (last.action == Action::jump && !last.direct)
+            for (const auto& [from, to] : cases_)
+                if (from == last.rva) add(to);
+    }
+    graph_.entry = block_at(entry_rva_).value_or(0);
+}
+
+FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other) {
+    graph_ = {};
+    cases_.clear();
+    leaders_.clear();
+    queue_.clear();
+    extents_ = extents;
+    is_other_ = &is_other;
+    entry_rva_ = entry;
+    if (entry < image_.size()) follow(entry, false);
+    if (whole) {
+        for (const Extent& extent : extents) {
+            for (std::uint32_t rva = extent.begin; rva < extent.end && rva < image_.size() && !graph_.cut;) {
+                if (const std::uint8_t length = marks_[rva] & length_bits) {
+                    rva += length;
+                    continue;
+                }
+                if (!is_padding(image_.all()[rva])) follow(rva, true);
+                const std::uint8_t length = marks_[rva] & length_bits;
+                rva += length ? length : 1;
+            }
+        }
+    }
+    make_blocks();
+    for (const Step& step : graph_.steps)
+        marks_[step.rva] = 0;
+    for (std::uint32_t rva : leaders_)
+        marks_[rva] = 0;
+    return std::move(graph_);
+}
+
+} // namespace poolkd::code

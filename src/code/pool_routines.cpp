@@ -1,0 +1,118 @@
+#include "code/pool_routines.h"
+
+#include <algorithm>
+#include <array>
+
+namespace poolkd::code {
+
+namespace {
+
+constexpr std::optional<PoolTag> own(const char (&text)[5]) {
+    return PoolTag(static_cast<std::uint32_t>(text[0]) | static_cast<std::uint32_t>(text[1]) << 8 |
+                   static_cast<std::uint32_t>(text[2]) << 16 | static_cast<std::uint32_t>(text[3]) << 24);
+}
+
+constexpr auto allocation = SiteKind::allocation;
+constexpr auto release = SiteKind::release;
+constexpr auto lookaside = SiteKind::lookaside;
+using Type = PoolRoutine::Type;
+
+/// Prototypes: public headers of the driver kit, and pool.md 3.3 and 14.3. The tags that routines have by themselves:
+/// the table pooltag.txt and pool.md 3.1. By name.
+constexpr PoolRoutine table[] = {
+    // name, kind, words on the stack of x86, numbers of tag, size and type
+    {"EngAllocMem", allocation, 3, 3, 2, 0, Type::paged},
+    {"ExAllocatePool", allocation, 2, 0, 2, 1, Type::pool_type, own("None")},
+    {"ExAllocatePool2", allocation, 4, 3, 2, 1, Type::pool_flags},
+    {"ExAllocatePool3", allocation, 6, 3, 2, 1, Type::pool_flags},
+    {"ExAllocatePoolWithQuota", allocation, 2, 0, 2, 1, Type::pool_type, own("None")},
+    {"ExAllocatePoolWithQuotaTag", allocation, 3, 3, 2, 1, Type::pool_type},
+    {"ExAllocatePoolWithTag", allocation, 3, 3, 2, 1, Type::pool_type},
+    {"ExAllocatePoolWithTagPriority", allocation, 4, 3, 2, 1, Type::pool_type},
+    {"ExFreePool", release, 1},
+    {"ExFreePool2", release, 4, 2},
+    {"ExFreePoolWithTag", release, 2, 2},
+    {"ExInitializeLookasideListEx", lookaside, 8, 7, 6, 4, Type::pool_type},
+    {"ExInitializeNPagedLookasideList", lookaside, 7, 6, 5, 0, Type::non_paged},
+    {"ExInitializePagedLookasideList", lookaside, 7, 6, 5, 0, Type::paged},
+    {"FltAllocatePoolAlignedWithTag", allocation, 4, 4, 3, 2, Type::pool_type},
+    {"FltFreePoolAlignedWithTag", release, 3, 3},
+    {"FsRtlAllocatePoolWithQuotaTag", allocation, 3, 3, 2, 1, Type::pool_type},
+    {"FsRtlAllocatePoolWithTag", allocation, 3, 3, 2, 1, Type::pool_type},
+    {"IoAllocateIrp", allocation, 2, 0, 0, 0, Type::non_paged, own("Irp ")},
+    {"IoAllocateMdl", allocation, 5, 0, 0, 0, Type::non_paged, own("Mdl ")},
+    {"IoAllocateWorkItem", allocation, 1, 0, 0, 0, Type::non_paged, own("IoWI")},
+    {"IoFreeIrp", release, 1, 0, 0, 0, Type::none, own("Irp ")},
+    {"IoFreeMdl", release, 1, 0, 0, 0, Type::none, own("Mdl ")},
+    {"IoFreeWorkItem", release, 1, 0, 0, 0, Type::none, own("IoWI")},
+    {"MmAllocateContiguousMemory", allocation, 3, 0, 1, 0, Type::non_paged, own("Cont")},
+    {"MmAllocateContiguousMemorySpecifyCache", allocation, 8, 0, 1, 0, Type::non_paged, own("Cont")},
+    {"MmAllocateContiguousMemorySpecifyCacheNode", allocation, 9, 0, 1, 0, Type::non_paged, own("Cont")},
+    {"MmAllocateContiguousNodeMemory", allocation, 9, 0, 1, 0, Type::non_paged, own("Cont")},
+    {"MmAllocateMappingAddress", allocation, 2, 2, 1},
+    {"MmAllocateMappingAddressEx", allocation, 3, 2, 1},
+    {"MmFreeContiguousMemory", release, 1, 0, 0, 0, Type::none, own("Cont")},
+    {"MmFreeContiguousMemorySpecifyCache", release, 3, 0, 0, 0, Type::none, own("Cont")},
+    {"MmFreeMappingAddress", release, 2, 2},
+    {"NdisAllocateMemoryWithTag", allocation, 3, 3, 2, 0, Type::non_paged},
+    {"NdisAllocateMemoryWithTagPriority", allocation, 4, 3, 2, 0, Type::non_paged},
+    {"NdisFreeMemory", release, 3},
+    {"NdisFreeMemoryWithTag", release, 2, 2},
+    {"NdisFreeMemoryWithTagPriority", release, 3, 3},
+    {"NdisInitializeNPagedLookasideList", lookaside, 7, 6, 5, 0, Type::non_paged},
+    {"VideoPortAllocatePool", allocation, 4, 4, 3, 2, Type::pool_type},
+    {"VideoPortFreePool", release, 2},
+};
+static_assert(std::ranges::is_sorted(table, {}, &PoolRoutine::name));
+
+/// "_Name@12", "__imp__Name@12" and "__imp_Name" without what the linker adds.
+std::string_view plain(std::string_view name) {
+    for (std::string_view prefix : {"__imp_", "imp_"})
+        if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    if (const std::size_t at = name.find('@'); at != std::string_view::npos && name.starts_with('_')) {
+        name = name.substr(0, at);
+    }
+    if (name.starts_with('_')) name.remove_prefix(1);
+    return name;
+}
+
+const PoolRoutine* exactly(std::string_view name) {
+    auto found = std::ranges::lower_bound(table, name, {}, &PoolRoutine::name);
+    return found == std::end(table) || found->name != name ? nullptr : found;
+}
+
+} // namespace
+
+const PoolRoutine* find_pool_routine(std::string_view name) {
+    if (const PoolRoutine* found = exactly(name)) return found;
+    return exactly(plain(name));
+}
+
+std::span<const PoolRoutine> pool_routines() {
+    return table;
+}
+
+unsigned stack_word(const PoolRoutine& routine, unsigned argument) {
+    // POOL_FLAGS, the first argument of its routines, takes two words.
+    return routine.type_kind == PoolRoutine::Type::pool_flags && argument > 1 ? argument + 1 : argument;
+}
+
+std::optional<bool> is_paged(const PoolRoutine& routine, std::optional<std::uint64_t> type) {
+    constexpr std::uint64_t flag_non_paged = 0x40, flag_non_paged_execute = 0x80, flag_paged = 0x100;
+    switch (routine.type_kind) {
+    case PoolRoutine::Type::none: return std::nullopt;
+    case PoolRoutine::Type::paged: return true;
+    case PoolRoutine::Type::non_paged: return false;
+    case PoolRoutine::Type::pool_type:
+        if (!type) return std::nullopt;
+        return (*type & 1) != 0;
+    case PoolRoutine::Type::pool_flags:
+        if (!type) return std::nullopt;
+        if (*type & flag_paged) return true;
+        if (*type & (flag_non_paged | flag_non_paged_execute)) return false;
+        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+} // namespace poolkd::code

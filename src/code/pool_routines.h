@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/tag.h"
+#include "code/pool_sites.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace poolkd::code {
+
+/// One routine that allocates from the pool, frees to it, or prepares a lookaside list. Arguments are counted from 1;
+/// where they lie follows from that: x64 in rcx, rdx, r8, r9, then on the stack; x86 on the stack, see `stack_word`.
+struct PoolRoutine {
+    enum class Type : std::uint8_t {
+        none,       ///< nothing states it
+        pool_type,  ///< argument `type` is a POOL_TYPE
+        pool_flags, ///< argument `type` is POOL_FLAGS, 64 bits wide
+        non_paged,  ///< always
+        paged,      ///< always
+    };
+
+    std::string_view name;
+    SiteKind kind = SiteKind::allocation;
+    std::uint8_t stack_words = 0; ///< that the routine takes from the stack of x86
+    std::uint8_t tag = 0;         ///< number of the argument; 0: none
+    std::uint8_t size = 0;        ///< the same, bytes
+    std::uint8_t type = 0;        ///< the same
+    Type type_kind = Type::none;
+    std::optional<PoolTag> fixed_tag{}; ///< of a routine that has a tag of its own
+};
+
+/// By its name as imported ("ExFreePool") or as the linker decorates it ("_ExFreePool@4", "__imp__ExFreePool@4"). Case
+/// counts. Null for a routine that has nothing to do with the pool.
+const PoolRoutine* find_pool_routine(std::string_view name);
+
+/// All of them, by name.
+std::span<const PoolRoutine> pool_routines();
+
+/// Which word of the stack of x86 an argument begins at, counted from 1.
+unsigned stack_word(const PoolRoutine& routine, unsigned argument);
+
+/// Whether a type or flags mean paged pool; nothing where they do not say.
+std::optional<bool> is_paged(const PoolRoutine& routine, std::optional<std::uint64_t> type);
+
+} // namespace poolkd::code

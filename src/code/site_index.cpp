@@ -1,0 +1,89 @@
+#include "code/site_index.h"
+
+#include "code/site_search.h"
+#include "pe/exports.h"
+
+#include <algorithm>
+
+namespace poolkd::code {
+
+namespace {
+
+std::string plain_name(std::uint32_t rva) {
+    return fmt::format("sub_{:x}", rva);
+}
+
+/// "report.cpp:12" of a full path.
+std::string short_source(const symbols::SourceLine& line) {
+    const std::size_t slash = line.file.find_last_of("/\\");
+    return fmt::format("{}:{}", slash == std::string::npos ? line.file : line.file.substr(slash + 1), line.line);
+}
+
+void name_by_exports(SiteIndex& index, const pe::Image& headers) {
+    std::map<std::uint32_t, std::string> names;
+    if (auto exports = pe::ExportTable::read(headers))
+        for (const pe::Export& entry : exports->all())
+            if (entry.rva != 0 && !entry.name.empty()) names.emplace(entry.rva, entry.name);
+    for (PoolSite& site : index.sites) {
+        if (auto found = names.find(site.function_rva); found != names.end()) site.function = found->second;
+        site.via.clear();
+        for (std::uint32_t rva : site.via_rvas) {
+            auto found = names.find(rva);
+            site.via.push_back(found == names.end() ? plain_name(rva) : found->second);
+        }
+    }
+}
+
+} // namespace
+
+Result<SiteIndex> index_image(const SiteImage& image, Work& work) {
+    POOLKD_TRY(pe::Image headers, pe::Image::open(*image.bytes, pe::ImageLayout::memory));
+    const Machine* machine = find_machine(headers.machine);
+    if (!machine)
+        return fail(ErrorKind::unsupported, "Code for the machine {:#x} cannot be looked through", headers.machine);
+    SiteSearch search(image, headers, *machine, work);
+    SiteIndex index;
+    index.sites = search.run();
+    index.code_bytes = search.code_bytes();
+    index.coverage = image.bytes->coverage();
+    index.coverage.merge(search.coverage());
+    name_by_exports(index, headers);
+    return index;
+}
+
+Result<SiteIndex> index_file(Bytes file, Work& work) {
+    POOLKD_TRY(FlatImage bytes, FlatImage::of_file(file));
+    POOLKD_TRY(pe::Image headers, pe::Image::open(bytes, pe::ImageLayout::memory));
+    SiteImage image;
+    image.bytes = &bytes;
+    image.base = headers.preferred_base;
+    return index_image(image, work);
+}
+
+void name_sites(SiteIndex& index, symbols::ModuleSymbols& symbols) {
+    const bool exact = symbols.provenance() == symbols::Provenance::exports;
+    std::map<std::uint32_t, std::string> names;
+    auto name_of = [&](std::uint32_t rva) -> const std::string& {
+        auto [at, is_new] = names.try_emplace(rva);
+        if (is_new)
+            // The export below an address may be of another function.
+            if (auto symbol = symbols.nearest(rva); symbol && (!exact || symbol->rva == rva)) at->second = symbol->name;
+        return at->second;
+    };
+    for (PoolSite& site : index.sites) {
+        if (const std::string& name = name_of(site.function_rva); !name.empty()) site.function = name;
+        if (auto line = symbols.line(site.rva)) site.source = short_source(*line);
+        site.via.resize(site.via_rvas.size());
+        for (std::size_t i = 0; i < site.via_rvas.size(); ++i)
+            if (const std::string& name = name_of(site.via_rvas[i]); !name.empty()) site.via[i] = name;
+    }
+}
+
+std::vector<const PoolSite*> sites_of_tag(const SiteIndex& index, PoolTag tag) {
+    std::vector<const PoolSite*> out;
+    for (const PoolSite& site : index.sites)
+        if (site.tag && site.tag->bare() == tag.bare()) out.push_back(&site);
+    return out;
+}
+
+} // namespace poolkd::code

@@ -1,0 +1,367 @@
+#include "code/site_search.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace poolkd::code {
+
+namespace {
+
+using Kind = Value::Kind;
+
+std::string_view sentence_of(Value::Why why) {
+    switch (why) {
+    case Value::Why::result: return "The tag is what another function returned.";
+    case Value::Why::memory: return "The tag is read from memory that the code alone does not tell.";
+    case Value::Why::paths: return "The tag depends on the way that leads to the call.";
+    case Value::Why::nothing:
+    case Value::Why::computed: break;
+    }
+    return "The tag is computed.";
+}
+
+/// Registers that arguments come in, by the calling conventions.
+bool may_carry_argument(const Machine& machine, std::uint64_t reg) {
+    if (machine.pointer_size == 8) return reg == 1 || reg == 2 || reg == 8 || reg == 9;
+    return reg == 1 || reg == 2;
+}
+
+bool is_place(const Value& value) {
+    return value.is(Kind::entry_register) || value.is(Kind::entry_stack);
+}
+
+} // namespace
+
+SiteSearch::SiteSearch(const SiteImage& image, const pe::Image& headers, const Machine& machine, Work& work)
+    : image_(image), machine_(machine), work_(work), targets_(SiteTargets::find(image, headers, machine)) {
+    for (const pe::Section& section : headers.sections()) {
+        if (!section.is_code() || section.rva >= image.bytes->size()) continue;
+        const Extent extent{section.rva, section.rva + std::min(section.size(), image.bytes->size() - section.rva)};
+        const bool overlaps =
+            std::ranges::any_of(code_, [&](const Extent& e) { return extent.begin < e.end && e.begin < extent.end; });
+        if (overlaps) continue;
+        code_.push_back(extent);
+        code_bytes_ += extent.end - extent.begin;
+    }
+    std::ranges::sort(code_, {}, &Extent::begin);
+    ReferenceTargets wanted;
+    for (const auto& [slot, routine] : targets_.slots)
+        wanted.slots.push_back(slot);
+    for (const auto& [address, routine] : targets_.outside)
+        wanted.outside.push_back(address);
+    if (targets_.empty()) return;
+    references_ = find_code_references(*image.bytes, machine, image.base, code_, wanted, work);
+    functions_.emplace(*image.bytes, headers, machine, image.base, code_, *references_);
+    graphs_.emplace(*image.bytes, machine, image.base);
+    is_other_ = [this](std::uint32_t rva) { return functions_->begins(rva); };
+    if (machine.pointer_size == 4)
+        surroundings_.bytes_popped = [this](const Step& step, const FlowState& state) {
+            return bytes_popped(step, state);
+        };
+}
+
+std::vector<PoolSite> SiteSearch::run() {
+    if (targets_.empty()) return {};
+    examine(first_references());
+    first_round_ = false;
+    for (int round = 0; round < max_rounds && !found_.empty() && !work_.stop_requested(); ++round) {
+        fresh_ = std::move(found_);
+        found_.clear();
+        examine(references_to_wrappers());
+    }
+    if (!found_.empty() && !work_.stop_requested()) coverage_.add_gap(GapReason::limit_reached, VirtAddr(), 0);
+    if (work_.stop_requested()) coverage_.add_gap(GapReason::stopped, VirtAddr(), 0);
+    doubt_odd_parameters();
+    std::ranges::sort(sites_, {}, [](const PoolSite& s) {
+        return std::tuple(s.rva, s.kind, s.tag.value_or(PoolTag()), s.tag_rva.value_or(0));
+    });
+    return std::move(sites_);
+}
+
+std::vector<std::uint32_t> SiteSearch::first_references() const {
+    std::vector<std::uint32_t> out = references_->slots;
+    out.insert(out.end(), references_->outside.begin(), references_->outside.end());
+    for (const auto& [rva, routine] : targets_.own)
+        for (const CodeReferences::Branch& branch : references_->to(rva))
+            out.push_back(branch.from);
+    std::ranges::sort(out);
+    return out;
+}
+
+std::vector<std::uint32_t> SiteSearch::references_to_wrappers() const {
+    std::vector<std::uint32_t> out;
+    const Bytes all = image_.bytes->all();
+    for (const auto& [rva, callees] : fresh_) {
+        for (const CodeReferences::Branch& branch : references_->to(rva))
+            out.push_back(branch.from);
+        // Short jumps come from the neighbourhood.
+        constexpr std::uint32_t reach = 130;
+        const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(rva + reach, all.size()));
+        for (std::uint32_t at = rva - std::min(rva, reach); at + 1 < end; ++at) {
+            const auto opcode = std::to_integer<unsigned>(all[at]);
+            if (opcode != 0xeb && (opcode & 0xf0) != 0x70) continue;
+            if (at + 2 + static_cast<std::uint32_t>(std::to_integer<std::int8_t>(all[at + 1])) == rva)
+                out.push_back(at);
+        }
+    }
+    std::ranges::sort(out);
+    return out;
+}
+
+void SiteSearch::examine(const std::vector<std::uint32_t>& references) {
+    examined_.clear();
+    functions_done_.clear();
+    for (std::size_t i = 0; i < references.size() && !work_.stop_requested(); ++i) {
+        const std::uint32_t reference = references[i];
+        // The same function as that of the reference before it, most often.
+        auto next = examined_.upper_bound(reference);
+        if (next != examined_.begin() && std::prev(next)->second >= reference) continue;
+        for (const FunctionBounds& bounds : functions_->holding(reference))
+            if (examine_function(bounds, reference)) break;
+        work_.progress("Call sites", i, references.size());
+    }
+}
+
+bool SiteSearch::examine_function(const FunctionBounds& bounds, std::uint32_t reference) {
+    if (bounds.whole && functions_done_.contains(bounds.entry)) return true;
+    const FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, is_other_);
+    if (graph.cut) coverage_.add_gap(GapReason::limit_reached, VirtAddr(bounds.entry), 0);
+    if (!bounds.whole) {
+        const bool holds =
+            std::ranges::any_of(graph.steps, [&](const Step& s) { return s.rva <= reference && reference < s.next(); });
+        if (!holds) return false;
+    }
+    // The stretch of code around the reference needs no second look in this round.
+    for (std::size_t i = 0; i < graph.steps.size();) {
+        const std::uint32_t begin = graph.steps[i].rva;
+        std::uint32_t end = begin;
+        for (; i < graph.steps.size() && graph.steps[i].rva <= end; ++i)
+            end = std::max(end, graph.steps[i].next());
+        examined_[begin] = end - 1;
+    }
+    if (functions_done_.insert(bounds.entry).second) examine_calls(graph, bounds.entry);
+    return true;
+}
+
+void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry) {
+    ValueFlow flow(graph, machine_, *image_.bytes, image_.base, surroundings_);
+    flow.visit([&](const Step& step, const FlowState& state) {
+        for (const Callee& callee : callees(flow, graph, step, state))
+            add_sites(flow, step, state, entry, callee);
+    });
+}
+
+SiteSearch::Callees SiteSearch::callees_at(std::uint64_t address) const {
+    const std::uint64_t rva = address - image_.base;
+    if (rva >= image_.bytes->size()) {
+        auto outside = targets_.outside.find(address);
+        if (!first_round_ || outside == targets_.outside.end()) return {};
+        return {callee_of(*outside->second, machine_)};
+    }
+    const auto at = static_cast<std::uint32_t>(rva);
+    if (auto own = targets_.own.find(at); own != targets_.own.end())
+        return first_round_ ? Callees{callee_of(*own->second, machine_)} : Callees{};
+    if (first_round_) return {};
+    auto fresh = fresh_.find(at);
+    return fresh == fresh_.end() ? Callees{} : fresh->second;
+}
+
+SiteSearch::Callees SiteSearch::callees_of(const Value& pointer) const {
+    if (pointer.is(Kind::constant)) return callees_at(pointer.number);
+    if (!pointer.is(Kind::image) || pointer.size != machine_.pointer_size || !first_round_) return {};
+    auto slot = targets_.slots.find(pointer.where);
+    return slot == targets_.slots.end() ? Callees{} : Callees{callee_of(*slot->second, machine_)};
+}
+
+bool SiteSearch::is_dispatcher(std::uint64_t address) const {
+    const std::uint64_t rva = address - image_.base;
+    if (rva >= image_.bytes->size()) return false;
+    constexpr std::uint32_t longest = 15;
+    const auto step = decode_step(machine_, image_.bytes->from(static_cast<std::uint32_t>(rva), longest), image_.base,
+                                  static_cast<std::uint32_t>(rva));
+    if (!step || step->action != Action::jump || step->direct) return false;
+    if (step->from.kind == Place::Kind::reg) return step->from.reg == 0; // jmp rax
+    const std::uint64_t slot = step->from.value - image_.base;
+    return step->from.fixed && slot < image_.bytes->size() &&
+           targets_.dispatchers.contains(static_cast<std::uint32_t>(slot));
+}
+
+SiteSearch::Callees SiteSearch::callees(const ValueFlow& flow, const FlowGraph& graph, const Step& step,
+                                        const FlowState& state) {
+    constexpr std::uint8_t rax = 0, r10 = 10;
+    if (!step.direct) {
+        const Value pointer = flow.read(state, step.from);
+        const bool dispatched = pointer.is(Kind::image) && targets_.dispatchers.contains(pointer.where);
+        return callees_of(dispatched ? state.registers[rax] : pointer);
+    }
+    Callees found = callees_at(step.target);
+    if (!found.empty() || machine_.pointer_size != 8 || !first_round_) return found;
+    // An import that the kernel calls through a retpoline: mov r10, [slot]; call stub. Or control flow guard in a
+    // function of the image: mov rax, [slot]; call stub, where the stub jumps to rax.
+    if (state.registers[r10].is(Kind::image)) {
+        const auto index = static_cast<std::size_t>(&step - graph.steps.data());
+        if (index > 0 && index < graph.steps.size()) {
+            const Step& before = graph.steps[index - 1];
+            if (before.next() == step.rva && before.action == Action::move && before.to.kind == Place::Kind::reg &&
+                before.to.reg == r10)
+                return callees_of(state.registers[r10]);
+        }
+    }
+    if (state.registers[rax].is(Kind::image) && is_dispatcher(step.target)) return callees_of(state.registers[rax]);
+    return {};
+}
+
+void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowState& state, std::uint32_t entry,
+                           const Callee& callee) {
+    const PoolRoutine& routine = *callee.routine;
+    auto passed = [&](const Value& place) {
+        return is_place(place) ? flow.at_entry_of_callee(state, step, place) : place;
+    };
+    const Value tag = callee.takes_tag() ? passed(callee.tag) : Value();
+    const Value size = passed(callee.size);
+    const Value type = passed(callee.type);
+    if (step.direct && !callee.via.empty()) called_.insert(static_cast<std::uint32_t>(step.target - image_.base));
+
+    PoolSite site;
+    site.rva = step.rva;
+    site.return_rva = step.action == Action::call ? step.next() : 0;
+    site.function_rva = entry;
+    site.kind = routine.kind;
+    site.api = routine.name;
+    site.via_rvas = callee.via;
+    if (size.is(Kind::constant)) site.size = size.number;
+    if (type.is(Kind::constant)) site.pool_type = type.number;
+    site.paged = is_paged(routine, site.pool_type);
+
+    // A function that only jumps on is a thunk: whoever calls it calls what is behind it.
+    const bool is_thunk = step.rva == entry && step.action == Action::jump;
+    if (is_thunk || (callee.takes_tag() && is_place(tag))) {
+        Callee wrapper;
+        wrapper.routine = &routine;
+        wrapper.via = callee.via;
+        if (!is_thunk) wrapper.via.insert(wrapper.via.begin(), entry);
+        wrapper.tag = callee.takes_tag() ? tag : Value();
+        wrapper.size = is_place(size) || size.is(Kind::constant) ? size : Value();
+        wrapper.type = is_place(type) || type.is(Kind::constant) ? type : Value();
+        add_wrapper(entry, std::move(wrapper));
+    }
+    if (!callee.takes_tag()) {
+        site.tag = routine.fixed_tag;
+        site.tag_source = routine.fixed_tag ? TagSource::fixed : TagSource::none;
+        sites_.push_back(std::move(site));
+        return;
+    }
+    if (const std::vector<Value> constants = flow.constants(tag); !constants.empty()) {
+        site.tag_source = TagSource::constant;
+        if (constants.size() > 1) site.note = fmt::format("One of {} tags that reach this call.", constants.size());
+        for (const Value& constant : constants) {
+            site.tag = PoolTag(static_cast<std::uint32_t>(constant.number));
+            site.tag_rva = constant.where ? std::optional(constant.where) : std::nullopt;
+            sites_.push_back(site);
+        }
+        return;
+    }
+    if (tag.is(Kind::image)) {
+        const auto held = load<std::uint32_t>(image_.bytes->at(tag.where, 4), 0);
+        if (held && *held != 0) {
+            site.tag = PoolTag(*held);
+            site.tag_source = TagSource::data;
+            site.tag_rva = tag.where;
+        } else {
+            site.note = fmt::format("The tag is read from a variable at +{:#x}, which {}.", tag.where,
+                                    held ? "holds nothing here" : "cannot be read");
+        }
+    } else if (is_place(tag)) {
+        site.tag_source = TagSource::parameter;
+        if (tag.is(Kind::entry_register) && !may_carry_argument(machine_, tag.number))
+            odd_.emplace(sites_.size(), static_cast<std::uint8_t>(tag.number));
+    } else {
+        site.note = sentence_of(tag.why);
+    }
+    sites_.push_back(std::move(site));
+}
+
+void SiteSearch::add_wrapper(std::uint32_t entry, Callee wrapper) {
+    // A routine of the pool is one already, and a function that calls itself no new wrapper.
+    if (targets_.own.contains(entry)) return;
+    if (std::ranges::count(wrapper.via, entry) > 1) return;
+    Callees& known = wrappers_[entry];
+    auto same = std::ranges::find_if(known, [&](const Callee& c) { return c.same_site(wrapper); });
+    if (same == known.end()) {
+        known.push_back(wrapper);
+        found_[entry].push_back(std::move(wrapper));
+        return;
+    }
+    // Two calls in one wrapper, for paged and for other pool, say: what they do not agree on is not known.
+    auto waiting = found_.find(entry);
+    if (waiting == found_.end()) return;
+    for (Callee& other : waiting->second) {
+        if (!other.same_site(wrapper)) continue;
+        if (!(other.size == wrapper.size)) other.size = Value();
+        if (!(other.type == wrapper.type)) other.type = Value();
+    }
+}
+
+std::optional<std::uint32_t> SiteSearch::bytes_popped(const Step& step, const FlowState& state) {
+    constexpr std::uint32_t word = 4;
+    if (step.direct) {
+        const std::uint64_t rva = step.target - image_.base;
+        if (auto outside = targets_.outside.find(step.target); outside != targets_.outside.end())
+            return outside->second->stack_words * word;
+        if (rva >= image_.bytes->size()) return std::nullopt;
+        return bytes_popped_by(static_cast<std::uint32_t>(rva));
+    }
+    // Registers of the call are volatile, and `state` is behind it; only those that are kept can be looked at.
+    Value pointer;
+    if (step.from.kind == Place::Kind::reg) pointer = state.registers[step.from.reg];
+    if (step.from.fixed && step.from.index == Place::no_register)
+        pointer = {.kind = Kind::image, .where = static_cast<std::uint32_t>(step.from.value - image_.base)};
+    if (!pointer.is(Kind::image)) return std::nullopt;
+    auto slot = targets_.slots.find(pointer.where);
+    if (slot == targets_.slots.end()) return std::nullopt;
+    return slot->second->stack_words * word;
+}
+
+std::optional<std::uint32_t> SiteSearch::bytes_popped_by(std::uint32_t rva) {
+    if (auto known = popped_.find(rva); known != popped_.end()) return known->second;
+    std::optional<std::uint32_t>& out = popped_[rva];
+    if (auto own = targets_.own.find(rva); own != targets_.own.end()) {
+        out = own->second->stack_words * 4u;
+        return out;
+    }
+    // All returns of a function remove the same number of bytes: the first one that is met tells it.
+    constexpr int most = 1000;
+    constexpr std::uint32_t longest = 15;
+    std::uint32_t at = rva;
+    for (int i = 0; i < most; ++i) {
+        const auto step = decode_step(machine_, image_.bytes->from(at, longest), image_.base, at);
+        if (!step || step->action == Action::stop) return out;
+        if (step->action == Action::ret) {
+            out = step->popped;
+            return out;
+        }
+        at = step->next();
+        if (step->action != Action::jump) continue;
+        if (!step->direct) {
+            auto slot = targets_.slots.find(static_cast<std::uint32_t>(step->from.value - image_.base));
+            if (step->from.fixed && slot != targets_.slots.end()) out = slot->second->stack_words * 4u;
+            return out;
+        }
+        const std::uint64_t target = step->target - image_.base;
+        // Forward only: a loop would not end.
+        if (target >= image_.bytes->size() || target < at) return out;
+        at = static_cast<std::uint32_t>(target);
+    }
+    return out;
+}
+
+void SiteSearch::doubt_odd_parameters() {
+    for (const auto& [index, reg] : odd_) {
+        PoolSite& site = sites_[index];
+        if (called_.contains(site.function_rva)) continue;
+        site.tag_source = TagSource::unresolved;
+        site.note = "The tag is in a register that this code does not set.";
+    }
+}
+
+} // namespace poolkd::code

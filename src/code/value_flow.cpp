@@ -1,0 +1,479 @@
+#include "code/value_flow.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace poolkd::code {
+
+namespace {
+
+using Kind = Value::Kind;
+using Why = Value::Why;
+
+constexpr std::size_t max_constants = 8;       ///< that reach one place
+constexpr std::int64_t max_distance = 1 << 20; ///< from a stack pointer; larger is not followed
+constexpr std::int32_t string_reach = 0x1000;  ///< what a repeated store is taken to overwrite
+constexpr std::int32_t callee_reach = 0x40;    ///< what a callee is taken to write through an address it is given
+constexpr std::size_t visits_per_block = 40;   ///< far more than joins take to settle
+
+std::uint64_t cut_to(std::uint64_t value, unsigned size) {
+    return size >= 8 ? value : value & ((1ull << (size * 8)) - 1);
+}
+
+std::uint64_t sign_extend(std::uint64_t value, unsigned from) {
+    const unsigned unused = 64 - from * 8;
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(value << unused) >> unused);
+}
+
+bool before(const FlowState::Slot& slot, std::uint32_t origin, std::int32_t offset) {
+    return slot.origin != origin ? slot.origin < origin : slot.offset < offset;
+}
+
+/// The value of a slot that nothing was written to.
+Value untouched(const Machine& machine, std::uint32_t origin, std::int32_t offset) {
+    const std::int32_t width = machine.pointer_size;
+    // Behind the return address; on x64 behind the homes of the arguments in registers, too.
+    const std::int32_t first = width == 8 ? 0x28 : 4;
+    if (origin != 0 || offset < first || offset % width != 0) return Value::unknown(Why::memory);
+    return {.kind = Kind::entry_stack, .number = static_cast<std::uint64_t>(offset)};
+}
+
+/// What a narrower read of a value gives.
+Value narrowed(Value value, unsigned size) {
+    if (value.is(Kind::constant)) {
+        const std::uint64_t number = cut_to(value.number, size);
+        if (size < 4) value.where = 0;
+        value.number = number;
+        return value;
+    }
+    if (size < 4) return Value::unknown(Why::computed);
+    return value;
+}
+
+} // namespace
+
+Value FlowState::read(const Machine& machine, std::uint32_t origin, std::int32_t offset, unsigned size) const {
+    auto found = std::ranges::find_if(
+        slots_, [&](const Slot& slot) { return slot.origin == origin && slot.offset == offset && slot.size >= size; });
+    if (found != slots_.end()) return narrowed(found->value, size);
+    const bool touched = full_ || std::ranges::any_of(slots_, [&](const Slot& slot) {
+                             return slot.origin == origin && slot.offset < offset + static_cast<std::int32_t>(size) &&
+                                    offset < slot.offset + slot.size;
+                         });
+    return touched ? Value::unknown(Why::memory) : narrowed(untouched(machine, origin, offset), size);
+}
+
+void FlowState::write(std::uint32_t origin, std::int32_t offset, unsigned size, const Value& value) {
+    std::erase_if(slots_, [&](const Slot& slot) {
+        return slot.origin == origin && slot.offset < offset + static_cast<std::int32_t>(size) &&
+               offset < slot.offset + slot.size;
+    });
+    if (slots_.size() >= max_slots) {
+        full_ = true;
+        return;
+    }
+    auto place = std::ranges::find_if(slots_, [&](const Slot& slot) { return !before(slot, origin, offset); });
+    slots_.insert(place, {origin, offset, static_cast<std::uint8_t>(std::min(size, 64u)), value});
+}
+
+void FlowState::forget(std::uint32_t origin, std::int32_t offset, std::int32_t end) {
+    std::erase_if(
+        slots_, [&](const Slot& slot) { return slot.origin == origin && slot.offset >= offset && slot.offset < end; });
+}
+
+ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatImage& image, std::uint64_t base,
+                     const Surroundings& surroundings)
+    : graph_(graph), machine_(machine), image_(image), base_(base), surroundings_(surroundings),
+      states_(graph.blocks.size()) {
+    if (graph.blocks.empty()) return;
+    FlowState entry;
+    for (std::uint8_t reg = 0; reg < entry.registers.size(); ++reg)
+        entry.registers[reg] = Value::entry(reg);
+    entry.registers[sp] = Value::stack(0, 0);
+    states_[graph.entry] = entry;
+    run({graph.entry});
+    // What nobody is seen to go to: the frame stands as it does at the first call, the rest is unknown.
+    std::optional<Value> frame;
+    for (std::size_t i = 0; i < graph.blocks.size() && !frame; ++i) {
+        if (!states_[i]) continue;
+        FlowState state = *states_[i];
+        for (std::uint32_t s = 0; s < graph.blocks[i].count && !frame; ++s) {
+            const Step& step = graph.steps[graph.blocks[i].first + s];
+            if (step.action == Action::call) frame = state.registers[sp];
+            apply(state, step);
+        }
+    }
+    for (std::uint32_t i = 0; i < graph.blocks.size(); ++i) {
+        if (states_[i] || !graph.blocks[i].orphan) continue;
+        FlowState state;
+        state.full_ = true;
+        for (Value& value : state.registers)
+            value = Value::unknown(Why::paths);
+        state.registers[sp] = frame.value_or(Value::stack(i * 2 + 1, 0));
+        states_[i] = state;
+        run({i});
+    }
+}
+
+void ValueFlow::run(std::vector<std::uint32_t> work) {
+    std::vector<bool> waiting(graph_.blocks.size());
+    for (std::uint32_t i : work)
+        waiting[i] = true;
+    std::size_t budget = visits_per_block * graph_.blocks.size() + 100;
+    while (!work.empty()) {
+        const std::uint32_t index = work.back();
+        work.pop_back();
+        waiting[index] = false;
+        FlowState state = *states_[index];
+        if (budget-- == 0) {
+            // Cannot happen while joins only lose knowledge; if it does, nothing is claimed.
+            for (auto& known : states_)
+                known.reset();
+            return;
+        }
+        const FlowBlock& block = graph_.blocks[index];
+        for (std::uint32_t i = 0; i < block.count; ++i)
+            apply(state, graph_.steps[block.first + i]);
+        for (std::uint32_t next : block.next) {
+            bool changed = true;
+            if (states_[next])
+                changed = join(*states_[next], state, next);
+            else
+                states_[next] = state;
+            if (changed && !waiting[next]) {
+                waiting[next] = true;
+                work.push_back(next);
+            }
+        }
+    }
+}
+
+void ValueFlow::visit(const Visit& visit) {
+    for (std::size_t i = 0; i < graph_.blocks.size(); ++i) {
+        if (!states_[i]) continue;
+        FlowState state = *states_[i];
+        const FlowBlock& block = graph_.blocks[i];
+        for (std::uint32_t s = 0; s < block.count; ++s) {
+            const Step& step = graph_.steps[block.first + s];
+            const bool is_jump = step.action == Action::jump || step.action == Action::branch;
+            const bool leaves =
+                is_jump && (step.direct ? step.target - base_ >= image_.size() ||
+                                              !graph_.at(static_cast<std::uint32_t>(step.target - base_))
+                                        : block.next.empty());
+            if (step.action == Action::call || leaves) visit(step, state);
+            apply(state, step);
+        }
+    }
+}
+
+std::vector<Value> ValueFlow::constants(const Value& value) const {
+    if (value.is(Kind::constant)) return {value};
+    if (value.is(Kind::several)) return sets_[value.number];
+    return {};
+}
+
+Value ValueFlow::at_entry_of_callee(const FlowState& state, const Step& step, const Value& place) const {
+    if (place.is(Kind::entry_register)) return state.registers[place.number];
+    const Value& top = state.registers[sp];
+    if (!place.is(Kind::entry_stack) || !top.is(Kind::stack)) return Value::unknown(Why::memory);
+    const std::int32_t above = step.action == Action::call ? machine_.pointer_size : 0;
+    return state.read(machine_, top.origin,
+                      static_cast<std::int32_t>(top.number) + static_cast<std::int32_t>(place.number) - above, 4);
+}
+
+bool ValueFlow::at_entry_depth(const FlowState& state) const {
+    return state.registers[sp] == Value::stack(0, 0);
+}
+
+Value ValueFlow::address_of(const FlowState& state, const Place& place) const {
+    if (place.elsewhere) return Value::unknown(Why::memory);
+    Value sum = place.fixed ? Value::constant(place.value) : Value::constant(0);
+    if (!place.fixed) {
+        sum = combine(Action::add, state.registers[place.base], Value::constant(place.value), machine_.pointer_size);
+    }
+    if (place.index == Place::no_register) return sum;
+    if (place.index >= state.registers.size()) return Value::unknown(Why::memory);
+    const Value& index = state.registers[place.index];
+    if (!index.is(Kind::constant)) return Value::unknown(Why::memory);
+    return combine(Action::add, sum, Value::constant(index.number * place.scale), machine_.pointer_size);
+}
+
+Value ValueFlow::read(const FlowState& state, const Place& place) const {
+    switch (place.kind) {
+    case Place::Kind::none: return Value::unknown(Why::computed);
+    case Place::Kind::immediate: return Value::constant(cut_to(place.value, place.size));
+    case Place::Kind::reg:
+        if (place.high_byte) return Value::unknown(Why::computed);
+        return narrowed(state.registers[place.reg], place.size);
+    case Place::Kind::memory: break;
+    }
+    const Value address = address_of(state, place);
+    if (address.is(Kind::stack))
+        return state.read(machine_, address.origin, static_cast<std::int32_t>(address.number), place.size);
+    if (address.is(Kind::constant)) {
+        const std::uint64_t rva = cut_to(address.number - base_, machine_.pointer_size);
+        if (rva < image_.size() && (place.size == 4 || place.size == 8))
+            return {.kind = Kind::image, .size = place.size, .where = static_cast<std::uint32_t>(rva)};
+    }
+    return Value::unknown(Why::memory);
+}
+
+void ValueFlow::write(FlowState& state, const Place& place, Value value, std::uint32_t rva) const {
+    if (place.kind == Place::Kind::memory) {
+        const Value address = address_of(state, place);
+        if (!address.is(Kind::stack)) return;
+        state.write(address.origin, static_cast<std::int32_t>(address.number), place.size, value);
+        return;
+    }
+    if (place.kind != Place::Kind::reg) return;
+    Value& reg = state.registers[place.reg];
+    if (place.size < 4) {
+        const bool known = reg.is(Kind::constant) && value.is(Kind::constant) && !place.high_byte;
+        const std::uint64_t low = (1ull << (place.size * 8)) - 1;
+        value = known ? Value::constant((reg.number & ~low) | (value.number & low)) : Value::unknown(Why::computed);
+    } else if (place.size < machine_.pointer_size) {
+        if (value.is(Kind::constant)) value.number = cut_to(value.number, place.size);
+        if (value.is(Kind::stack)) value = Value::unknown(Why::computed);
+    }
+    if (place.reg == sp && !value.is(Kind::stack)) value = Value::stack(rva * 2, 0);
+    if (place.reg == sp && value.origin == rva * 2) {
+        // What had this origin when control came by before lies elsewhere now.
+        std::erase_if(state.slots_, [&](const FlowState::Slot& slot) {
+            return slot.origin == value.origin || (slot.value.is(Kind::stack) && slot.value.origin == value.origin);
+        });
+        for (Value& other : state.registers)
+            if (other.is(Kind::stack) && other.origin == value.origin) other = Value::unknown(Why::paths);
+    }
+    reg = value;
+}
+
+void ValueFlow::move_stack(FlowState& state, std::int64_t by) const {
+    Value& top = state.registers[sp];
+    top = combine(Action::add, top, Value::constant(static_cast<std::uint64_t>(by)), machine_.pointer_size);
+}
+
+Value ValueFlow::combine(Action action, const Value& left, const Value& right, unsigned size) const {
+    if (left.is(Kind::constant) && right.is(Kind::constant)) {
+        const std::uint64_t a = left.number, b = right.number;
+        switch (action) {
+        case Action::add:
+            if (b == 0) return left;
+            if (a == 0) return right;
+            return Value::constant(cut_to(a + b, size));
+        case Action::subtract: return Value::constant(cut_to(a - b, size));
+        case Action::bit_and: return Value::constant(a & b);
+        case Action::bit_or: return a == 0 ? right : b == 0 ? left : Value::constant(a | b);
+        case Action::bit_xor: return Value::constant(a ^ b);
+        case Action::shift_left:
+            return b < size * 8 ? Value::constant(cut_to(a << b, size)) : Value::unknown(Why::computed);
+        default: return Value::unknown(Why::computed);
+        }
+    }
+    if (left.is(Kind::stack) && right.is(Kind::constant) && (action == Action::add || action == Action::subtract)) {
+        const auto by = static_cast<std::int64_t>(sign_extend(right.number, machine_.pointer_size));
+        const auto from = static_cast<std::int64_t>(left.number);
+        if (by > max_distance || by < -max_distance) return Value::unknown(Why::computed);
+        const std::int64_t to = action == Action::add ? from + by : from - by;
+        if (to > max_distance || to < -max_distance) return Value::unknown(Why::computed);
+        return Value::stack(left.origin, static_cast<std::uint64_t>(to));
+    }
+    if (action == Action::add && right.is(Kind::stack) && left.is(Kind::constant))
+        return combine(action, right, left, size);
+    if (right.is(Kind::constant)) {
+        if (action == Action::bit_and && right.number == 0) return Value::constant(0);
+        if (action == Action::bit_or && right.number == cut_to(~0ull, size)) return Value::constant(right.number);
+        if (right.number == 0 && action == Action::add) return left;
+    }
+    return Value::unknown(left.is(Kind::unknown) && left.why != Why::nothing ? left.why : Why::computed);
+}
+
+void ValueFlow::apply(FlowState& state, const Step& step) const {
+    const unsigned width = machine_.pointer_size;
+    auto with_where = [&](Value value) {
+        if (step.from.kind == Place::Kind::immediate && step.from.offset != 0)
+            value.where = step.rva + step.from.offset;
+        return value;
+    };
+    switch (step.action) {
+    case Action::nothing:
+    case Action::jump:
+    case Action::ret:
+    case Action::stop: return;
+    case Action::branch:
+        if (step.clobbered) state.registers[1] = Value::unknown(Why::computed);
+        return;
+    case Action::move: write(state, step.to, with_where(read(state, step.from)), step.rva); return;
+    case Action::move_signed: {
+        Value value = read(state, step.from);
+        if (value.is(Kind::constant)) value.number = cut_to(sign_extend(value.number, step.from.size), step.to.size);
+        write(state, step.to, value, step.rva);
+        return;
+    }
+    case Action::address: write(state, step.to, narrowed(address_of(state, step.from), step.to.size), step.rva); return;
+    case Action::add:
+    case Action::subtract:
+    case Action::bit_and:
+    case Action::bit_or:
+    case Action::bit_xor:
+    case Action::shift_left: {
+        const bool with_itself = step.to.kind == Place::Kind::reg && step.from.kind == Place::Kind::reg &&
+                                 step.to.reg == step.from.reg && !step.to.high_byte && !step.from.high_byte;
+        if (with_itself && (step.action == Action::bit_xor || step.action == Action::subtract)) {
+            write(state, step.to, Value::constant(0), step.rva);
+            return;
+        }
+        if (with_itself && (step.action == Action::bit_and || step.action == Action::bit_or)) return;
+        write(state, step.to,
+              combine(step.action, read(state, step.to), with_where(read(state, step.from)), step.to.size), step.rva);
+        return;
+    }
+    case Action::select: write(state, step.to, join(read(state, step.to), read(state, step.from)), step.rva); return;
+    case Action::push: {
+        Value value = with_where(read(state, step.from));
+        if (step.from.kind == Place::Kind::immediate) value.number = cut_to(step.from.value, width);
+        move_stack(state, -static_cast<std::int64_t>(width));
+        const Value& top = state.registers[sp];
+        if (top.is(Kind::stack)) state.write(top.origin, static_cast<std::int32_t>(top.number), width, value);
+        return;
+    }
+    case Action::pop: {
+        const Value top = state.registers[sp];
+        const Value value = top.is(Kind::stack)
+                                ? state.read(machine_, top.origin, static_cast<std::int32_t>(top.number), width)
+                                : Value::unknown(Why::memory);
+        move_stack(state, width);
+        write(state, step.to, value, step.rva);
+        return;
+    }
+    case Action::leave: {
+        const Place top{.kind = Place::Kind::reg, .size = static_cast<std::uint8_t>(width), .reg = sp};
+        write(state, top, state.registers[bp], step.rva);
+        const Value now = state.registers[sp];
+        state.registers[bp] = now.is(Kind::stack)
+                                  ? state.read(machine_, now.origin, static_cast<std::int32_t>(now.number), width)
+                                  : Value::unknown(Why::memory);
+        move_stack(state, width);
+        return;
+    }
+    case Action::call: apply_call(state, step); return;
+    case Action::other: break;
+    }
+    constexpr std::uint8_t di = 7;
+    if (step.writes_memory) {
+        const Value address = address_of(state, step.to);
+        const bool repeated = step.to.base == di && (step.clobbered & (1u << di)) != 0;
+        if (repeated && address.is(Kind::stack)) {
+            const auto from = static_cast<std::int32_t>(address.number);
+            state.forget(address.origin, from - string_reach, from + string_reach);
+        } else {
+            write(state, step.to, Value::unknown(Why::computed), step.rva);
+        }
+    }
+    for (std::uint8_t reg = 0; reg < state.registers.size(); ++reg) {
+        if (!(step.clobbered & (1u << reg))) continue;
+        const Place place{.kind = Place::Kind::reg, .size = static_cast<std::uint8_t>(width), .reg = reg};
+        write(state, place, Value::unknown(Why::computed), step.rva);
+    }
+}
+
+void ValueFlow::apply_call(FlowState& state, const Step& step) const {
+    const bool wide = machine_.pointer_size == 8;
+    auto reaches = [&](const Value& value) {
+        if (!value.is(Kind::stack)) return;
+        // Arguments that came on the stack are seldom meant; what is, is a local variable.
+        const auto at = static_cast<std::int32_t>(value.number);
+        const std::int32_t end = value.origin == 0 && at < 0 ? std::min(at + callee_reach, 0) : at + callee_reach;
+        state.forget(value.origin, at, end);
+    };
+    constexpr std::uint8_t wide_arguments[] = {1, 2, 8, 9};
+    constexpr std::uint8_t fast_arguments[] = {1, 2};
+    const auto in_registers = wide ? std::span<const std::uint8_t>(wide_arguments) : fast_arguments;
+    const Value top = state.registers[sp];
+    std::vector<Value> passed;
+    for (std::uint8_t reg : in_registers)
+        passed.push_back(state.registers[reg]);
+    if (top.is(Kind::stack)) {
+        const auto at = static_cast<std::int32_t>(top.number);
+        for (const FlowState::Slot& slot : state.slots())
+            if (slot.origin == top.origin && slot.offset >= at && slot.offset < at + callee_reach)
+                passed.push_back(slot.value);
+        if (wide) state.forget(top.origin, at, at + 0x20);
+    }
+    for (const Value& value : passed)
+        reaches(value);
+    constexpr std::uint16_t volatile_wide = 0x0f07, volatile_narrow = 0x07;
+    for (std::uint8_t reg = 0; reg < state.registers.size(); ++reg)
+        if ((wide ? volatile_wide : volatile_narrow) & (1u << reg)) state.registers[reg] = Value::unknown(Why::result);
+    if (wide) return;
+    const auto popped =
+        surroundings_.bytes_popped ? surroundings_.bytes_popped(step, state) : std::optional<std::uint32_t>();
+    if (popped) {
+        move_stack(state, *popped);
+        return;
+    }
+    const Place place{.kind = Place::Kind::reg, .size = machine_.pointer_size, .reg = sp};
+    write(state, place, Value::unknown(Why::result), step.rva);
+}
+
+Value ValueFlow::join(const Value& left, const Value& right) const {
+    if (left == right) return left;
+    std::vector<Value> all = constants(left);
+    const std::vector<Value> more = constants(right);
+    if (all.empty() || more.empty())
+        return Value::unknown(left.is(Kind::unknown) && right.is(Kind::unknown) ? left.why : Why::paths);
+    for (const Value& value : more)
+        if (std::ranges::find(all, value) == all.end()) all.push_back(value);
+    if (all.size() > max_constants) return Value::unknown(Why::paths);
+    std::ranges::sort(all, {}, [](const Value& v) { return std::pair(v.where, v.number); });
+    auto known = std::ranges::find(sets_, all);
+    if (known == sets_.end()) known = sets_.insert(sets_.end(), all);
+    return {.kind = Kind::several, .number = static_cast<std::uint64_t>(known - sets_.begin())};
+}
+
+bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block) const {
+    bool changed = false;
+    const Value top = Value::stack(graph_.steps[graph_.blocks[block].first].rva * 2 + 1, 0);
+    for (std::size_t reg = 0; reg < into.registers.size(); ++reg) {
+        Value& here = into.registers[reg];
+        Value both = join(here, from.registers[reg]);
+        if (reg == sp) {
+            // Where depths differ the depth is counted anew from here.
+            if (here == top) continue;
+            if (!both.is(Kind::stack)) both = top;
+        }
+        if (both == here) continue;
+        here = both;
+        changed = true;
+    }
+    if (from.full_ && !into.full_) {
+        into.full_ = true;
+        changed = true;
+    }
+    if (into.slots_.empty() && from.slots_.empty()) return changed;
+    FlowState joined;
+    joined.full_ = into.full_;
+    auto take = [&](const FlowState::Slot& slot, const Value& other) {
+        const Value both = join(slot.value, other);
+        const bool same_as_untouched =
+            !into.full_ && both == narrowed(untouched(machine_, slot.origin, slot.offset), slot.size);
+        if (both.is(Kind::unknown) && (into.full_ || same_as_untouched)) return;
+        joined.write(slot.origin, slot.offset, slot.size, both);
+    };
+    for (const FlowState::Slot& slot : into.slots_)
+        take(slot, from.read(machine_, slot.origin, slot.offset, slot.size));
+    for (const FlowState::Slot& slot : from.slots_) {
+        const bool both_have = std::ranges::any_of(into.slots_, [&](const FlowState::Slot& other) {
+            return other.origin == slot.origin && other.offset == slot.offset && other.size == slot.size;
+        });
+        if (!both_have) take(slot, into.read(machine_, slot.origin, slot.offset, slot.size));
+    }
+    const bool same = std::ranges::equal(into.slots_, joined.slots_, [](const auto& a, const auto& b) {
+        return a.origin == b.origin && a.offset == b.offset && a.size == b.size && a.value == b.value;
+    });
+    if (same) return changed;
+    into.slots_ = std::move(joined.slots_);
+    into.full_ = joined.full_;
+    return true;
+}
+
+} // namespace poolkd::code
