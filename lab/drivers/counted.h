@@ -29,7 +29,12 @@ FORCEINLINE VOID CountFree(volatile DRIVER_COUNTERS* Counters, SIZE_T Request) {
     Counters->LiveBytes = Counters->LiveBytes - TrackedBytes(Request);
 }
 
-constexpr ULONG DRIVER_WARM_UP = 100; // rounds that a driver has behind it when work begins: its rings are full
+constexpr LONGLONG DRIVER_HISTORY = 40'000; // ms of work that a driver has behind it when work begins
+
+// How many to do in this round. The numbers vary, so that drivers do not seem to depend on each other.
+FORCEINLINE ULONG DriverLoad(DRIVER_RANDOM* Random, ULONG Mean) {
+    return DriverRandom(Random, 2 * Mean + 1);
+}
 
 FORCEINLINE VOID DriverSleep(LONGLONG Milliseconds) {
     LARGE_INTEGER interval = {};

@@ -67,7 +67,7 @@ CAST = [
     Memory("netfilt", "NetB", "NonPaged", False, ("NetfiltPassPacket",), (counted("netfilt!NetfiltHeaders"),), at_most=1),
     Memory("netshape", "NetB", "NonPaged", False, ("NetshapeQueueBuffer",), (counted("netshape!NetshapeBuffers"),)),
     Memory("unloaded", "UnRq", "NonPaged", True, ("UnloadedSendRequest",), (),
-           note="leaks for 3 seconds from the first second on, and leaves a second later; each block begins with the address of "
+           note="leaks for 6 seconds from the first one on, and leaves a second later; each block begins with the address of "
                 "unloaded!UnloadedCompleteRequest"),
     Memory("unloaded", "UnBu", "NonPaged", False, ("DriverEntry",), (), at_most=1, note="freed when the driver leaves"),
     Memory("dpc", "DpcS", "NonPaged", True, ("DpcTakeSample",), (counted("dpc!DpcSamples"),)),

@@ -5,7 +5,6 @@ constexpr ULONG BIGPAGE_TAG_FRAME = DriverTag("BigF");   // never freed: a leak
 constexpr ULONG BIGPAGE_TAG_SCRATCH = DriverTag("BigS"); // freed in the same round
 
 constexpr LONGLONG BIGPAGE_ROUND = 120; // ms
-constexpr ULONG BIGPAGE_WARM_UP = 30;   // less than others have: these blocks are large
 constexpr ULONG BIGPAGE_FRAME_PAGES = 2;
 constexpr ULONG BIGPAGE_SCRATCH_LARGEST = 6; // pages
 
@@ -48,7 +47,7 @@ __attribute__((noinline)) VOID BigpageWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < BIGPAGE_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += BIGPAGE_ROUND) {
         BigpageServe();
     }
     return DriverStartThread(BigpageWorker);

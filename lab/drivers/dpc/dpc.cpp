@@ -1,5 +1,5 @@
 // A driver that works in the deferred call of a timer: its stacks go on in whatever was running, through the frame of
-// an interrupt unless that was the idle loop. So that it is not always, a thread sometimes waits for a sample by
+// an interrupt unless that was the idle loop. So that it is not always, a thread sometimes waits for an entry by
 // polling.
 #include "../counted.h"
 
@@ -7,7 +7,8 @@ constexpr ULONG DPC_TAG_SAMPLE = DriverTag("DpcS"); // never freed: a leak
 constexpr ULONG DPC_TAG_QUEUE = DriverTag("DpcQ");  // comes and goes
 constexpr LONG DPC_PERIOD = 20;                     // ms
 constexpr LONGLONG DPC_POLL_INTERVAL = 170;         // ms
-constexpr ULONG DPC_POLLS = 1'000'000;              // at most; a sample comes in DPC_PERIOD
+constexpr ULONG DPC_POLLS = 1'000'000;              // at most; an entry comes in DPC_PERIOD
+constexpr ULONG DPC_SAMPLES = 1;                    // in a period, on the average
 constexpr SIZE_T DPC_SAMPLE_BYTES = 88;
 constexpr SIZE_T DPC_ENTRY_BYTES = 176;
 
@@ -15,6 +16,7 @@ static KTIMER DpcTimer;
 static KDPC DpcObject;
 static BLOCK_LIST DpcSampleList;
 static BLOCK_RING DpcQueueRing;
+static DRIVER_RANDOM DpcRandom = {101};
 
 extern "C" {
 volatile DRIVER_COUNTERS DpcSamples;
@@ -41,13 +43,15 @@ __attribute__((noinline)) VOID DpcQueueEntry(VOID) {
 }
 
 __attribute__((noinline)) VOID DpcTimerRoutine(PKDPC, PVOID, PVOID, PVOID) {
-    DpcTakeSample();
+    for (ULONG i = DriverLoad(&DpcRandom, DPC_SAMPLES); i != 0; i--) {
+        DpcTakeSample();
+    }
     DpcQueueEntry();
 }
 
-__attribute__((noinline)) VOID DpcPollSample(VOID) {
-    ULONG64 before = DpcSamples.Allocations;
-    for (ULONG i = 0; i < DPC_POLLS && DpcSamples.Allocations == before; i++) {
+__attribute__((noinline)) VOID DpcPollQueue(VOID) {
+    ULONG64 before = DpcQueue.Allocations;
+    for (ULONG i = 0; i < DPC_POLLS && DpcQueue.Allocations == before; i++) {
         __builtin_ia32_pause();
     }
 }
@@ -55,12 +59,12 @@ __attribute__((noinline)) VOID DpcPollSample(VOID) {
 __attribute__((noinline)) VOID DpcWorker(PVOID) {
     for (;;) {
         DriverSleep(DPC_POLL_INTERVAL);
-        DpcPollSample();
+        DpcPollQueue();
     }
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += DPC_PERIOD) {
         DpcTimerRoutine(nullptr, nullptr, nullptr, nullptr);
     }
     KeInitializeTimer(&DpcTimer);

@@ -53,9 +53,6 @@ __attribute__((noinline)) VOID HandoffWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
-        HandoffServe();
-    }
     return DriverStartThread(HandoffWorker);
 }
 }

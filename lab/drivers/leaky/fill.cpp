@@ -1,10 +1,5 @@
 #include "leaky.h"
 
-// What the pool holds of this driver when work begins.
-constexpr ULONG LEAKY_BLOCKS = 36405;
-constexpr ULONG LEAKY_BYTES = 33930272;
-constexpr ULONG LEAKY_YOUNG_BLOCKS = 200; // of a young driver: little enough for a slow line
-constexpr ULONG LEAKY_YOUNG_BYTES = 150016;
 constexpr ULONG LEAKY_TEMPORARY_EVERY = 4;
 constexpr ULONG LEAKY_TEMPORARY_SMALLEST = 32;
 constexpr ULONG LEAKY_TEMPORARY_SPREAD = 400;
@@ -12,17 +7,15 @@ constexpr ULONG LEAKY_WARM_UP = 500;
 
 // The history of a driver that has run for a while: the rings are full, many events and streams have come and gone, and
 // reports lie between the holes of other memory that was freed since.
-extern "C" __attribute__((noinline)) VOID LeakyFillPool(BOOLEAN Young) {
-    const ULONG blocks = Young ? LEAKY_YOUNG_BLOCKS : LEAKY_BLOCKS;
-    const ULONG bytes = Young ? LEAKY_YOUNG_BYTES : LEAKY_BYTES;
+extern "C" __attribute__((noinline)) VOID LeakyFillPool(const LEAKY_HISTORY* History) {
     for (ULONG i = 0; i < LEAKY_WARM_UP; i++) {
         LeakyQueueEvent();
         LeakyOpenStream();
     }
-    SIZE_PLAN plan = {blocks - static_cast<ULONG>(LeakyLiveBlocks),
-                      (bytes - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT),
+    SIZE_PLAN plan = {History->Blocks - static_cast<ULONG>(LeakyLiveBlocks),
+                      (History->Bytes - static_cast<ULONG>(LeakyLiveBytes)) / static_cast<ULONG>(DRIVER_UNIT),
                       2,
-                      50,
+                      History->Spread,
                       {0x41626320}};
     DRIVER_RANDOM random = {7};
     BLOCK_LIST temporary = {nullptr};

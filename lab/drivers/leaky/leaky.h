@@ -9,6 +9,13 @@
 
 constexpr ULONG LEAKY_TAG = DriverTag("Abc ");
 
+// What the pool holds of this driver when work begins.
+struct LEAKY_HISTORY {
+    ULONG Blocks;
+    ULONG Bytes;
+    ULONG Spread; // see SIZE_PLAN
+};
+
 extern "C" {
 // The truth, for tests: blocks and bytes as the pool counts them, in total and by call site.
 extern volatile ULONG64 LeakyLiveBlocks;
@@ -30,7 +37,7 @@ PVOID LeakyAllocateBuffer(SIZE_T Bytes);
 VOID LeakyFreeBuffer(PVOID Buffer);
 VOID LeakyOpenStream(VOID);
 VOID LeakyCloseStream(PVOID Stream);
-VOID LeakyFillPool(BOOLEAN Young);
+VOID LeakyFillPool(const LEAKY_HISTORY* History);
 VOID LeakyServeRequests(PVOID Context);
 }
 

@@ -74,7 +74,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
                                     LOOKASIDE_TAG_REQUEST, 0);
     ExInitializePagedLookasideList(&LookasideRecordList, nullptr, nullptr, 0, LOOKASIDE_RECORD_BYTES,
                                    LOOKASIDE_TAG_RECORD, 0);
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += LOOKASIDE_ROUND) {
         LookasideServeRequests();
         LookasideWriteRecords();
     }

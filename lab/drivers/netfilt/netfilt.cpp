@@ -4,11 +4,13 @@
 
 constexpr ULONG NETFILT_TAG = DriverTag("NetB");
 constexpr LONGLONG NETFILT_ROUND = 50; // ms
-constexpr ULONG NETFILT_DROPPED = 2;   // packets in a round
-constexpr ULONG NETFILT_PASSED = 2;
+constexpr ULONG NETFILT_DROPPED = 2;   // packets in a round, on the average
+constexpr ULONG NETFILT_PASSED = 1;
+constexpr LONGLONG NETFILT_HISTORY = 100'000; // ms: it was there long before netshape.sys
 constexpr SIZE_T NETFILT_BUFFER_BYTES = 128;
 
 static BLOCK_LIST NetfiltCloneList;
+static DRIVER_RANDOM NetfiltRandom = {97};
 
 extern "C" {
 volatile DRIVER_COUNTERS NetfiltClones;
@@ -35,7 +37,7 @@ __attribute__((noinline)) VOID NetfiltServe(VOID) {
     for (ULONG i = 0; i < NETFILT_PASSED; i++) {
         NetfiltPassPacket();
     }
-    for (ULONG i = 0; i < NETFILT_DROPPED; i++) {
+    for (ULONG i = DriverLoad(&NetfiltRandom, NETFILT_DROPPED); i != 0; i--) {
         NetfiltDropPacket();
     }
 }
@@ -48,7 +50,7 @@ __attribute__((noinline)) VOID NetfiltWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < NETFILT_HISTORY; time += NETFILT_ROUND) {
         NetfiltServe();
     }
     return DriverStartThread(NetfiltWorker);

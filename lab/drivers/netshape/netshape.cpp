@@ -3,7 +3,7 @@
 
 constexpr ULONG NETSHAPE_TAG = DriverTag("NetB");
 constexpr LONGLONG NETSHAPE_ROUND = 50; // ms
-constexpr ULONG NETSHAPE_BUFFERS = 6;   // in a round
+constexpr ULONG NETSHAPE_BUFFERS = 4;   // in a round
 constexpr SIZE_T NETSHAPE_BUFFER_BYTES = 128;
 
 static BLOCK_RING NetshapeRing;
@@ -41,8 +41,8 @@ __attribute__((noinline)) VOID NetshapeWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
-        NetshapeServe();
+    for (ULONG i = 0; i < BLOCK_RING_SIZE; i++) {
+        NetshapeQueueBuffer();
     }
     return DriverStartThread(NetshapeWorker);
 }

@@ -3,13 +3,14 @@
 
 constexpr ULONG NOPDB_TAG_CONTEXT = DriverTag("NpCx"); // never freed: a leak
 constexpr ULONG NOPDB_TAG_IRP = DriverTag("NpIr");     // comes and goes
-constexpr LONGLONG NOPDB_ROUND = 50;                   // ms
-constexpr ULONG NOPDB_REQUESTS = 2;                    // in a round
+constexpr LONGLONG NOPDB_ROUND = 70;                   // ms
+constexpr ULONG NOPDB_REQUESTS = 2;                    // in a round, on the average
 constexpr SIZE_T NOPDB_CONTEXT_BYTES = 136;
 constexpr SIZE_T NOPDB_IRP_BYTES = 264;
 
 static BLOCK_LIST NopdbContextList;
 static BLOCK_RING NopdbIrpRing;
+static DRIVER_RANDOM NopdbRandom = {103};
 
 extern "C" {
 volatile DRIVER_COUNTERS NopdbContexts;
@@ -42,7 +43,7 @@ __attribute__((noinline)) VOID NopdbSubmit(VOID) {
 }
 
 static __attribute__((noinline)) VOID NopdbServe(VOID) {
-    for (ULONG i = 0; i < NOPDB_REQUESTS; i++) {
+    for (ULONG i = DriverLoad(&NopdbRandom, NOPDB_REQUESTS); i != 0; i--) {
         NopdbCreateContext();
         NopdbSubmit();
     }
@@ -56,7 +57,7 @@ static __attribute__((noinline)) VOID NopdbWorker(PVOID) {
 }
 
 extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += NOPDB_ROUND) {
         NopdbServe();
     }
     return DriverStartThread(NopdbWorker);

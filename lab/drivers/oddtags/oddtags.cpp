@@ -5,8 +5,10 @@
 constexpr ULONG ODD_TAG_BLANKS = DriverTag("O d ");       // comes and goes
 constexpr ULONG ODD_TAG_BYTES = DriverTag("\x01O\xFE\t"); // never freed: a leak
 
-constexpr LONGLONG ODD_ROUND = 50; // ms
+constexpr LONGLONG ODD_ROUND = 80; // ms
 constexpr ULONG ODD_PORTS = 3;     // in a round
+constexpr ULONG ODD_DRIVES = 1;    // on the average
+constexpr ULONG ODD_VOLUMES = 2;
 constexpr SIZE_T ODD_PORT_BYTES = 96;
 constexpr SIZE_T ODD_DRIVE_BYTES = 152;
 constexpr SIZE_T ODD_VOLUME_BYTES = 104;
@@ -14,6 +16,7 @@ constexpr SIZE_T ODD_VOLUME_BYTES = 104;
 static BLOCK_LIST OddDriveList;
 static BLOCK_LIST OddVolumeList;
 static BLOCK_RING OddPortRing;
+static DRIVER_RANDOM OddRandom = {107};
 
 extern "C" {
 volatile DRIVER_COUNTERS OddPorts;
@@ -53,8 +56,12 @@ __attribute__((noinline)) VOID OddServe(VOID) {
     for (ULONG i = 0; i < ODD_PORTS; i++) {
         OddOpenPort();
     }
-    OddMountDrive();
-    OddMountVolume();
+    for (ULONG i = DriverLoad(&OddRandom, ODD_DRIVES); i != 0; i--) {
+        OddMountDrive();
+    }
+    for (ULONG i = DriverLoad(&OddRandom, ODD_VOLUMES); i != 0; i--) {
+        OddMountVolume();
+    }
 }
 
 __attribute__((noinline)) VOID OddWorker(PVOID) {
@@ -65,7 +72,7 @@ __attribute__((noinline)) VOID OddWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += ODD_ROUND) {
         OddServe();
     }
     return DriverStartThread(OddWorker);

@@ -4,10 +4,11 @@
 constexpr ULONG PAGED_TAG_RECORD = DriverTag("PgRc"); // never freed: a leak
 constexpr ULONG PAGED_TAG_CACHE = DriverTag("PgCa");  // comes and goes
 
-constexpr LONGLONG PAGED_ROUND = 50; // ms
+constexpr LONGLONG PAGED_ROUND = 40; // ms
 constexpr ULONG PAGED_RECORD_SMALLEST = 400;
 constexpr ULONG PAGED_RECORD_SPREAD = 500;
-constexpr ULONG PAGED_ENTRIES = 3; // of the cache, in a round
+constexpr ULONG PAGED_RECORDS = 1; // in a round, on the average
+constexpr ULONG PAGED_ENTRIES = 3; // of the cache
 constexpr SIZE_T PAGED_ENTRY_BYTES = 208;
 
 static BLOCK_LIST PagedRecordList;
@@ -40,7 +41,9 @@ __attribute__((noinline)) VOID PagedCacheEntry(VOID) {
 }
 
 __attribute__((noinline)) VOID PagedServe(VOID) {
-    PagedAppendRecord(PAGED_RECORD_SMALLEST + DriverRandom(&PagedRandom, PAGED_RECORD_SPREAD));
+    for (ULONG i = DriverLoad(&PagedRandom, PAGED_RECORDS); i != 0; i--) {
+        PagedAppendRecord(PAGED_RECORD_SMALLEST + DriverRandom(&PagedRandom, PAGED_RECORD_SPREAD));
+    }
     for (ULONG i = 0; i < PAGED_ENTRIES; i++) {
         PagedCacheEntry();
     }
@@ -54,7 +57,7 @@ __attribute__((noinline)) VOID PagedWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += PAGED_ROUND) {
         PagedServe();
     }
     return DriverStartThread(PagedWorker);

@@ -26,19 +26,23 @@ __attribute__((noinline)) VOID SawtoothDropSamples(VOID) {
     }
 }
 
+__attribute__((noinline)) VOID SawtoothServe(VOID) {
+    SawtoothTakeSample();
+    if (SawtoothSamples.LiveBlocks >= SAWTOOTH_SAMPLES) {
+        SawtoothDropSamples();
+    }
+}
+
 __attribute__((noinline)) VOID SawtoothWorker(PVOID) {
     for (;;) {
         DriverSleep(SAWTOOTH_ROUND);
-        SawtoothTakeSample();
-        if (SawtoothSamples.LiveBlocks >= SAWTOOTH_SAMPLES) {
-            SawtoothDropSamples();
-        }
+        SawtoothServe();
     }
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
-        SawtoothTakeSample();
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += SAWTOOTH_ROUND) {
+        SawtoothServe();
     }
     return DriverStartThread(SawtoothWorker);
 }

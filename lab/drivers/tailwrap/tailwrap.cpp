@@ -4,8 +4,9 @@ constexpr ULONG TW_TAG_SESSION = DriverTag("TwSe");
 constexpr ULONG TW_TAG_EVENT = DriverTag("TwEv");
 constexpr ULONG TW_TAG_BUFFER = DriverTag("TwBf");
 
-constexpr LONGLONG TW_ROUND = 50; // ms
-constexpr ULONG TW_SESSIONS = 2;  // in a round
+constexpr LONGLONG TW_ROUND = 60; // ms
+constexpr ULONG TW_SESSIONS = 2;  // in a round, on the average
+constexpr ULONG TW_EVENTS = 1;
 constexpr ULONG TW_BUFFERS = 3;
 constexpr SIZE_T TW_SESSION_BYTES = 112;
 constexpr SIZE_T TW_EVENT_BYTES = 72;
@@ -14,6 +15,7 @@ constexpr SIZE_T TW_BUFFER_BYTES = 512;
 static BLOCK_LIST TwSessionList;
 static BLOCK_LIST TwEventList;
 static BLOCK_RING TwBufferRing;
+static DRIVER_RANDOM TwRandom = {89};
 
 extern "C" {
 volatile DRIVER_COUNTERS TwSessions;
@@ -55,13 +57,15 @@ __attribute__((noinline)) VOID TwQueueBuffer(VOID) {
 }
 
 __attribute__((noinline)) VOID TwServe(VOID) {
-    for (ULONG i = 0; i < TW_SESSIONS; i++) {
+    for (ULONG i = DriverLoad(&TwRandom, TW_SESSIONS); i != 0; i--) {
         TwOpenSession();
     }
     for (ULONG i = 0; i < TW_BUFFERS; i++) {
         TwQueueBuffer();
     }
-    TwLogEvent();
+    for (ULONG i = DriverLoad(&TwRandom, TW_EVENTS); i != 0; i--) {
+        TwLogEvent();
+    }
 }
 
 __attribute__((noinline)) VOID TwWorker(PVOID) {
@@ -72,7 +76,7 @@ __attribute__((noinline)) VOID TwWorker(PVOID) {
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += TW_ROUND) {
         TwServe();
     }
     return DriverStartThread(TwWorker);

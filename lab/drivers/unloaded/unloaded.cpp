@@ -4,9 +4,9 @@
 
 constexpr ULONG UNLOADED_TAG_REQUEST = DriverTag("UnRq"); // never freed: a leak
 constexpr ULONG UNLOADED_TAG_BUS = DriverTag("UnBu");     // freed when it leaves
-constexpr ULONG UNLOADED_DEVICES = 150;
-constexpr ULONG UNLOADED_REQUESTS = 10; // for each device
-constexpr LONGLONG UNLOADED_WAIT = 20;  // ms, for each device
+constexpr ULONG UNLOADED_DEVICES = 100;
+constexpr ULONG UNLOADED_REQUESTS = 15; // for each device
+constexpr LONGLONG UNLOADED_WAIT = 50;  // ms, for each device
 constexpr SIZE_T UNLOADED_BUS_BYTES = 500;
 constexpr SIZE_T UNLOADED_REQUEST_BYTES = 280;
 

@@ -6,8 +6,9 @@ constexpr ULONG WRAPPED_TAG_PACKET = DriverTag("WrPk");
 constexpr ULONG WRAPPED_TAG_NAME = DriverTag("WrNm");
 
 constexpr LONGLONG WRAPPED_ROUND = 50; // ms
-constexpr ULONG WRAPPED_SESSIONS = 2;  // in a round
+constexpr ULONG WRAPPED_SESSIONS = 2;  // in a round, on the average
 constexpr ULONG WRAPPED_PACKETS = 4;
+constexpr ULONG WRAPPED_ENTRIES = 1; // of the log
 constexpr SIZE_T WRAPPED_SESSION_BYTES = 144;
 constexpr SIZE_T WRAPPED_PACKET_BYTES = 320;
 constexpr SIZE_T WRAPPED_LOG_SMALLEST = 40;
@@ -66,13 +67,15 @@ __attribute__((noinline)) VOID WrappedCacheName(VOID) {
 }
 
 __attribute__((noinline)) VOID WrappedServe(VOID) {
-    for (ULONG i = 0; i < WRAPPED_SESSIONS; i++) {
+    for (ULONG i = DriverLoad(&WrappedRandom, WRAPPED_SESSIONS); i != 0; i--) {
         WrappedOpenSession();
     }
     for (ULONG i = 0; i < WRAPPED_PACKETS; i++) {
         WrappedQueuePacket();
     }
-    WrappedWriteLog(WRAPPED_LOG_SMALLEST + DriverRandom(&WrappedRandom, WRAPPED_LOG_SPREAD));
+    for (ULONG i = DriverLoad(&WrappedRandom, WRAPPED_ENTRIES); i != 0; i--) {
+        WrappedWriteLog(WRAPPED_LOG_SMALLEST + DriverRandom(&WrappedRandom, WRAPPED_LOG_SPREAD));
+    }
 }
 
 __attribute__((noinline)) VOID WrappedWorker(PVOID) {
@@ -86,7 +89,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING) {
     for (ULONG i = 0; i < WRAPPED_NAMES; i++) {
         WrappedCacheName();
     }
-    for (ULONG i = 0; i < DRIVER_WARM_UP; i++) {
+    for (LONGLONG time = 0; time < DRIVER_HISTORY; time += WRAPPED_ROUND) {
         WrappedServe();
     }
     return DriverStartThread(WrappedWorker);
