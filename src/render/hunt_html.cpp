@@ -1,5 +1,6 @@
 #include "render/hunt_html.h"
 
+#include "base/duration.h"
 #include "render/evidence_head.h"
 #include "render/html.h"
 #include "render/hunt_html_parts.h"
@@ -48,8 +49,7 @@ std::string facts_html(const hunt::HuntReport& report) {
     add("Time", time_fact(report.verdict));
     if (report.verdict.uptime)
         add("Up for", hours_text(std::chrono::duration<double, std::ratio<3600>>(*report.verdict.uptime).count()));
-    if (report.took.count() > 0)
-        add("Hunt took", fmt::format("{:.1f} s", std::chrono::duration<double>(report.took).count()));
+    if (report.took.count() > 0) add("Hunt took", duration_text(report.took));
     if (!report.signature.empty())
         facts += html_fact("Signature", R"(<span class="copy">)" + html_code(report.signature) + "</span>");
     return facts.empty() ? facts : "<dl class=\"facts\">" + facts + "</dl>";
@@ -177,13 +177,14 @@ std::string policy() {
 } // namespace
 
 std::string hunt_html(const hunt::HuntReport& report) {
-    return html_page(report_template(),
-                     {{"policy", policy()},
-                      {"title", html_text(title_of(report))},
-                      {"style", std::string(report_style())},
-                      {"body", body_html(report)},
-                      {"data", html_json(hunt_json(report, {.tags = report_tags, .stacks = report_stacks}))},
-                      {"script", report_script().empty() ? "" : fmt::format("<script>{}</script>", report_script())}});
+    return html_page(
+        report_template(),
+        {{"policy", policy()},
+         {"title", html_text(title_of(report))},
+         {"style", std::string(report_style())},
+         {"body", body_html(report)},
+         {"data", html_json(hunt_json(report, {.tags = report_tags, .stacks = report_stacks, .hits = false}))},
+         {"script", report_script().empty() ? "" : fmt::format("<script>{}</script>", report_script())}});
 }
 
 } // namespace poolkd::render

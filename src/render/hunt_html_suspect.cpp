@@ -2,6 +2,7 @@
 #include "render/hunt_html_parts.h"
 #include "render/hunt_json.h"
 #include "render/quantity.h"
+#include "render/sites.h"
 #include "render/svg_chart.h"
 
 #include <fmt/format.h>
@@ -11,15 +12,6 @@
 namespace poolkd::render {
 
 namespace {
-
-/// "leaky!LeakyAllocateBuffer+0x18"
-std::string site_name(const hunt::SuspectSite& at) {
-    const code::PoolSite& site = at.site;
-    if (site.function.empty()) return fmt::format("{}+{:#x}", at.module, site.rva);
-    std::string name = at.module + "!" + site.function;
-    if (site.rva > site.function_rva) name += fmt::format("+{:#x}", site.rva - site.function_rva);
-    return name;
-}
 
 std::string site_path(const code::PoolSite& site) {
     std::string path;
@@ -60,7 +52,7 @@ std::string site_html(const hunt::SuspectSite& at) {
     std::string text =
         fmt::format(R"(<li class="{}"><div class="site"><span class="name">{}{}</span>)"
                     R"(<span class="sure">{}</span></div>)",
-                    at.accused() ? "accused" : "", html_code(site_name(at)),
+                    at.accused() ? "accused" : "", html_code(site_name(at.module, at.site)),
                     at.site.source.empty() ? "" : " <span class=\"unit\">" + html_text(at.site.source) + "</span>",
                     html_confidence(at.confidence));
     if (const std::string path = site_path(at.site); !path.empty()) text += "<p class=\"via\">calls " + path + "</p>";
@@ -143,7 +135,8 @@ std::string known_as(const hunt::TagVerdict& row) {
 std::string html_accused(const hunt::Suspect& suspect) {
     if (suspect.sites.empty()) return "not known";
     const hunt::SuspectSite& first = suspect.sites.front();
-    return (first.accused() ? "" : "<span class=\"unit\">perhaps</span> ") + html_code(site_name(first));
+    return (first.accused() ? "" : "<span class=\"unit\">perhaps</span> ") +
+           html_code(site_name(first.module, first.site));
 }
 
 std::string html_suspect(const hunt::HuntReport& report, std::size_t index) {

@@ -2,41 +2,26 @@
 
 #include "render/coverage.h"
 #include "render/evidence_head.h"
+#include "render/sites.h"
+#include "render/trace.h"
 #include "render/verdict.h"
-
-#include <array>
-#include <string_view>
 
 namespace poolkd::render {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> site_kinds{"allocation", "release", "lookaside"};
-constexpr std::array<std::string_view, 6> tag_sources{"constant", "data", "fixed", "none", "parameter", "unresolved"};
-constexpr std::array<std::string_view, 5> trace_ends{"limit", "user", "foreign stop", "restart", "link"};
-constexpr std::array<std::string_view, 2> trace_means{"PoolHitTag", "call sites"};
-
-template <class Names, class Value>
-std::string_view name_of(const Names& names, Value value) {
-    const auto index = static_cast<std::size_t>(value);
-    return index < names.size() ? names[index] : "unknown";
-}
-
-nlohmann::json seconds_json(const std::optional<std::chrono::milliseconds>& time) {
-    return time ? nlohmann::json(std::chrono::duration<double>(*time).count()) : nlohmann::json();
-}
-
 nlohmann::json suspect_site_json(const hunt::SuspectSite& at) {
     const code::PoolSite& site = at.site;
     return {{"module", at.module},
+            {"name", site_name(at.module, site)},
             {"rva", site.rva},
             {"function", json_text(site.function)},
             {"source", json_text(site.source)},
-            {"kind", name_of(site_kinds, site.kind)},
+            {"kind", site_kind_word(site.kind)},
             {"api", json_text(site.api)},
             {"via", site.via},
             {"tag", site.tag ? nlohmann::json(site.tag->bare().text()) : nlohmann::json()},
-            {"tag_source", name_of(tag_sources, site.tag_source)},
+            {"tag_source", tag_source_word(site.tag_source)},
             {"size", json_optional(site.size)},
             {"paged", json_optional(site.paged)},
             {"from_index", at.from_index},
@@ -51,51 +36,14 @@ nlohmann::json suspect_site_json(const hunt::SuspectSite& at) {
             {"reason", json_text(at.reason)}};
 }
 
-nlohmann::json trace_stack_json(const hunt::TraceStack& stack) {
-    nlohmann::json frames = nlohmann::json::array();
-    for (const hunt::TraceFrame& frame : stack.frames)
-        frames.push_back({{"address", json_address(frame.address)},
-                          {"text", frame.text},
-                          {"module", json_text(frame.module)},
-                          {"source", json_text(frame.source)},
-                          {"allocator", frame.allocator}});
-    return {{"frames", std::move(frames)},
-            {"caller", stack.caller < stack.frames.size() ? nlohmann::json(stack.caller) : nlohmann::json()},
-            {"allocations", stack.allocations},
-            {"releases", stack.releases},
-            {"outstanding", stack.outstanding},
-            {"outstanding_bytes", stack.outstanding_bytes},
-            {"older", stack.older},
-            {"oldest_seconds", seconds_json(stack.oldest)},
-            {"median_age_seconds", seconds_json(stack.median_age)}};
-}
-
-nlohmann::json suspect_trace_json(const hunt::TraceReport& trace, std::size_t most_stacks) {
-    nlohmann::json json{{"means", name_of(trace_means, trace.means)},
-                        {"means_note", json_text(trace.means_note)},
-                        {"end", name_of(trace_ends, trace.end)},
-                        {"hits", trace.hits},
-                        {"sampled", trace.sampled},
-                        {"allocations", trace.allocations},
-                        {"releases", trace.releases},
-                        {"unknown", trace.unknown},
-                        {"matched", trace.matched},
-                        {"older_blocks", trace.older_blocks},
-                        {"elapsed_seconds", seconds_json(trace.elapsed)},
-                        {"stopped_seconds", seconds_json(trace.stopped)},
-                        {"slow_down", json_optional(trace.slow_down)},
-                        {"stacks_total", trace.stacks.size()},
-                        {"stacks", nlohmann::json::array()},
-                        {"notes", trace.notes},
-                        {"coverage", to_json(trace.coverage)}};
-    for (const hunt::TraceStack& stack : trace.stacks) {
-        if (most_stacks != 0 && json["stacks"].size() == most_stacks) break;
-        json["stacks"].push_back(trace_stack_json(stack));
-    }
+nlohmann::json suspect_trace_json(const hunt::TraceReport& trace, const HuntJsonBounds& bounds) {
+    nlohmann::json json = trace_json(trace, bounds.stacks);
+    if (!bounds.hits) json.erase("last_hits");
     return json;
 }
 
-nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect& suspect, std::size_t most_stacks) {
+nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect& suspect,
+                            const HuntJsonBounds& bounds) {
     nlohmann::json json{{"confidence", suspect.confidence},
                         {"owners", nlohmann::json::array()},
                         {"sites", nlohmann::json::array()},
@@ -127,7 +75,7 @@ nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect&
         json["sites"].push_back(suspect_site_json(site));
     for (const hunt::SizeShare& share : suspect.sizes)
         json["sizes"].push_back({{"size", share.size}, {"blocks", share.blocks}});
-    if (suspect.trace) json["trace"] = suspect_trace_json(*suspect.trace, most_stacks);
+    if (suspect.trace) json["trace"] = suspect_trace_json(*suspect.trace, bounds);
     return json;
 }
 
@@ -145,7 +93,7 @@ nlohmann::json hunt_json(const hunt::HuntReport& report, const HuntJsonBounds& b
                         {"target", json_text(report.target)},
                         {"signature", json_text(report.signature)},
                         {"partial", report.partial},
-                        {"took_seconds", seconds_json(report.took)},
+                        {"took_ms", report.took.count()},
                         {"suspects", nlohmann::json::array()},
                         {"verdict", verdict_json(report.verdict, bounds.tags)},
                         {"steps", nlohmann::json::array()},
@@ -154,7 +102,7 @@ nlohmann::json hunt_json(const hunt::HuntReport& report, const HuntJsonBounds& b
                         {"confirm", nlohmann::json::array()},
                         {"coverage", to_json(report.coverage)}};
     for (const hunt::Suspect& suspect : report.suspects)
-        json["suspects"].push_back(suspect_json(report, suspect, bounds.stacks));
+        json["suspects"].push_back(suspect_json(report, suspect, bounds));
     for (const hunt::HuntStep& step : report.steps)
         json["steps"].push_back({{"text", step.text}, {"done", step.done}, {"outcome", json_text(step.outcome)}});
     for (const hunt::Advice& one : report.confirm)

@@ -15,6 +15,7 @@ constexpr int hunt_json_version = 1;
 struct HuntJsonBounds {
     std::size_t tags = 0;   ///< of `verdict.rows`
     std::size_t stacks = 0; ///< of each trace
+    bool hits = true;       ///< the last hits of each trace
 };
 
 /// The report for programs: what `--json`, a report file in JSON, and the data block of the HTML report hold.
