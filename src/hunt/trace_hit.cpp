@@ -46,25 +46,44 @@ bool Tracer::skipped_by_sampling(VirtAddr ip) {
     return false;
 }
 
-std::size_t Tracer::new_stack(const code::StackTrace& trace, std::vector<VirtAddr> addresses,
-                              const control::StopReport& report, bool& is_hit) {
+Result<std::optional<Answer<code::StackTrace>>> Tracer::walk(const RegisterFile& registers) {
+    code::WalkOptions options;
+    options.max_frames = options_.frames;
+    options.arguments = false;
+    Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, options, &work_);
+    if (work_.stop_requested() || answer.coverage.stopped()) return std::nullopt;
+    if (answer.value.end == code::StackEnd::unreadable || answer.value.end == code::StackEnd::implausible)
+        report_.coverage.merge(answer.coverage);
+    return answer;
+}
+
+std::optional<std::size_t> Tracer::stack_of(const code::StackTrace& trace, const control::StopReport& report,
+                                            const SiteBreakpoints::Site* site) {
+    if (const std::uint64_t modules = fingerprint(kernel_.modules()); modules != modules_seen_) {
+        table_.forget_addresses();
+        modules_seen_ = modules;
+    }
+    std::vector<VirtAddr> addresses;
+    for (const code::Frame& frame : trace.frames)
+        addresses.push_back(frame.ip);
+    if (auto known = table_.find(addresses)) return known;
+
     const std::vector<code::FrameName> names = code::name_frames(kernel_, trace);
     std::vector<std::string> sites;
     for (const code::FrameName& name : names)
         sites.push_back(name.site);
-    const AllocatorFrames allocator = allocator_frames(sites);
-    TraceStack stack;
-    stack.kind = allocator.kind;
-    stack.caller = allocator.caller;
-    is_hit = allocator.kind != HitKind::unknown;
-    if (!is_hit) {
+    const AllocatorFrames allocator = site ? AllocatorFrames{site->kind, 0} : allocator_frames(sites);
+    if (allocator.kind == HitKind::unknown) {
         // The kernel may meet the tag in a routine that we do not know; a driver's own int 3 is none of ours.
         const nt::Module* module = kernel_.modules().containing(report.stop.ip);
         const bool called_by_driver = sites.size() > 1 && kernel_function(sites[1]).empty();
-        is_hit = module && module->is_kernel && !called_by_driver &&
-                 !at_break_in(kernel_, report).value_or(report.requested);
-        if (!is_hit) return 0;
+        if (!module || !module->is_kernel || called_by_driver ||
+            at_break_in(kernel_, report).value_or(report.requested))
+            return std::nullopt;
     }
+    TraceStack stack;
+    stack.kind = allocator.kind;
+    stack.caller = allocator.caller;
     for (std::size_t i = 0; i < names.size(); ++i) {
         TraceFrame frame;
         frame.address = trace.frames[i].ip;
@@ -77,40 +96,13 @@ std::size_t Tracer::new_stack(const code::StackTrace& trace, std::vector<VirtAdd
     return table_.add(std::move(addresses), std::move(stack));
 }
 
-Result<Tracer::Seen> Tracer::look(const control::StopReport& report) {
-    if (skipped_by_sampling(report.stop.ip)) {
-        ++report_.hits;
-        return Seen::hit;
-    }
-    POOLKD_TRY(const RegisterFile registers, kernel_.target().registers(report.stop.processor));
-    code::WalkOptions walk;
-    walk.max_frames = options_.frames;
-    walk.arguments = false;
-    const Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, walk, &work_);
-    const code::StackTrace& trace = answer.value;
-    if (work_.stop_requested() || answer.coverage.stopped()) return Seen::cut_off;
-    if (const std::uint64_t modules = fingerprint(kernel_.modules()); modules != modules_seen_) {
-        table_.forget_addresses();
-        modules_seen_ = modules;
-    }
-    std::vector<VirtAddr> addresses;
-    for (const code::Frame& frame : trace.frames)
-        addresses.push_back(frame.ip);
-    auto stack = table_.find(addresses);
-    if (!stack) {
-        bool is_hit = false;
-        stack = new_stack(trace, std::move(addresses), report, is_hit);
-        if (!is_hit) return Seen::other;
-    }
+TraceHit Tracer::begin_hit(std::size_t stack, const control::StopReport& report) {
     ++report_.hits;
     ++report_.sampled;
-    if (trace.end == code::StackEnd::unreadable || trace.end == code::StackEnd::implausible)
-        report_.coverage.merge(answer.coverage);
     if (hit_places_.size() < most_threads) hit_places_.insert(report.stop.ip);
-
     TraceHit hit;
-    hit.stack = *stack;
-    hit.kind = table_.stack(*stack).kind;
+    hit.stack = stack;
+    hit.kind = table_.stack(stack).kind;
     hit.processor = report.stop.processor;
     hit.thread = report.stop.thread;
     hit.time = clock_.time();
@@ -118,7 +110,61 @@ Result<Tracer::Seen> Tracer::look(const control::StopReport& report) {
     // A thread that is at a hit again has returned from its last allocation some way that we did not see.
     for (std::size_t i = returns_.size(); i-- > 0;)
         if (returns_[i].thread == hit.thread) forget_return(i);
-    find_block(std::move(hit), trace, table_.stack(*stack).caller);
+    return hit;
+}
+
+Result<Tracer::Seen> Tracer::look(const control::StopReport& report) {
+    if (skipped_by_sampling(report.stop.ip)) {
+        ++report_.hits;
+        return Seen::hit;
+    }
+    POOLKD_TRY(const RegisterFile registers, kernel_.target().registers(report.stop.processor));
+    POOLKD_TRY(const auto answer, walk(registers));
+    if (!answer) return Seen::cut_off;
+    const auto stack = stack_of(answer->value, report, nullptr);
+    if (!stack) return Seen::other;
+    find_block(begin_hit(*stack, report), answer->value, table_.stack(*stack).caller);
+    return Seen::hit;
+}
+
+Result<Tracer::Seen> Tracer::look_at_site(const control::StopReport& report, const SiteBreakpoints::Site& site) {
+    if (skipped_by_sampling(report.stop.ip)) {
+        ++report_.hits;
+        return Seen::hit;
+    }
+    POOLKD_TRY(const RegisterFile registers, kernel_.target().registers(report.stop.processor));
+    const Machine& machine = kernel_.machine();
+    VirtAddr block;
+    std::optional<pool::PoolBlock> found;
+    if (site.kind == HitKind::release) {
+        POOLKD_TRY(block, SiteBreakpoints::freed(kernel_, registers, site));
+        found = block_of_tag(block);
+        // One site may free blocks of many tags.
+        if (finder_ && !found) return Seen::other;
+    } else if (site.returned) {
+        block = machine.canonical(registers.get(machine.result).value_or(0));
+        if (!block) return Seen::other; // there was no memory
+        found = block_of_tag(block);
+    }
+    POOLKD_TRY(const auto answer, walk(registers));
+    if (!answer) return Seen::cut_off;
+    const auto stack = stack_of(answer->value, report, &site);
+    if (!stack) return Seen::other;
+    TraceHit hit = begin_hit(*stack, report);
+    if (site.kind == HitKind::allocation && !site.returned) {
+        auto to = kernel_.read_pointer(registers.sp());
+        if (!options_.blocks || !to || !watch_return(hit, *to, registers.sp(), {})) note(hit);
+        return Seen::hit;
+    }
+    if (options_.blocks) {
+        hit.block = block;
+        hit.block_sure = HowSure::sure;
+        if (found) {
+            hit.size = found->size;
+            hit.size_sure = HowSure::sure;
+        }
+    }
+    note(hit);
     return Seen::hit;
 }
 
@@ -173,7 +219,9 @@ void Tracer::find_block(TraceHit hit, const code::StackTrace& trace, std::size_t
         }
         places_.doubt(shown);
     }
-    if (!watch_return(hit, trace, caller, std::move(shown))) note(hit);
+    const bool has_caller = caller > 0 && caller < trace.frames.size();
+    if (!has_caller || !watch_return(hit, trace.frames[caller].ip, trace.frames[caller - 1].sp, std::move(shown)))
+        note(hit);
 }
 
 void Tracer::find_freed(TraceHit& hit, const ShownWords& shown) {
@@ -204,9 +252,8 @@ void Tracer::find_freed(TraceHit& hit, const ShownWords& shown) {
     take(blocks[static_cast<std::size_t>(at - fits.begin())], HowSure::likely);
 }
 
-bool Tracer::watch_return(TraceHit hit, const code::StackTrace& trace, std::size_t caller, ShownWords shown) {
-    if (caller == 0 || caller >= trace.frames.size() || returns_.size() >= most_returns) return false;
-    const VirtAddr address = trace.frames[caller].ip;
+bool Tracer::watch_return(TraceHit hit, VirtAddr address, VirtAddr sp, ShownWords shown) {
+    if (returns_.size() >= most_returns) return false;
     if (!return_breakpoints_.contains(address)) {
         control::Breakpoint breakpoint;
         breakpoint.address = address;
@@ -215,7 +262,8 @@ bool Tracer::watch_return(TraceHit hit, const code::StackTrace& trace, std::size
         if (!added) return false;
         return_breakpoints_[address] = added->id;
     }
-    returns_.push_back({hit.thread, address, trace.frames[caller - 1].sp, std::move(hit), std::move(shown)});
+    const VirtAddr thread = hit.thread;
+    returns_.push_back({thread, address, sp, std::move(hit), std::move(shown)});
     return true;
 }
 
@@ -249,7 +297,7 @@ Result<void> Tracer::returned(const control::StopReport& report) {
             hit.size_sure = HowSure::sure;
         }
         const std::uint64_t pointer[] = {block.value};
-        (void)places_.learn(at->shown, pointer);
+        if (!at->shown.words.empty()) (void)places_.learn(at->shown, pointer);
     }
     forget_return(static_cast<std::size_t>(at - returns_.begin()));
     return {};

@@ -100,11 +100,31 @@ Result<void> Tracer::measure_baseline() {
 Result<void> Tracer::arm() {
     if (counter_)
         if (auto counts = counter_->read(kernel_)) counts_before_ = *counts;
-    POOLKD_TRY(hit_tag_, HitTag::find(kernel_, controller_.journal()));
-    POOLKD_CHECK(hit_tag_->arm(options_.tag));
+    auto found = HitTag::find(kernel_, controller_.journal());
+    auto armed = found ? found->arm(options_.tag) : std::unexpected(std::move(found).error());
+    if (armed) {
+        hit_tag_ = *std::move(found);
+    } else if (armed.error().kind == ErrorKind::not_found || armed.error().kind == ErrorKind::refused ||
+               armed.error().kind == ErrorKind::unwritable) {
+        POOLKD_CHECK(fall_back(armed.error().message));
+    } else {
+        return armed;
+    }
     clock_.begin();
     silence_due_ = HostClock::now() + silence_;
     if (const target::LinkStatistics* link = kernel_.target().link_statistics()) requests_before_ = link->requests;
+    return {};
+}
+
+Result<void> Tracer::fall_back(const std::string& reason) {
+    auto sites = SiteBreakpoints::set(kernel_, controller_, options_.tag, work_);
+    if (!sites)
+        return fail(sites.error().kind, "nt!PoolHitTag cannot be used ({}), and breakpoints on call sites neither: {}",
+                    reason, sites.error().message);
+    sites_ = *std::move(sites);
+    report_.means = TraceMeans::call_sites;
+    if (options_.share) report_.notes.emplace_back("With breakpoints on call sites the share of time is not kept to.");
+    report_.means_note = fmt::format("{}{} {}", reason, reason.ends_with('.') ? "" : ".", sites_->describe());
     return {};
 }
 
@@ -186,16 +206,18 @@ void Tracer::take(const StopReport& report) {
         return end_with(TraceEnd::restart);
     }
     if (report.kind == StopKind::step_done) {
-        if (auto done = returned(report); !done) take_error(done.error());
+        if (auto done = returned(report); !done) return take_error(done.error());
+        if (const auto* site = sites_ ? sites_->at(report.stop.ip) : nullptr) {
+            auto seen = look_at_site(report, *site);
+            if (!seen) return take_error(seen.error());
+            if (*seen == Seen::cut_off) take_error(Error{ErrorKind::stopped, {}, {}});
+        }
         return;
     }
     if (report.kind == StopKind::hard_breakpoint) {
         auto seen = look(report);
         if (!seen) return take_error(seen.error());
-        if (*seen == Seen::cut_off) {
-            work_.clear_stop();
-            return end_with(TraceEnd::user);
-        }
+        if (*seen == Seen::cut_off) return take_error(Error{ErrorKind::stopped, {}, {}});
         if (*seen == Seen::hit) {
             // The break-in that was asked for is still to come.
             if (report.requested) {
@@ -227,15 +249,24 @@ void Tracer::check_silence() {
     const auto moved = counted();
     // An allocation that stops is not counted yet, on each processor.
     if (!moved || *moved <= 2 * std::uint64_t{kernel_.target().identity().processors}) return;
-    report_.notes.push_back(fmt::format(
+    const std::string reason = fmt::format(
         "The kernel counted {} allocations and frees of the tag and did not stop at any: it does not look at "
         "nt!PoolHitTag.",
-        *moved));
+        *moved);
+    if (sites_) {
+        report_.notes.push_back("The tag is in use, but none of the places that are watched was passed.");
+        counts_before_.reset(); // told once
+        return;
+    }
+    restore();
+    auto fallen_back = hit_tag_->armed() ? Result<void>{} : fall_back(reason);
+    if (fallen_back) return;
+    report_.notes.push_back(fallen_back.error().message);
     end_with(TraceEnd::limit);
 }
 
 void Tracer::pause_if_due() {
-    if (!options_.share || !hit_tag_ || *options_.share <= 0) return;
+    if (!options_.share || !hit_tag_ || !hit_tag_->armed() || *options_.share <= 0) return;
     const std::chrono::duration<double> due(std::chrono::duration<double>(clock_.standing()).count() / *options_.share);
     auto debt = duration_cast<milliseconds>(due - clock_.elapsed());
     if (debt < shortest_pause) return;
@@ -330,6 +361,7 @@ void Tracer::finish() {
     if (controller_.running() && report_.end != TraceEnd::link) (void)stop_target();
     work_.clear_stop();
     restore();
+    if (sites_) sites_->remove(controller_);
     const bool stands = !controller_.running();
     if (stands && counts_before_ && report_.end != TraceEnd::restart)
         if (auto now = counter_->read(kernel_)) {

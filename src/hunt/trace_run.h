@@ -4,6 +4,7 @@
 #include "hunt/trace_arm.h"
 #include "hunt/trace_clock.h"
 #include "hunt/trace_places.h"
+#include "hunt/trace_sites.h"
 #include "hunt/trace_table.h"
 #include "pool/find_block.h"
 #include "pool/tag_counter.h"
@@ -39,6 +40,8 @@ class Tracer {
     Result<void> begin();
     Result<void> measure_baseline();
     Result<void> arm();
+    /// Breakpoints on call sites in the place of PoolHitTag, for the reason told in a sentence.
+    Result<void> fall_back(const std::string& reason);
     void loop();
     void finish();
     Result<MaybeStop> go_on(std::chrono::milliseconds limit);
@@ -56,10 +59,15 @@ class Tracer {
 
     // What a hit shows: trace_hit.cpp.
     Result<Seen> look(const control::StopReport& report);
-    [[nodiscard]] std::size_t new_stack(const code::StackTrace& trace, std::vector<VirtAddr> addresses,
-                                        const control::StopReport& report, bool& is_hit);
+    Result<Seen> look_at_site(const control::StopReport& report, const SiteBreakpoints::Site& site);
+    /// The stack from these registers; nothing when the user cut the walk off.
+    Result<std::optional<Answer<code::StackTrace>>> walk(const RegisterFile& registers);
+    /// The table's stack of the walk; nothing when the stop is none of the tag's.
+    [[nodiscard]] std::optional<std::size_t> stack_of(const code::StackTrace& trace, const control::StopReport& report,
+                                                      const SiteBreakpoints::Site* site);
+    [[nodiscard]] TraceHit begin_hit(std::size_t stack, const control::StopReport& report);
     void find_block(TraceHit hit, const code::StackTrace& trace, std::size_t caller);
-    [[nodiscard]] bool watch_return(TraceHit hit, const code::StackTrace& trace, std::size_t caller, ShownWords shown);
+    [[nodiscard]] bool watch_return(TraceHit hit, VirtAddr address, VirtAddr sp, ShownWords shown);
     void find_freed(TraceHit& hit, const ShownWords& shown);
     [[nodiscard]] std::optional<pool::PoolBlock> block_of_tag(VirtAddr body);
     [[nodiscard]] bool can_be_block(VirtAddr address, const ShownWords& shown) const;
@@ -79,6 +87,7 @@ class Tracer {
     TraceClock clock_;
     PointerPlaces places_;
     std::optional<HitTag> hit_tag_;
+    std::optional<SiteBreakpoints> sites_;
     std::optional<pool::BlockFinder> finder_;
     std::optional<pool::TagCounter> counter_;
     std::optional<pool::TagUsage> counts_before_;
