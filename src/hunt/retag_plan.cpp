@@ -1,6 +1,7 @@
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
 #include "hunt/tag_constant.h"
+#include "hunt/tag_variable.h"
 #include "hunt/unseen_code.h"
 
 #include <algorithm>
@@ -71,9 +72,9 @@ class Planner {
     void leave(const ModuleSites& module, const PoolSite& site, std::string why, bool forceable = false);
 
     void ask_target();
-    void sort_sites();
+    void sort_sites(Work& work);
     void sort_site(const ModuleSites& module, const PoolSite& site);
-    void add(VirtAddr address, const Constant& constant);
+    void add(VirtAddr address, const Constant& constant, Work& work);
     void look_for_unknown_frees();
     void look_at_coverage();
     [[nodiscard]] bool has_callers(const ModuleSites& module, const PoolSite& wrapper) const;
@@ -114,12 +115,12 @@ void Planner::ask_target() {
     }
 }
 
-void Planner::sort_sites() {
+void Planner::sort_sites(Work& work) {
     for (const ModuleSites* module : modules_)
         for (const PoolSite& site : module->index.sites)
             if (has_tag(site, plan_.tag)) sort_site(*module, site);
     for (const auto& [address, constant] : constants_)
-        add(address, constant);
+        add(address, constant, work);
 }
 
 /// Notes the constant of a site, or why it has none of its own.
@@ -141,7 +142,7 @@ void Planner::sort_site(const ModuleSites& module, const PoolSite& site) {
 }
 
 /// Checks the four bytes of a constant and puts them into the plan.
-void Planner::add(VirtAddr address, const Constant& constant) {
+void Planner::add(VirtAddr address, const Constant& constant, Work& work) {
     const ModuleSites& module = *constant.module;
     RetagPatch patch;
     patch.address = address;
@@ -168,8 +169,13 @@ void Planner::add(VirtAddr address, const Constant& constant) {
         if (auto registers = kernel_.target().registers(processor);
             registers && registers->ip() >= address && registers->ip() < address + tag_bytes)
             return leave_all(fmt::format("processor {} stands inside the bytes of its tag", processor), false);
+    if (patch.in_data) {
+        const auto rva = static_cast<std::uint32_t>(address - module.base);
+        if (std::string why = why_variable_not_patched(kernel_, module, rva, constant.sites.size(), work); !why.empty())
+            return leave_all(why, true);
+    }
     for (const PoolSite* site : constant.sites) {
-        if (patch.in_data) continue;
+        if (patch.in_data) break;
         if (std::string why = why_not_patched(kernel_, module.base, *site); !why.empty()) return leave_all(why, true);
     }
     if (patch.kind == SiteKind::release) {
@@ -267,7 +273,7 @@ Result<void> Planner::name_allocations(Work& work) {
 
 Result<RetagPlan> Planner::make(Work& work) {
     ask_target();
-    sort_sites();
+    sort_sites(work);
     look_for_unknown_frees();
     look_at_coverage();
     POOLKD_CHECK(name_allocations(work));

@@ -1,9 +1,8 @@
 #include "hunt/tag_constant.h"
 
 #include "code/decoder.h"
+#include "hunt/preserved_register.h"
 
-#include <algorithm>
-#include <array>
 #include <optional>
 
 namespace poolkd::hunt {
@@ -46,19 +45,11 @@ std::optional<code::Instruction> from_behind(nt::Kernel& kernel, VirtAddr consta
     return std::nullopt;
 }
 
-/// A register that a called function gives back as it was, by the calling conventions of Windows.
-bool is_preserved(std::string_view name, bool x64) {
-    constexpr std::array everywhere{"ebx", "esi", "edi", "ebp", "rbx", "rsi", "rdi", "rbp"};
-    constexpr std::array only_x64{"r12d", "r13d", "r14d", "r15d", "r12", "r13", "r14", "r15"};
-    return std::ranges::find(everywhere, name) != everywhere.end() ||
-           (x64 && std::ranges::find(only_x64, name) != only_x64.end());
-}
-
 /// The tag is put where it outlives a call.
 bool is_kept(const code::Instruction& instruction, bool x64) {
     // Arguments on the stack are the callee's; on x64 a tag is among the first four, which are in registers.
     if (instruction.memory) return x64 || instruction.memory->base != "esp";
-    return is_preserved(std::string_view(instruction.operands).substr(0, instruction.operands.find(',')), x64);
+    return is_preserved_register(std::string_view(instruction.operands).substr(0, instruction.operands.find(',')), x64);
 }
 
 /// No other call lies between the constant and the call that gets it.

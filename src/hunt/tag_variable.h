@@ -1,0 +1,16 @@
+#pragma once
+
+#include "code/site_index.h"
+#include "nt/kernel.h"
+
+#include <cstdint>
+#include <string>
+
+namespace poolkd::hunt {
+
+/// Why the tag in a variable should not be changed; empty when the only code that uses the variable is that of `sites`
+/// sites, each of which loads it for its call alone.
+std::string why_variable_not_patched(nt::Kernel& kernel, const code::ModuleSites& module, std::uint32_t variable_rva,
+                                     std::size_t sites, Work& work);
+
+} // namespace poolkd::hunt
