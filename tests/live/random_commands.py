@@ -33,6 +33,7 @@ s -d <module> L2000 20636241|s -a <module> L?3000 "Ex"|s 0 L?ffffffffffff 1|s -u
 .block { k; r }|.catch { db <address>; .leave ; r }|.catch { nosuch|j (<expression>) 'k 1';'r'|z(@$t0 < 3)|$$ <text>|* <text>|r; k 2; ? <expression>
 as Soak1 <text>|aS Soak2 "<text>"|ad Soak1|ad *|al|.echo ${Soak1} ${/f:Soak2} ${/n:Soak1|$$>a< good.txt <number> <text>|$><broken.txt|$$<nosuch.txt|$<good.txt
 .logopen soak.log|.logappend soak.log|.logclose|.logfile|.dump|.dump /m soak.dmp|.dump /f nosuch/soak.dmp|.dump /f /c "<text>"|sx|sxe ld|sxd ld|sxe ld:leaky|sxe -c "k" ud|sxn ud|sxr|sxe <number>
+!retag|!retag --json|!retag /plan <tag>|!retag /plan <tag> --json|!retag /undo|!retag /plan|!retag <text> <text>
 bl|bl --json|bc *|bc <id>|bd <id>|be <id>|bd 1-3|br <id> <id>|bs <id> "<hit>"|.bpcmds|.undo|.undo <id>|.undo *
 """
 BREAKPOINTS = """
@@ -55,7 +56,7 @@ a <driver> call nt!ExAllocatePoolWithTag|a <driver> nop|a <driver> mov rax,<qwor
 eb <driver>↵<byte> <byte>↵<byte>↵|e <driver>|ed nt!nosuch <byte>|eb 0 1|f 0 L?ffffffffffff 1|m <driver> L?ffffffff <driver>|eb ffffffff`ffffffff 1 2 3
 """
 # Not called by their name alone with drawn arguments: they run, write, end, set breakpoints anywhere or take the symbols away.
-NOT_BY_NAME = set("q qq qd a f fp m gn r as aS bp bu bm ba .crash .reboot .symfix .sympath .shell".split())
+NOT_BY_NAME = set("q qq qd a f fp m gn r as aS bp bu bm ba .crash .reboot .symfix .sympath .shell !retag".split())
 RUNS = set("g gh gu gc p t pt tt pc tc pa ta ph th pct tct".split())
 
 
