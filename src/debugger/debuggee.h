@@ -1,5 +1,6 @@
 #pragma once
 
+#include "code/site_index.h"
 #include "control/controller.h"
 #include "control/journal.h"
 #include "nt/kernel.h"
@@ -15,12 +16,13 @@ struct Debuggee {
     Debuggee(std::unique_ptr<target::Target> the_target, nt::SymbolLoader symbols,
              std::filesystem::path journal_directory)
         : target(std::move(the_target)), kernel(*target, std::move(symbols)),
-          journal(kernel, std::move(journal_directory)), controller(kernel, journal) {}
+          journal(kernel, std::move(journal_directory)), controller(kernel, journal), sites(kernel) {}
 
     std::unique_ptr<target::Target> target;
     nt::Kernel kernel;
     control::Journal journal;
     control::Controller controller;
+    code::SiteStore sites; ///< which code uses the pool
 };
 
 } // namespace poolkd::debugger

@@ -77,6 +77,8 @@ class Session {
     }
     [[nodiscard]] control::Controller& controller() { return debuggee_->controller; }
     [[nodiscard]] control::Journal& journal() { return debuggee_->journal; }
+    /// Call sites of the pool in the target's modules.
+    [[nodiscard]] code::SiteStore& sites() { return debuggee_->sites; }
     [[nodiscard]] bool running() const { return debuggee_ && debuggee_->controller.running(); }
     /// Bytes of a pointer of the target; 8 without one.
     [[nodiscard]] unsigned pointer_size() const;
