@@ -38,6 +38,12 @@ bool preempted(const nt::Thread& thread) {
            thread.state == nt::ThreadState::deferred_ready;
 }
 
+/// It goes on one day from where its stack says, on no processor now. What has no stack in memory waits for a user.
+bool is_off_processor(const nt::Thread& thread) {
+    return thread.stack_resident && thread.state != nt::ThreadState::initialized &&
+           thread.state != nt::ThreadState::running && thread.state != nt::ThreadState::terminated;
+}
+
 } // namespace
 
 std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
@@ -52,15 +58,23 @@ std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> 
     auto processes = nt::list_processes(kernel, work);
     if (!processes) return {};
     const std::vector<VirtAddr> running = nt::running_threads(kernel);
+    std::uint64_t looked_at = 0;
     for (const nt::Process& process : processes->value) {
         auto threads = nt::list_threads(kernel, process.address, running, work);
         if (!threads) return {};
         for (const nt::Thread& thread : threads->value) {
-            if (!preempted(thread)) continue;
+            if (work.stop_requested()) return "the look at what all threads do was stopped";
+            work.progress("Looking at threads", ++looked_at, 0);
+            if (!is_off_processor(thread)) continue;
             auto registers = nt::thread_registers(kernel, thread);
-            std::string where = registers ? holds_a_tag(kernel, *registers, windows, work) : "an unknown place";
+            std::string where;
+            if (registers) {
+                where = holds_a_tag(kernel, *registers, windows, work);
+            } else if (preempted(thread)) {
+                where = "an unknown place";
+            }
             if (!where.empty())
-                return fmt::format("thread {:x}.{:x} was preempted at {}, perhaps with a new tag in flight",
+                return fmt::format("thread {:x}.{:x} goes on at {}, perhaps with a new tag in flight",
                                    thread.process_id, thread.id, where);
         }
     }

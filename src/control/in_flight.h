@@ -14,8 +14,9 @@ struct TagWindow {
 };
 
 /// A thread that may be about to allocate under such a tag, in half a sentence; empty when none is. Such a block is in
-/// no counter yet. Looked at are the processors and the threads that were preempted; a kernel whose threads cannot be
-/// listed is judged by its processors. A stack that cannot be read counts as one that holds a tag.
+/// no counter yet. Looked at are the processors and all threads with a stack in memory; a kernel whose threads cannot
+/// be listed is judged by its processors. A processor or a preempted thread that cannot be read counts as one with a
+/// tag.
 std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work);
 
 } // namespace poolkd::control

@@ -77,6 +77,7 @@ class Planner {
     void add(VirtAddr address, const Constant& constant, Work& work);
     void look_for_unknown_frees();
     void look_at_coverage();
+    void tell_of_wrappers();
     [[nodiscard]] bool has_callers(const ModuleSites& module, const PoolSite& wrapper) const;
     Result<void> name_allocations(Work& work);
 
@@ -247,6 +248,18 @@ void Planner::look_at_coverage() {
     }
 }
 
+/// A wrapper may do more with a tag than pass it on: keep it before the block, and compare.
+void Planner::tell_of_wrappers() {
+    std::set<std::string> wrappers;
+    for (const std::vector<RetagPatch>* part : {&plan_.releases, &plan_.allocations})
+        for (const RetagPatch& patch : *part)
+            for (const RetagPlace& place : patch.places)
+                wrappers.insert(place.via.begin(), place.via.end());
+    if (!wrappers.empty())
+        plan_.notes.push_back(fmt::format("Should {} keep or compare tags, it would see the new ones",
+                                          list_of({wrappers.begin(), wrappers.end()})));
+}
+
 /// Gives each allocation site a tag that nobody uses.
 Result<void> Planner::name_allocations(Work& work) {
     std::set<PoolTag> taken;
@@ -276,6 +289,7 @@ Result<RetagPlan> Planner::make(Work& work) {
     sort_sites(work);
     look_for_unknown_frees();
     look_at_coverage();
+    tell_of_wrappers();
     POOLKD_CHECK(name_allocations(work));
     if (plan_.allocations.empty() && plan_.not_separable.empty()) {
         forbid(fmt::format("No code that allocates under '{}' was found", plan_.tag.text()));
