@@ -1,6 +1,9 @@
 // PoolHitTag stop, stack, go: the rate of poolkd against the fastest loop that the protocol allows, on one machine in
 // one run. The replay loop does what must cross the link at each stop and nothing else: the state change, GetContextEx,
 // one KiB of stack, SetContextEx of the instruction pointer, Continue2.
+//
+// trace_rate: the same for a trace of the tag, with and without block pointers, against the bare loop that looks at
+// nothing: the state change, SetContextEx of the instruction pointer, Continue2.
 
 #include "app/lab_command.h"
 #include "base/text.h"
@@ -8,6 +11,7 @@
 #include "control/controller.h"
 #include "debugger/debuggee.h"
 #include "debugger/symbol_service.h"
+#include "hunt/trace.h"
 #include "target/live_target.h"
 
 #include <benchmark/benchmark.h>
@@ -92,6 +96,62 @@ void replay_batch(HitMachine& m, int stops) {
     }
 }
 
+void bare_batch(HitMachine& m, int stops) {
+    kd::Client& client = m.live->client();
+    VirtAddr ip = m.debuggee->controller.last()->stop.ip;
+    for (int i = 0; i < stops; ++i) {
+        const std::uint64_t rip = ip.value + 1;
+        must(client.set_context_ex(0, rip_offset, std::as_bytes(std::span(&rip, 1)), rip_offset + sizeof rip));
+        must(client.continue2(0, 0, {}));
+        if (i + 1 == stops) {
+            must(m.debuggee->controller.wait(m.work));
+        } else {
+            const auto stop = must(client.wait(m.work, std::chrono::seconds(10)));
+            if (!stop) throw std::runtime_error("the kernel does not stop any more");
+            ip = VirtAddr(stop->change.program_counter);
+        }
+    }
+}
+
+/// Requests that the stops took.
+std::uint64_t trace_batch(HitMachine& m, int stops, bool blocks) {
+    hunt::TraceOptions options;
+    options.tag = *PoolTag::from_text("Abc ");
+    options.stops = static_cast<std::uint64_t>(stops);
+    options.blocks = blocks;
+    const auto report = must(hunt::trace_tag(m.debuggee->kernel, m.debuggee->controller, options, m.work));
+    if (report.hits != options.stops || report.unknown != 0) throw std::runtime_error("not all stops were hits");
+    return report.requests;
+}
+
+void trace_rate(benchmark::State& state, const std::string& pipe) {
+    for (auto _ : state) {
+        HitMachine m(pipe);
+        trace_batch(m, stops_a_batch / 2, true); // symbols, unwind tables, places of the pointer
+        Clock::duration bare{}, stacks{}, blocks{};
+        std::uint64_t stack_requests = 0, block_requests = 0;
+        for (int i = 0; i < batches; ++i) {
+            auto start = Clock::now();
+            bare_batch(m, stops_a_batch);
+            bare += Clock::now() - start;
+            start = Clock::now();
+            stack_requests += trace_batch(m, stops_a_batch, false);
+            stacks += Clock::now() - start;
+            start = Clock::now();
+            block_requests += trace_batch(m, stops_a_batch, true);
+            blocks += Clock::now() - start;
+        }
+        const double all = batches * stops_a_batch;
+        state.counters["bare_stops_per_s"] = all / seconds(bare);
+        state.counters["trace_stops_per_s"] = all / seconds(stacks);
+        state.counters["with_blocks_per_s"] = all / seconds(blocks);
+        state.counters["ratio"] = seconds(bare) / seconds(stacks);
+        state.counters["ratio_with_blocks"] = seconds(bare) / seconds(blocks);
+        state.counters["requests_a_stop"] = static_cast<double>(stack_requests) / all;
+        state.counters["requests_with_blocks"] = static_cast<double>(block_requests) / all;
+    }
+}
+
 void hit_rate(benchmark::State& state, const std::string& pipe) {
     for (auto _ : state) {
         HitMachine m(pipe);
@@ -114,6 +174,8 @@ void hit_rate(benchmark::State& state, const std::string& pipe) {
 
 BENCHMARK_CAPTURE(hit_rate, virtio, "virtio")->Iterations(1)->Unit(benchmark::kSecond);
 BENCHMARK_CAPTURE(hit_rate, com1, "com1")->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK_CAPTURE(trace_rate, virtio, "virtio")->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK_CAPTURE(trace_rate, com1, "com1")->Iterations(1)->Unit(benchmark::kSecond);
 
 } // namespace
 } // namespace poolkd

@@ -317,7 +317,7 @@ void Tracer::settle() {
         auto stop = go_on(settle_slice);
         if (!stop) break;
         if (!*stop) {
-            quiet = true;
+            ran_unseen_ = quiet = true;
             if (returns_.empty() && !break_in_pending_) break;
             continue;
         }
@@ -337,7 +337,7 @@ void Tracer::settle() {
 }
 
 void Tracer::drop_what_is_gone() {
-    if (!finder_ || (clock_.paused() == 0ns && options_.sample <= 1)) return;
+    if (!finder_ || (clock_.paused() == 0ns && options_.sample <= 1 && !ran_unseen_)) return;
     const auto end = HostClock::now() + check_limit;
     std::size_t checked = 0;
     const std::vector<VirtAddr> blocks = table_.outstanding_blocks();

@@ -95,6 +95,7 @@ class Tracer {
     bool over_ = false;
     bool asked_ = false;            ///< the break-in is ours, not the user's
     bool break_in_pending_ = false; ///< another stop came before it
+    bool ran_unseen_ = false;       ///< for a moment, at the end
     HostClock::time_point silence_due_{};
     std::chrono::milliseconds silence_{1000};
     std::uint64_t requests_before_ = 0;
