@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 
+PADDING = ("nop", "int3")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+([a-z]\S*(?: (?=lock|rep|[a-z]+\s)\S+)*)\s*(.*?)(?:\s*[#<].*)?$")
 
 
@@ -70,7 +71,8 @@ class Function:
         for at, one in enumerate(instructions):
             if one.jump and one.target in self.index:
                 self.before[self.index[one.target]].append(at)
-            if not one.stops and at + 1 < len(instructions) and instructions[at + 1].rva == one.end:
+            padding = one.name in PADDING and at != 0 and not self.before[at]
+            if not one.stops and not padding and at + 1 < len(instructions) and instructions[at + 1].rva == one.end:
                 self.before[at + 1].append(at)
 
 

@@ -169,13 +169,15 @@ class PoolCalls:
                 return value
             values = self.values(function, at, self.argument_place(function, at, value.value))
             if len(values) == 2:  # a variable that is nothing as the image comes: an override of the tag that is passed
-                values -= {one for one in values if one.kind == "data" and self.initially_zero(one.value)}
+                values -= {one for one in values if one.kind == "data" and self.initial(one.value) == 0}
             return next(iter(values)) if len(values) == 1 else Value("unknown", tuple(values))
 
         tag, size, pool_type = map(argument, (target.tag, target.size, target.pool_type))
         routine = ROUTINES[target.api]
-        wraps = (at == 0 and one.jump) or (tag is not None and tag.kind == "parameter")
-        own = Target(target.api, (function.entry,) + target.via, tag, size, pool_type) if wraps else None
+        thunk = at == 0 and one.jump  # leaves no frame, so it is no wrapper
+        wraps = thunk or (tag is not None and tag.kind == "parameter")
+        via = target.via if thunk else (function.entry,) + target.via
+        own = Target(target.api, via, tag, size, pool_type) if wraps else None
 
         def made(number, source):
             return Call(one.rva, function.entry, routine.kind, target.api, number, source, target.via, constant(size), constant(pool_type))
@@ -187,13 +189,16 @@ class PoolCalls:
             return [made(one.value & 0xFFFFFFFF, "constant") for one in tag.value], own
         if tag.kind == "constant":
             return [made(tag.value & 0xFFFFFFFF, "constant")], own
-        return [made(None, tag.kind if tag.kind in ("data", "parameter") else "unresolved")], own
+        if tag.kind == "data":
+            return [made(self.initial(tag.value), "data")], own
+        return [made(None, tag.kind if tag.kind == "parameter" else "unresolved")], own
 
-    def initially_zero(self, rva):
+    def initial(self, rva):
+        """What the image holds in a variable of 32 bits."""
         try:
-            return self.image.read(rva, "I") == 0
+            return self.image.read(rva, "I")
         except (ValueError, struct.error):
-            return True  # in the part of a section that the file does not hold
+            return 0  # in the part of a section that the file does not hold
 
     def stack_before(self, function, at):
         if function.entry not in self.heights:
