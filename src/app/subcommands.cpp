@@ -6,6 +6,7 @@
 #include "app/options.h"
 #include "app/poolmon_command.h"
 #include "app/record_command.h"
+#include "app/sites_command.h"
 #include "app/trace_command.h"
 #include "app/trend_command.h"
 #include "app/verdict_command.h"
@@ -31,6 +32,7 @@ constexpr Subcommand subcommands[] = {
     {"verdict", add_verdict_command}, {"diff", add_diff_command},     {"trend", add_trend_command},
     {"record", add_record_command},   {"trace", add_trace_command},   {"poolmon", nullptr, run_poolmon},
     {"lab", add_lab_command},         {"gflags", add_gflags_command}, {"help", add_help_command},
+    {"sites", add_sites_command},
 };
 
 /// An answer that did not reach its file or pipe is no answer.

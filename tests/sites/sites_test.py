@@ -63,7 +63,7 @@ def from_poolkd(path):
     result = subprocess.run([POOLKD, "sites", "--all", "--json", str(path)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
     if result.returncode != 0:
         raise AssertionError(f"{path}: exit code {result.returncode}\n{result.stderr}")
-    module, = json.loads(result.stdout)["files"]
+    module, = json.loads(result.stdout)["modules"]
     sites = collections.defaultdict(list)
     for one in module["sites"]:
         sites[one["rva"]].append(Site(one["kind"], one["api"], tag_text(one["value"]), one["tag_source"],

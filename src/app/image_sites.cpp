@@ -1,0 +1,91 @@
+#include "app/image_sites.h"
+
+#include "code/site_index.h"
+#include "pe/image.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <fstream>
+#include <semaphore>
+#include <system_error>
+#include <thread>
+
+namespace poolkd::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t largest_image = 512u << 20; // bytes; far above any driver or kernel
+
+Result<ByteVector> read_whole(const fs::path& file) {
+    std::error_code code;
+    const fs::file_status status = fs::status(file, code);
+    if (!fs::exists(status)) return fail(ErrorKind::not_found, "There is no such file");
+    // Opening a pipe or a device could block.
+    if (!fs::is_regular_file(status)) return fail(ErrorKind::io, "It is no file that can be read");
+    const std::uintmax_t size = fs::file_size(file, code);
+    if (code || size > largest_image) return fail(ErrorKind::malformed, "It is too large for an image");
+    ByteVector bytes(size);
+    std::ifstream in(file, std::ios::binary);
+    if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size)))
+        return fail(ErrorKind::io, "It cannot be read");
+    return bytes;
+}
+
+/// The folder of an image goes before the path; one whose name means something on a path does not.
+std::string path_for(const fs::path& file, const std::string& symbol_path) {
+    const fs::path parent = file.parent_path();
+    const std::string folder = parent.empty() ? "." : parent.string();
+    if (folder.find_first_of(";*") != std::string::npos) return symbol_path;
+    return symbol_path.empty() ? folder : folder + ";" + symbol_path;
+}
+
+} // namespace
+
+ImageSites::ImageSites(const std::optional<std::string>& symbol_path)
+    : symbol_path_(symbol_path ? *symbol_path : environment_.initial_path()) {}
+
+Result<code::SiteIndex> ImageSites::of_file(const fs::path& file, Work& work) {
+    POOLKD_TRY(ByteVector bytes, read_whole(file));
+    POOLKD_TRY(code::SiteIndex index, code::index_file(bytes, work));
+    pe::SpanReader reader(bytes);
+    POOLKD_TRY(pe::Image image, pe::Image::open(reader, pe::ImageLayout::file));
+    symbols::SymbolServers servers(symbols::HttpLimits{.proxy = environment_.symbol_proxy.value_or("")});
+    const auto loaded =
+        store_.load(reader, pe::ImageLayout::file, {file.filename().string(), image.timestamp, image.size_of_image},
+                    symbols::SymbolPath::parse(path_for(file, symbol_path_), environment_),
+                    {.servers = &servers, .log = nullptr, .work = &work});
+    if (loaded.symbols) code::name_sites(index, *loaded.symbols);
+    return index;
+}
+
+std::vector<Result<code::SiteIndex>> ImageSites::of(const std::vector<fs::path>& files, Work& work) {
+    std::vector<Result<code::SiteIndex>> results(files.size(), fail(ErrorKind::stopped, "Not looked at: stopped"));
+    const std::size_t count = std::min<std::size_t>(std::max(1u, std::thread::hardware_concurrency()), files.size());
+    std::deque<Work> works(count); // each belongs to one thread
+    std::atomic<std::size_t> next{0}, done{0};
+    std::counting_semaphore<> finished(0);
+    auto look_through = [&](Work& own) {
+        for (std::size_t i = next++; i < files.size() && !own.stop_requested(); i = next++, ++done)
+            results[i] = of_file(files[i], own);
+        finished.release();
+    };
+    std::vector<std::jthread> threads;
+    threads.reserve(count);
+    for (Work& own : works)
+        threads.emplace_back([&] { look_through(own); });
+    // This thread shows how far they are, and hears the user.
+    for (std::size_t ended = 0; ended < count;) {
+        if (finished.try_acquire_for(std::chrono::milliseconds(100))) ++ended;
+        work.progress("Files looked through", done, files.size());
+        if (work.stop_requested())
+            for (Work& own : works)
+                own.request_stop();
+    }
+    return results;
+}
+
+} // namespace poolkd::app

@@ -1,0 +1,97 @@
+#include "app/sites_command.h"
+
+#include "app/answer_output.h"
+#include "app/file_work.h"
+#include "app/image_sites.h"
+#include "app/options.h"
+#include "render/coverage.h"
+#include "render/sites.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr const char* sites_examples = R"(
+Drivers and kernels as they lie on disk, x64 and x86. Each call, jump or thunk to a routine that allocates from the pool,
+frees to it or initialises a lookaside list is a site, also through functions of the driver that pass their own argument on
+(wrappers). Listed are the sites that allocate under a tag of their own, or under one that cannot be told. The PDB beside a
+file is found, and others along the symbol path.
+
+  poolkd sites leaky.sys                       what it allocates, under which tags, from where
+  poolkd sites --tag Abc* drivers/*.sys        which of them allocate or free under these tags
+  poolkd sites --unresolved leaky.sys          where the tag cannot be told, and why
+  poolkd sites --all --json leaky.sys          everything, for programs
+
+Exit codes: 0 done, also when there are no sites; 1 a file could not be looked through, or the user stopped; 2 the command
+line is wrong.)";
+
+struct SitesWords {
+    std::vector<std::string> files;
+    std::optional<std::string> symbol_path;
+    render::SiteView view;
+    bool json = false;
+};
+
+std::vector<render::SiteModule> modules_of(const SitesWords& words, const std::vector<Result<code::SiteIndex>>& found) {
+    std::vector<render::SiteModule> modules;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        render::SiteModule module;
+        module.name = std::filesystem::path(words.files[i]).stem().string();
+        module.heading = words.files[i];
+        if (found[i]) {
+            module.index = &*found[i];
+        } else {
+            module.error = found[i].error().message;
+        }
+        modules.push_back(std::move(module));
+    }
+    return modules;
+}
+
+int run_sites(const SitesWords& words) {
+    FileWork file_work;
+    ImageSites images(words.symbol_path);
+    const auto found = images.of({words.files.begin(), words.files.end()}, file_work.work());
+    clear_progress(file_work.work());
+    int code = file_work.work().stop_requested() ? exit_command_failed : exit_good;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (found[i]) continue;
+        code = tell_failure({found[i].error().kind, words.files[i] + ": " + found[i].error().message});
+    }
+    auto modules = modules_of(words, found);
+    if (words.json) {
+        Coverage coverage;
+        for (const auto& index : found)
+            if (index) coverage.merge(index->coverage);
+        write_json_answer({{"command", "sites"},
+                           {"modules", render::sites_json(modules, words.view)},
+                           {"coverage", render::to_json(coverage)}});
+    } else {
+        std::erase_if(modules, [](const render::SiteModule& module) { return !module.index; }); // told on stderr
+        write_answer(render::sites_text(modules, words.view));
+    }
+    return code;
+}
+
+} // namespace
+
+void add_sites_command(CLI::App& program, int& exit_code) {
+    CLI::App* command =
+        program.add_subcommand("sites", "where drivers allocate from the pool and free to it, and under which tags");
+    auto words = std::make_shared<SitesWords>();
+    command->add_option("files", words->files, "images of drivers or kernels")->type_name("FILE")->required();
+    command->add_option("--tag", words->view.tag_pattern, "only sites of this tag, frees too; * and ? as in a pattern")
+        ->type_name("TAG");
+    command->add_flag("--unresolved", words->view.unresolved, "only sites whose tag cannot be told");
+    command->add_flag("--all", words->view.all, "also frees, and the calls inside wrappers");
+    command->add_option("-y", words->symbol_path, "symbol path")->type_name("PATH");
+    command->add_flag("--json", words->json, "answer in JSON (docs/json.md)")->group("Output");
+    command->footer(sites_examples);
+    command->callback([words, &exit_code] { exit_code = run_sites(*words); });
+}
+
+} // namespace poolkd::app
