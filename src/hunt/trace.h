@@ -2,6 +2,7 @@
 
 #include "base/coverage.h"
 #include "code/frame.h"
+#include "code/site_index.h"
 #include "control/controller.h"
 #include "hunt/snapshot.h"
 #include "nt/kernel.h"
@@ -61,6 +62,9 @@ struct TraceStack {
     std::vector<std::string> freed_by_text; ///< the same in their order: "leaky!LeakyRetireEvent+0x14"
 };
 
+/// Gives the call sites of the loaded modules: asked only where the kernel does not stop at PoolHitTag.
+using FindSites = std::function<Answer<std::vector<const code::ModuleSites*>>(Work&)>;
+
 struct TraceOptions {
     PoolTag tag;
     std::optional<std::uint64_t> stops;            ///< end after so many
@@ -72,6 +76,8 @@ struct TraceOptions {
     std::size_t frames = 32;                       ///< of a stack at most
     /// Run before the trace begins, to measure how often the tag is used undisturbed; 0: not.
     std::chrono::milliseconds baseline{0};
+    FindSites sites = {};       ///< empty: nothing but PoolHitTag can be used
+    bool sites_at_once = false; ///< without trying PoolHitTag
 };
 
 enum class TraceEnd { limit, user, foreign_stop, restart, link };

@@ -16,8 +16,8 @@ constexpr auto read_interval = 250ms;
 } // namespace
 
 void TraceClock::begin() {
+    *this = TraceClock(*kernel_);
     begun_ = changed_ = HostClock::now();
-    stands_ = true;
     read_target();
 }
 
@@ -56,7 +56,7 @@ nanoseconds TraceClock::ran() const {
 void TraceClock::read_target() {
     read_at_ = HostClock::now();
     if (!readable_) return;
-    auto data = nt::read_shared_data(kernel_.memory(), kernel_.machine());
+    auto data = nt::read_shared_data(kernel_->memory(), kernel_->machine());
     readable_ = data.has_value();
     if (!data) return;
     const milliseconds uptime = data->uptime();

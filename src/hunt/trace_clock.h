@@ -14,8 +14,9 @@ class TraceClock {
   public:
     using HostClock = std::chrono::steady_clock;
 
-    explicit TraceClock(nt::Kernel& kernel) : kernel_(kernel) {}
+    explicit TraceClock(nt::Kernel& kernel) : kernel_(&kernel) {}
 
+    /// Time counts from here; what was before is forgotten.
     void begin();
     /// To be called when the target stopped, and right after it was let go.
     void stopped();
@@ -35,7 +36,7 @@ class TraceClock {
     void read_target();
     [[nodiscard]] std::chrono::nanoseconds ran() const; ///< since `begin`
 
-    nt::Kernel& kernel_;
+    nt::Kernel* kernel_;
     HostClock::time_point begun_{}, changed_{}, read_at_{}, pause_begun_{};
     bool stands_ = true, pausing_ = false, readable_ = true;
     std::chrono::nanoseconds stood_{0}, paused_{0};

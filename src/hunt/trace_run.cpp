@@ -101,7 +101,9 @@ Result<void> Tracer::arm() {
     if (counter_)
         if (auto counts = counter_->read(kernel_)) counts_before_ = *counts;
     auto found = HitTag::find(kernel_, controller_.journal());
-    auto armed = found ? found->arm(options_.tag) : std::unexpected(std::move(found).error());
+    auto armed = options_.sites_at_once ? fail(ErrorKind::refused, "As you asked")
+                 : found                ? found->arm(options_.tag)
+                                        : Result<void>(std::unexpected(std::move(found).error()));
     if (armed) {
         hit_tag_ = *std::move(found);
     } else if (armed.error().kind == ErrorKind::not_found || armed.error().kind == ErrorKind::refused ||
@@ -117,7 +119,7 @@ Result<void> Tracer::arm() {
 }
 
 Result<void> Tracer::fall_back(const std::string& reason) {
-    auto sites = SiteBreakpoints::set(kernel_, controller_, options_.tag, work_);
+    auto sites = SiteBreakpoints::set(controller_, options_.tag, options_.sites, work_);
     if (!sites)
         return fail(sites.error().kind, "nt!PoolHitTag cannot be used ({}), and breakpoints on call sites neither: {}",
                     reason, sites.error().message);

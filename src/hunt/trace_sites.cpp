@@ -1,7 +1,5 @@
 #include "hunt/trace_sites.h"
 
-#include "code/site_index.h"
-
 #include <algorithm>
 
 namespace poolkd::hunt {
@@ -43,10 +41,10 @@ void take_sites(const code::ModuleSites& module, PoolTag tag, std::vector<Wanted
 
 } // namespace
 
-Result<SiteBreakpoints> SiteBreakpoints::set(nt::Kernel& kernel, control::Controller& controller, PoolTag tag,
+Result<SiteBreakpoints> SiteBreakpoints::set(control::Controller& controller, PoolTag tag, const FindSites& find,
                                              Work& work) {
-    code::SiteStore store(kernel);
-    const auto modules = store.all(work);
+    if (!find) return fail(ErrorKind::not_found, "The call sites of the tag are not known");
+    const auto modules = find(work);
     if (work.stop_requested()) return fail(ErrorKind::stopped, "Stopped by the user");
     std::vector<Wanted> wanted, releases, untagged;
     for (const code::ModuleSites* module : modules.value)

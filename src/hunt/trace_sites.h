@@ -22,7 +22,7 @@ class SiteBreakpoints {
 
     /// Looks the sites up in the code of all modules, and sets breakpoints as far as there is room: allocations first,
     /// then frees that name the tag, then those without a tag in the same modules. Kind `not_found`: there is none.
-    static Result<SiteBreakpoints> set(nt::Kernel& kernel, control::Controller& controller, PoolTag tag, Work& work);
+    static Result<SiteBreakpoints> set(control::Controller& controller, PoolTag tag, const FindSites& find, Work& work);
 
     [[nodiscard]] const Site* at(VirtAddr address) const;
     /// The block that a free at such a place is given.
