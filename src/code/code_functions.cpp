@@ -109,10 +109,11 @@ const CodeFunctions::Piece* CodeFunctions::piece_at(std::uint32_t rva) const {
     return found->extent.contains(rva) ? &*found : nullptr;
 }
 
+bool CodeFunctions::is_code(std::uint64_t rva) const {
+    return std::ranges::any_of(code_, [&](const Extent& e) { return rva >= e.begin && rva < e.end; });
+}
+
 void CodeFunctions::find_begins(const pe::Image& headers) {
-    auto is_code = [&](std::uint32_t rva) {
-        return std::ranges::any_of(code_, [&](const Extent& e) { return e.contains(rva); });
-    };
     if (is_code(headers.entry_point)) certain_.push_back(headers.entry_point);
     if (auto exports = pe::ExportTable::read(headers))
         for (const pe::Export& entry : exports->all())
@@ -124,25 +125,54 @@ void CodeFunctions::find_begins(const pe::Image& headers) {
         // With tables only leaves are looked for; what lies in a function is none.
         if (by_looks || !piece_at(branch.target)) certain_.push_back(branch.target);
     }
-    for (const Extent& extent : code_) {
-        for (std::uint32_t rva = extent.begin + 1; rva < extent.end; ++rva) {
-            if (by_looks && machine_.pointer_size == 4 &&
-                (all[rva] == std::byte{0x55} || all[rva] == std::byte{0x8b}) &&
-                looks_like_prolog(all.subspan(rva, std::min<std::size_t>(5, extent.end - rva)))) {
+    if (by_looks) {
+        for (const Extent& extent : code_) {
+            add_padded(extent, likely_);
+            if (machine_.pointer_size != 4) continue;
+            for (std::uint32_t rva = extent.begin + 1; rva < extent.end; ++rva) {
+                if (all[rva] != std::byte{0x55} && all[rva] != std::byte{0x8b}) continue;
+                if (!looks_like_prolog(all.subspan(rva, std::min<std::size_t>(5, extent.end - rva)))) continue;
                 const std::byte before = all[rva - 1];
                 const bool after_ret = before == std::byte{0xc3} || (rva >= 3 && all[rva - 3] == std::byte{0xc2});
                 if (is_filler(before) || after_ret) certain_.push_back(rva);
             }
-            if (all[rva - 1] == std::byte{0xcc} && all[rva] != std::byte{0xcc} && rva % 4 == 0) likely_.push_back(rva);
         }
-        likely_.push_back(extent.begin);
+        if (machine_.pointer_size == 4) find_pointed();
     }
-    for (const Piece& piece : pieces_)
-        likely_.push_back(piece.extent.end);
-    for (auto* list : {&certain_, &likely_}) {
+    for (auto* list : {&certain_, &likely_, &pointed_}) {
         std::ranges::sort(*list);
         list->erase(std::ranges::unique(*list).begin(), list->end());
     }
+}
+
+void CodeFunctions::add_padded(Extent range, std::vector<std::uint32_t>& out) const {
+    const Bytes all = image_.all();
+    out.push_back(range.begin);
+    for (std::uint32_t rva = range.begin + 1; rva < range.end; ++rva)
+        if (all[rva - 1] == std::byte{0xcc} && all[rva] != std::byte{0xcc} && rva % 4 == 0) out.push_back(rva);
+}
+
+void CodeFunctions::find_pointed() {
+    constexpr std::uint32_t alignment = 16;
+    const Bytes all = image_.all();
+    auto take = [&](std::uint32_t at) {
+        const std::uint64_t target = static_cast<std::uint32_t>(load_or<std::uint32_t>(all, at) - base_);
+        if (!is_code(target) || target == 0) return;
+        const auto rva = static_cast<std::uint32_t>(target);
+        pointed_.push_back(rva);
+        if (rva % alignment == 0 || all[rva - 1] == std::byte{0xcc}) likely_.push_back(rva);
+    };
+    constexpr std::uint32_t field = 4;
+    std::uint32_t at = 0;
+    for (const Extent& extent : code_) {
+        // Data between the sections of code: pointers are aligned there, those in instructions are not.
+        for (at = (at + field - 1) / field * field; at + field <= extent.begin; at += field)
+            take(at);
+        for (at = extent.begin; at + field <= extent.end; ++at)
+            take(at);
+    }
+    for (at = (at + field - 1) / field * field; at + field <= all.size(); at += field)
+        take(at);
 }
 
 bool CodeFunctions::begins(std::uint32_t rva) const {
@@ -153,7 +183,7 @@ bool CodeFunctions::begins(std::uint32_t rva) const {
     return std::ranges::binary_search(certain_, rva);
 }
 
-void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva,
+void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
                              std::vector<FunctionBounds>& out) const {
     auto found = std::ranges::upper_bound(begins, rva);
     for (std::size_t count = 0; found != begins.begin() && count < max_candidates; ++count) {
@@ -162,8 +192,19 @@ void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent secti
         // Padding before the function is none of it.
         while (begin < rva && is_filler(image_.all()[begin]))
             ++begin;
-        out.push_back({begin, {section}, false});
+        out.push_back({begin, {section}, false, {}, guessed});
     }
+}
+
+void CodeFunctions::add_with_roots(Extent section, std::uint32_t rva, std::vector<FunctionBounds>& out) const {
+    auto after = std::ranges::upper_bound(certain_, rva);
+    if (after == certain_.begin() || *std::prev(after) < section.begin) return;
+    const Extent range{*std::prev(after), after == certain_.end() ? section.end : std::min(section.end, *after)};
+    FunctionBounds bounds{range.begin, {section}, false, {}, false};
+    for (auto root = std::ranges::upper_bound(pointed_, range.begin); root != pointed_.end() && *root < range.end;
+         ++root)
+        bounds.roots.push_back(*root);
+    if (!bounds.roots.empty()) out.push_back(std::move(bounds));
 }
 
 std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
@@ -171,7 +212,7 @@ std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
     auto section = std::ranges::find_if(code_, [&](const Extent& e) { return e.contains(rva); });
     if (section == code_.end()) return out;
     if (const Piece* piece = piece_at(rva)) {
-        FunctionBounds bounds{piece->primary, {}, true};
+        FunctionBounds bounds{piece->primary, {}, true, {}, false};
         for (const Piece& part : std::ranges::equal_range(by_primary_, piece->primary, {}, &Piece::primary))
             bounds.extents.push_back(part.extent);
         if (!piece_at(piece->primary)) bounds.entry = piece->extent.begin;
@@ -185,9 +226,16 @@ std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
         if (next != pieces_.end()) around.end = std::min(around.end, next->extent.begin);
         if (next != pieces_.begin()) around.begin = std::max(around.begin, std::prev(next)->extent.end);
     }
-    add_near(certain_, around, rva, out);
-    if (out.size() < max_candidates) add_near(likely_, around, rva, out);
-    if (out.size() > max_candidates) out.resize(max_candidates);
+    add_near(certain_, around, rva, false, out);
+    if (pieces_.empty()) {
+        add_near(likely_, around, rva, true, out);
+        add_with_roots(around, rva, out);
+        return out;
+    }
+    if (around.end - around.begin > max_distance) return out;
+    std::vector<std::uint32_t> padded;
+    add_padded(around, padded);
+    add_near(padded, around, rva, true, out);
     return out;
 }
 

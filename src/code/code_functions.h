@@ -16,6 +16,9 @@ struct FunctionBounds {
     std::uint32_t entry = 0;
     std::vector<Extent> extents;
     bool whole = false; ///< the extents are exactly its code
+    /// Code that pointers in the image lead to and that may belong to it: handlers of exceptions.
+    std::vector<std::uint32_t> roots;
+    bool guessed = false; ///< what lies before may hold it
 };
 
 /// Finds functions in an image: by the unwind tables of x64; without them by where calls lead, by what is exported, and
@@ -26,14 +29,14 @@ class CodeFunctions {
                   std::span<const Extent> code, const CodeReferences& references);
 
     /// Functions that may hold the code at `rva`, the likeliest first. Whether one does shows when it is decoded. Few:
-    /// at most `max_candidates`.
+    /// some `max_candidates`.
     [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva) const;
     /// Certainly the beginning of a function.
     [[nodiscard]] bool begins(std::uint32_t rva) const;
     /// Unwind tables tell all functions but leaves.
     [[nodiscard]] bool has_tables() const { return !pieces_.empty(); }
 
-    static constexpr std::size_t max_candidates = 12;
+    static constexpr std::size_t max_candidates = 10;
     static constexpr std::uint32_t max_distance = 1u << 17; ///< bytes from a function's begin to code in it
 
   private:
@@ -47,8 +50,13 @@ class CodeFunctions {
     [[nodiscard]] std::uint32_t primary_of(std::uint32_t begin, std::uint32_t unwind, bool& inside_frame) const;
     void adopt_fragments(const std::set<std::uint32_t>& fragments);
     [[nodiscard]] const Piece* piece_at(std::uint32_t rva) const;
-    void add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva,
+    /// What pointers in the image lead to, for code without unwind tables.
+    void find_pointed();
+    void add_padded(Extent range, std::vector<std::uint32_t>& out) const;
+    [[nodiscard]] bool is_code(std::uint64_t rva) const;
+    void add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
                   std::vector<FunctionBounds>& out) const;
+    void add_with_roots(Extent section, std::uint32_t rva, std::vector<FunctionBounds>& out) const;
 
     const FlatImage& image_;
     const Machine& machine_;
@@ -58,7 +66,8 @@ class CodeFunctions {
     std::vector<Piece> pieces_;          ///< by RVA
     std::vector<Piece> by_primary_;      ///< the same by function
     std::vector<std::uint32_t> certain_; ///< beginnings, sorted
-    std::vector<std::uint32_t> likely_;  ///< code behind padding, sorted
+    std::vector<std::uint32_t> likely_;  ///< code behind padding, sorted; only without tables
+    std::vector<std::uint32_t> pointed_; ///< the same of code that pointers lead to
 };
 
 } // namespace poolkd::code

@@ -7,6 +7,7 @@ namespace poolkd::code {
 
 namespace {
 
+constexpr std::uint32_t longest = 15; ///< bytes of an instruction
 constexpr std::uint8_t length_bits = 0x0f, leader_bit = 0x40, orphan_bit = 0x80;
 
 bool is_padding(std::byte b) {
@@ -85,7 +86,6 @@ void FlowGraphs::follow_table(const Step& jump) {
 }
 
 void FlowGraphs::follow(std::uint32_t start, bool orphan) {
-    constexpr std::uint32_t longest = 15;
     lead(start, orphan);
     queue_.push_back(start);
     while (!queue_.empty()) {
@@ -156,7 +156,8 @@ void FlowGraphs::make_blocks() {
     graph_.entry = block_at(entry_rva_).value_or(0);
 }
 
-FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other) {
+FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other,
+                            std::span<const std::uint32_t> roots) {
     graph_ = {};
     cases_.clear();
     leaders_.clear();
@@ -165,6 +166,8 @@ FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents
     is_other_ = &is_other;
     entry_rva_ = entry;
     if (entry < image_.size()) follow(entry, false);
+    for (std::uint32_t root : roots)
+        if (root < image_.size() && (marks_[root] & length_bits) == 0) follow(root, true);
     if (whole) {
         for (const Extent& extent : extents) {
             for (std::uint32_t rva = extent.begin; rva < extent.end && rva < image_.size() && !graph_.cut;) {
@@ -172,9 +175,14 @@ FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents
                     rva += length;
                     continue;
                 }
-                if (!is_padding(image_.all()[rva])) follow(rva, true);
-                const std::uint8_t length = marks_[rva] & length_bits;
-                rva += length ? length : 1;
+                if (is_padding(image_.all()[rva])) {
+                    ++rva;
+                    continue;
+                }
+                // Long nops fill up as well: they lead to what is aligned, but nothing leads to them.
+                const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
+                if (step && !step->filler) follow(rva, true);
+                rva += step ? step->length : 1;
             }
         }
     }

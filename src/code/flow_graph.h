@@ -49,8 +49,9 @@ class FlowGraphs {
     FlowGraphs(const FlatImage& image, const Machine& machine, std::uint64_t base);
 
     /// The function that begins at `entry` and stays within `extents`. `whole`: the extents are exactly its code, so
-    /// that parts of them which no branch leads to belong to it.
-    FlowGraph build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other);
+    /// that parts of them which no branch leads to belong to it. `roots`: more code of it that none leads to.
+    FlowGraph build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other,
+                    std::span<const std::uint32_t> roots = {});
 
   private:
     void follow(std::uint32_t start, bool orphan);

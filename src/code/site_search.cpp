@@ -75,6 +75,11 @@ std::vector<PoolSite> SiteSearch::run() {
     std::ranges::sort(sites_, {}, [](const PoolSite& s) {
         return std::tuple(s.rva, s.kind, s.tag.value_or(PoolTag()), s.tag_rva.value_or(0));
     });
+    const auto same = std::ranges::unique(sites_, [](const PoolSite& a, const PoolSite& b) {
+        return a.rva == b.rva && a.kind == b.kind && a.tag == b.tag && a.tag_rva == b.tag_rva &&
+               a.tag_source == b.tag_source && a.via_rvas == b.via_rvas;
+    });
+    sites_.erase(same.begin(), same.end());
     return std::move(sites_);
 }
 
@@ -116,31 +121,40 @@ void SiteSearch::examine(const std::vector<std::uint32_t>& references) {
         // The same function as that of the reference before it, most often.
         auto next = examined_.upper_bound(reference);
         if (next != examined_.begin() && std::prev(next)->second >= reference) continue;
-        for (const FunctionBounds& bounds : functions_->holding(reference))
-            if (examine_function(bounds, reference)) break;
+        examine_around(reference);
         work_.progress("Call sites", i, references.size());
     }
 }
 
-bool SiteSearch::examine_function(const FunctionBounds& bounds, std::uint32_t reference) {
-    if (bounds.whole && functions_done_.contains(bounds.entry)) return true;
-    const FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, is_other_);
-    if (graph.cut) coverage_.add_gap(GapReason::limit_reached, VirtAddr(bounds.entry), 0);
-    if (!bounds.whole) {
+void SiteSearch::examine_around(std::uint32_t reference) {
+    FlowGraph best;
+    std::optional<std::uint32_t> entry;
+    bool with_roots = false;
+    for (const FunctionBounds& bounds : functions_->holding(reference)) {
+        // What begins at a guess may be a part of what begins before it.
+        if (entry && !bounds.guessed) break;
+        if (bounds.whole && functions_done_.contains(bounds.entry)) return;
+        FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, is_other_, bounds.roots);
         const bool holds =
             std::ranges::any_of(graph.steps, [&](const Step& s) { return s.rva <= reference && reference < s.next(); });
-        if (!holds) return false;
+        if (!bounds.whole && (!holds || (entry && !graph.at(*entry)))) continue;
+        best = std::move(graph);
+        entry = bounds.entry;
+        with_roots = !bounds.roots.empty();
+        if (!bounds.guessed) break;
     }
-    // The stretch of code around the reference needs no second look in this round.
-    for (std::size_t i = 0; i < graph.steps.size();) {
-        const std::uint32_t begin = graph.steps[i].rva;
+    if (!entry) return;
+    if (best.cut) coverage_.add_gap(GapReason::limit_reached, VirtAddr(*entry), 0);
+    // What the function covers needs no second look in this round.
+    for (std::size_t i = 0; i < best.steps.size();) {
+        const std::uint32_t begin = best.steps[i].rva;
         std::uint32_t end = begin;
-        for (; i < graph.steps.size() && graph.steps[i].rva <= end; ++i)
-            end = std::max(end, graph.steps[i].next());
-        examined_[begin] = end - 1;
+        for (; i < best.steps.size() && best.steps[i].rva <= end; ++i)
+            end = std::max(end, best.steps[i].next());
+        examined_[begin] = std::max(examined_[begin], end - 1);
     }
-    if (functions_done_.insert(bounds.entry).second) examine_calls(graph, bounds.entry);
-    return true;
+    // With more roots the same function is larger; what is found twice is one site.
+    if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry);
 }
 
 void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry) {
@@ -235,50 +249,60 @@ void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowSt
 
     // A function that only jumps on is a thunk: whoever calls it calls what is behind it.
     const bool is_thunk = step.rva == entry && step.action == Action::jump;
-    if (is_thunk || (callee.takes_tag() && is_place(tag))) {
+    auto wrap = [&](const Value& place) {
         Callee wrapper;
         wrapper.routine = &routine;
         wrapper.via = callee.via;
         if (!is_thunk) wrapper.via.insert(wrapper.via.begin(), entry);
-        wrapper.tag = callee.takes_tag() ? tag : Value();
+        wrapper.tag = place;
         wrapper.size = is_place(size) || size.is(Kind::constant) ? size : Value();
         wrapper.type = is_place(type) || type.is(Kind::constant) ? type : Value();
         add_wrapper(entry, std::move(wrapper));
-    }
+    };
     if (!callee.takes_tag()) {
+        if (is_thunk) wrap(Value());
         site.tag = routine.fixed_tag;
         site.tag_source = routine.fixed_tag ? TagSource::fixed : TagSource::none;
         sites_.push_back(std::move(site));
         return;
     }
-    if (const std::vector<Value> constants = flow.constants(tag); !constants.empty()) {
-        site.tag_source = TagSource::constant;
-        if (constants.size() > 1) site.note = fmt::format("One of {} tags that reach this call.", constants.size());
-        for (const Value& constant : constants) {
-            site.tag = PoolTag(static_cast<std::uint32_t>(constant.number));
-            site.tag_rva = constant.where ? std::optional(constant.where) : std::nullopt;
-            sites_.push_back(site);
-        }
+    const std::vector<Value> choices = known_choices(flow, tag, site.note);
+    if (choices.empty()) {
+        if (site.note.empty()) site.note = sentence_of(tag.why);
+        sites_.push_back(std::move(site));
         return;
     }
-    if (tag.is(Kind::image)) {
-        const auto held = load<std::uint32_t>(image_.bytes->at(tag.where, 4), 0);
-        if (held && *held != 0) {
-            site.tag = PoolTag(*held);
-            site.tag_source = TagSource::data;
-            site.tag_rva = tag.where;
-        } else {
-            site.note = fmt::format("The tag is read from a variable at +{:#x}, which {}.", tag.where,
-                                    held ? "holds nothing here" : "cannot be read");
+    if (choices.size() > 1) site.note = fmt::format("One of {} tags that reach this call.", choices.size());
+    for (const Value& choice : choices) {
+        PoolSite& added = sites_.emplace_back(site);
+        if (is_place(choice)) {
+            added.tag_source = TagSource::parameter;
+            if (choice.is(Kind::entry_register) && !may_carry_argument(machine_, choice.number))
+                odd_.insert(sites_.size() - 1);
+            wrap(choice);
+            continue;
         }
-    } else if (is_place(tag)) {
-        site.tag_source = TagSource::parameter;
-        if (tag.is(Kind::entry_register) && !may_carry_argument(machine_, tag.number))
-            odd_.emplace(sites_.size(), static_cast<std::uint8_t>(tag.number));
-    } else {
-        site.note = sentence_of(tag.why);
+        const bool in_data = choice.is(Kind::image);
+        added.tag_source = in_data ? TagSource::data : TagSource::constant;
+        added.tag = PoolTag(in_data ? held_at(choice.where) : static_cast<std::uint32_t>(choice.number));
+        if (choice.where != 0) added.tag_rva = choice.where;
     }
-    sites_.push_back(std::move(site));
+}
+
+std::uint32_t SiteSearch::held_at(std::uint32_t rva) const {
+    return load_or<std::uint32_t>(image_.bytes->at(rva, 4), 0);
+}
+
+std::vector<Value> SiteSearch::known_choices(const ValueFlow& flow, const Value& tag, std::string& note) const {
+    std::vector<Value> choices = flow.choices(tag);
+    // A variable that holds nothing: filled at run time, or a tag that somebody may set in place of the one passed.
+    auto empty = [&](const Value& v) { return v.is(Kind::image) && held_at(v.where) == 0; };
+    if (auto found = std::ranges::find_if(choices, empty); found != choices.end())
+        note = choices.size() == 1
+                   ? fmt::format("The tag is read from a variable at +{:#x}, which holds nothing here.", found->where)
+                   : fmt::format("A variable at +{:#x}, which holds nothing here, may replace the tag.", found->where);
+    std::erase_if(choices, empty);
+    return choices;
 }
 
 void SiteSearch::add_wrapper(std::uint32_t entry, Callee wrapper) {
@@ -356,7 +380,7 @@ std::optional<std::uint32_t> SiteSearch::bytes_popped_by(std::uint32_t rva) {
 }
 
 void SiteSearch::doubt_odd_parameters() {
-    for (const auto& [index, reg] : odd_) {
+    for (std::size_t index : odd_) {
         PoolSite& site = sites_[index];
         if (called_.contains(site.function_rva)) continue;
         site.tag_source = TagSource::unresolved;

@@ -30,7 +30,7 @@ class SiteSearch {
     [[nodiscard]] std::vector<std::uint32_t> first_references() const;
     [[nodiscard]] std::vector<std::uint32_t> references_to_wrappers() const;
     void examine(const std::vector<std::uint32_t>& references);
-    bool examine_function(const FunctionBounds& bounds, std::uint32_t reference);
+    void examine_around(std::uint32_t reference);
     void examine_calls(const FlowGraph& graph, std::uint32_t entry);
     /// What a call or jump leads to, of those that this round looks for.
     [[nodiscard]] Callees callees(const ValueFlow& flow, const FlowGraph& graph, const Step& step,
@@ -41,6 +41,9 @@ class SiteSearch {
     void add_sites(const ValueFlow& flow, const Step& step, const FlowState& state, std::uint32_t entry,
                    const Callee& callee);
     void add_wrapper(std::uint32_t entry, Callee wrapper);
+    /// What the tag can be. `note`: of a variable that is left out since it holds nothing.
+    [[nodiscard]] std::vector<Value> known_choices(const ValueFlow& flow, const Value& tag, std::string& note) const;
+    [[nodiscard]] std::uint32_t held_at(std::uint32_t rva) const;
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped(const Step& step, const FlowState& state);
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped_by(std::uint32_t rva);
     void doubt_odd_parameters();
@@ -62,12 +65,12 @@ class SiteSearch {
     std::map<std::uint32_t, Callees> wrappers_;       ///< all, by the function's RVA
     std::map<std::uint32_t, Callees> fresh_;          ///< those of this round
     std::map<std::uint32_t, Callees> found_;          ///< those of the next
-    std::map<std::uint32_t, std::uint32_t> examined_; ///< of this round: function by reference
+    std::map<std::uint32_t, std::uint32_t> examined_; ///< of this round: RVAs of first and last bytes of code
     std::set<std::uint32_t> functions_done_;          ///< of this round
     std::set<std::uint32_t> called_;                  ///< wrappers that have callers
     std::map<std::uint32_t, std::optional<std::uint32_t>> popped_;
     std::vector<PoolSite> sites_;
-    std::map<std::size_t, std::uint8_t> odd_; ///< sites whose tag came in a register that arguments do not come in
+    std::set<std::size_t> odd_; ///< sites whose tag came in a register that arguments do not come in
 };
 
 } // namespace poolkd::code

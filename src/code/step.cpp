@@ -112,6 +112,7 @@ std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_
     step.rva = rva;
     step.length = raw.length;
     step.action = action_of(raw);
+    step.filler = raw.mnemonic == ZYDIS_MNEMONIC_NOP;
     const std::uint64_t address = base + rva;
     const auto& first = decoded.operands[0];
     const auto& second = decoded.operands[1];

@@ -59,6 +59,7 @@ struct Step {
     std::uint16_t popped = 0;    ///< bytes that `ret n` removes
     bool writes_memory = false;  ///< of `other`: `to` is written
     bool direct = false;         ///< of branches: `target` is set
+    bool filler = false;         ///< nop
     std::uint64_t target = 0;    ///< address that a direct call or jump goes to
     Place to, from;
 

@@ -1,7 +1,7 @@
 #include "code/value_flow.h"
 
 #include <algorithm>
-#include <bit>
+#include <tuple>
 
 namespace poolkd::code {
 
@@ -10,7 +10,7 @@ namespace {
 using Kind = Value::Kind;
 using Why = Value::Why;
 
-constexpr std::size_t max_constants = 8;       ///< that reach one place
+constexpr std::size_t max_choices = 8;         ///< that reach one place
 constexpr std::int64_t max_distance = 1 << 20; ///< from a stack pointer; larger is not followed
 constexpr std::int32_t string_reach = 0x1000;  ///< what a repeated store is taken to overwrite
 constexpr std::int32_t callee_reach = 0x40;    ///< what a callee is taken to write through an address it is given
@@ -166,10 +166,10 @@ void ValueFlow::visit(const Visit& visit) {
     }
 }
 
-std::vector<Value> ValueFlow::constants(const Value& value) const {
-    if (value.is(Kind::constant)) return {value};
+std::vector<Value> ValueFlow::choices(const Value& value) const {
     if (value.is(Kind::several)) return sets_[value.number];
-    return {};
+    if (value.is(Kind::unknown) || value.is(Kind::stack)) return {};
+    return {value};
 }
 
 Value ValueFlow::at_entry_of_callee(const FlowState& state, const Step& step, const Value& place) const {
@@ -417,14 +417,14 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
 
 Value ValueFlow::join(const Value& left, const Value& right) const {
     if (left == right) return left;
-    std::vector<Value> all = constants(left);
-    const std::vector<Value> more = constants(right);
+    std::vector<Value> all = choices(left);
+    const std::vector<Value> more = choices(right);
     if (all.empty() || more.empty())
         return Value::unknown(left.is(Kind::unknown) && right.is(Kind::unknown) ? left.why : Why::paths);
     for (const Value& value : more)
         if (std::ranges::find(all, value) == all.end()) all.push_back(value);
-    if (all.size() > max_constants) return Value::unknown(Why::paths);
-    std::ranges::sort(all, {}, [](const Value& v) { return std::pair(v.where, v.number); });
+    if (all.size() > max_choices) return Value::unknown(Why::paths);
+    std::ranges::sort(all, {}, [](const Value& v) { return std::tuple(v.kind, v.where, v.number, v.size); });
     auto known = std::ranges::find(sets_, all);
     if (known == sets_.end()) known = sets_.insert(sets_.end(), all);
     return {.kind = Kind::several, .number = static_cast<std::uint64_t>(known - sets_.begin())};

@@ -21,7 +21,7 @@ struct Value {
         entry_stack,    ///< what lay `number` bytes above the stack pointer there
         stack,          ///< the address `number` bytes from the stack pointer of `origin`
         image,          ///< what the image holds at RVA `where`
-        several,        ///< one of the constants that `ValueFlow::constants` gives
+        several,        ///< one of those that `ValueFlow::choices` gives
     };
     /// Why a value is not known.
     enum class Why : std::uint8_t { nothing, result, memory, computed, paths };
@@ -93,8 +93,8 @@ class ValueFlow {
     using Visit = std::function<void(const Step& step, const FlowState& state)>;
     void visit(const Visit& visit);
 
-    /// The constants of a value: one, several, or none.
-    [[nodiscard]] std::vector<Value> constants(const Value& value) const;
+    /// What a value can be: constants, what came in, or what the image holds. Empty when that is not known.
+    [[nodiscard]] std::vector<Value> choices(const Value& value) const;
     /// The value that the function found in `place` at its begin, as a caller has it at `step`.
     [[nodiscard]] Value at_entry_of_callee(const FlowState& state, const Step& step, const Value& place) const;
     /// What a place states, at a step's begin.
