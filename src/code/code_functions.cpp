@@ -129,12 +129,17 @@ void CodeFunctions::find_begins(const pe::Image& headers) {
         for (const Extent& extent : code_) {
             add_padded(extent, likely_);
             if (machine_.pointer_size != 4) continue;
-            for (std::uint32_t rva = extent.begin + 1; rva < extent.end; ++rva) {
-                if (all[rva] != std::byte{0x55} && all[rva] != std::byte{0x8b}) continue;
-                if (!looks_like_prolog(all.subspan(rva, std::min<std::size_t>(5, extent.end - rva)))) continue;
+            for (std::uint32_t rva = extent.begin + 1; rva + 6 <= extent.end; ++rva) {
+                const std::byte first = all[rva];
+                if (first != std::byte{0x55} && first != std::byte{0x8b} && first != std::byte{0xff}) continue;
+                const Bytes here = all.subspan(rva, 6);
+                const bool thunk = matches(here, {0xff, 0x25});
+                if (!thunk && !looks_like_prolog(here)) continue;
                 const std::byte before = all[rva - 1];
                 const bool after_ret = before == std::byte{0xc3} || (rva >= 3 && all[rva - 3] == std::byte{0xc2});
-                if (is_filler(before) || after_ret) certain_.push_back(rva);
+                const bool after_thunk = rva >= 6 && matches(all.subspan(rva - 6, 6), {0xff, 0x25});
+                if (!is_filler(before) && !after_ret && !(thunk && after_thunk)) continue;
+                (thunk ? likely_ : certain_).push_back(rva);
             }
         }
         if (machine_.pointer_size == 4) find_pointed();

@@ -73,7 +73,8 @@ class SiteStore {
   public:
     explicit SiteStore(nt::Kernel& kernel) : kernel_(kernel) {}
 
-    /// The index of one module, with names. Never null; good until the module is gone.
+    /// The index of one module, with names. Never null; good as long as the store. When the user stopped it, one that
+    /// says so, which is not kept.
     const ModuleSites* of(nt::Module& module, Work& work);
     /// Those of all loaded modules, made in parallel. The coverage sums up theirs.
     Answer<std::vector<const ModuleSites*>> all(Work& work);
@@ -85,9 +86,13 @@ class SiteStore {
         auto operator<=>(const Key&) const = default;
     };
     static Key key_of(const nt::Module& module);
+    struct Job;
+    void fill(const std::vector<nt::Module*>& modules, Work& work);
+    void run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& routines, Work& work);
     void name(nt::Module& module, ModuleSites& sites);
 
     nt::Kernel& kernel_;
+    ModuleSites stopped_;
     std::map<Key, std::unique_ptr<ModuleSites>> known_;
 };
 

@@ -73,7 +73,7 @@ std::vector<PoolSite> SiteSearch::run() {
     if (work_.stop_requested()) coverage_.add_gap(GapReason::stopped, VirtAddr(), 0);
     doubt_odd_parameters();
     std::ranges::sort(sites_, {}, [](const PoolSite& s) {
-        return std::tuple(s.rva, s.kind, s.tag.value_or(PoolTag()), s.tag_rva.value_or(0));
+        return std::tuple(s.rva, s.kind, s.tag.value_or(PoolTag()), s.tag_rva.value_or(0), s.tag_source);
     });
     const auto same = std::ranges::unique(sites_, [](const PoolSite& a, const PoolSite& b) {
         return a.rva == b.rva && a.kind == b.kind && a.tag == b.tag && a.tag_rva == b.tag_rva &&
