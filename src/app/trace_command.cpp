@@ -111,6 +111,7 @@ int run_trace(TraceWords& words) {
     Work& work = (*live)->work();
     if (session.running())
         if (auto stopped = session.controller().stop(work); !stopped) return tell_failure(stopped.error());
+    words.options.sites = [&session](Work& the_work) { return session.sites().all(the_work); };
     auto report = hunt::trace_tag((*live)->kernel(), session.controller(), words.options, work);
     clear_progress(work);
     if (!report) return tell_failure(report.error());

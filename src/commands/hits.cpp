@@ -80,6 +80,8 @@ Result<HitsRequest> parse_hits(Session& session, Arguments& arguments) {
             options.blocks = false;
         } else if (arguments.take_option("nobase")) {
             options.baseline = 0ms;
+        } else if (arguments.take_option("sites")) {
+            options.sites_at_once = true;
         } else if (arguments.take_option("all")) {
             request.stacks = 0;
         } else if (arguments.peek() == '/' || have_tag) {
@@ -90,6 +92,7 @@ Result<HitsRequest> parse_hits(Session& session, Arguments& arguments) {
         }
     }
     if (!have_tag) return session.caret_error(arguments, "Missing tag");
+    options.sites = [&session](Work& work) { return session.sites().all(work); };
     return request;
 }
 
@@ -118,12 +121,15 @@ void add_hits_command(debugger::CommandTable& table) {
         .family = "Pool",
         .summary = "trace a tag: stop at its allocations and frees, and tell by stack what is not freed",
         .syntax = "!hits Tag [/n Hits] [/t Time] [/share Part] [/s Sample] [/age Time] [/f Frames] [/noblocks] "
-                  "[/nobase] [/all]",
+                  "[/nobase] [/sites] [/all]",
         .help =
             "The kernel stops at each allocation and free of the tag (nt!PoolHitTag), is looked at, and goes on. Frees "
             "are matched with allocations by the address of the block; what stays is listed by the stack that "
             "allocated it, with ages in the target's time. Block pointers are certain where the allocator was seen to "
-            "return them, or where the pool's own records prove them. It ends after 10 seconds or as /t and /n say; "
+            "return them, or where the pool's own records prove them. Where the kernel has no nt!PoolHitTag, or does "
+            "not look "
+            "at it, breakpoints on the tag's call sites take its place, as far as a kernel keeps them (32). It ends "
+            "after 10 seconds or as /t and /n say; "
             "Ctrl-C gives what there is. nt!PoolHitTag then has the value that it had before; the write is journaled "
             "meanwhile, so that .undo restores it should the debugger die.",
         .options = {{"/n Hits", "end after so many"},
@@ -135,6 +141,7 @@ void add_hits_command(debugger::CommandTable& table) {
                     {"/f Frames", "of a stack at most (32)"},
                     {"/noblocks", "stacks and counts only: faster, but nothing of what is outstanding"},
                     {"/nobase", "do not let it run undisturbed first, to measure by how much it is slowed down"},
+                    {"/sites", "breakpoints on the tag's call sites from the start, not nt!PoolHitTag"},
                     {"/all", "show all stacks, not the first ten"}},
         .resumes = true,
         .json = true,
