@@ -69,13 +69,15 @@ const PagingMode& paging_mode(const Machine& machine, std::uint64_t cr4) {
 }
 
 const PageWalk::Table* PageWalk::table(std::uint64_t frame, unsigned level) {
-    if (auto known = tables_.find(frame); known != tables_.end()) return &known->second;
+    // The root of PAE is shorter than a table, and may be the start of one. Frames have their lowest five bits clear.
+    const std::uint64_t key = frame | level;
+    if (auto known = tables_.find(key); known != tables_.end()) return &known->second;
     ByteVector bytes(mode_.entries(level) * mode_.entry_bytes);
     if (physical_.read(PhysAddr(frame), bytes).bytes != bytes.size()) return nullptr;
     Table fresh;
     for (std::size_t at = 0; at < bytes.size(); at += mode_.entry_bytes)
         fresh.push_back(load_unsigned(bytes, at, mode_.entry_bytes).value_or(0));
-    return &tables_.emplace(frame, std::move(fresh)).first->second;
+    return &tables_.emplace(key, std::move(fresh)).first->second;
 }
 
 std::vector<WalkStep> PageWalk::steps(VirtAddr address) {

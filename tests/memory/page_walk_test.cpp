@@ -138,6 +138,18 @@ TEST_F(PageWalkTest, TheSelfMapIsFoundInTheRoot) {
     EXPECT_EQ(pae.self_map(), VirtAddr(0xffffffffc0000000));
 }
 
+// The self map's entries in the last directory are those of the root: memory alone does not tell which of the two CR3
+// was.
+TEST_F(PageWalkTest, TheRootOfPaeMayBeTheStartOfADirectory) {
+    entry64(0xc000, 3, 0xc063);
+    entry64(0xc000, 0xc6, 0xd063);
+    entry64(0xd000, 0x10, 0x463063); // d8c10000
+    PageWalk walk(physical, paging_mode(x86_machine(), cr4_pae), 0xc000);
+    EXPECT_EQ(walk.translate(VirtAddr(0xffffffffd8c10123)), PhysAddr(0x463123));
+    EXPECT_EQ(list(walk, 0xffffffffd8c00000, 0xffffffffdebfffff),
+              (std::vector<Seen>{{VirtAddr(0xffffffffd8c10000), 0x1000, PhysAddr(0x463000), true}}));
+}
+
 TEST_F(PageWalkTest, TablesThatCannotBeReadAreGaps) {
     entry32(0x1000, 0x201, 0x00100063); // no memory there
     PageWalk walk(physical, paging_mode(x86_machine(), 0), 0x1000);
