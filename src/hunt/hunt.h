@@ -5,9 +5,14 @@
 #include "hunt/trace.h"
 #include "hunt/verdict.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace poolkd::code {
+class SiteStore;
+}
 
 namespace poolkd::hunt {
 
@@ -53,6 +58,7 @@ struct Suspect {
     double confidence = 0;            ///< in the whole answer: tag, owner and site
     std::string conclusion;           ///< the answer in a sentence or two
     std::vector<std::string> unknown; ///< what cannot be told of it, and what would tell
+    std::string signature;            ///< the same for two reports of one leak
 };
 
 /// One step of what the hunt does or did.
@@ -72,10 +78,41 @@ struct HuntReport {
     std::vector<std::string> not_visible;  ///< what the evidence could not show
     std::vector<std::string> alternatives; ///< other readings of the same evidence
     std::vector<Advice> confirm;           ///< steps to confirm
-    std::string signature;                 ///< the same for two reports of one leak
+    std::string signature;                 ///< of the first suspect
     bool partial = false;                  ///< stopped by the user
     std::chrono::milliseconds took{0};
     Coverage coverage;
 };
+
+struct HuntOptions {
+    /// For the whole, on a live target: counters, traces and memory share it. Nothing on an image: as long as it takes.
+    std::optional<std::chrono::milliseconds> budget;
+    std::optional<PoolTag> tag; ///< only this one, whatever its verdict
+    std::size_t top = 12;       ///< tags that are looked into at most
+    VerdictOptions verdict;
+    std::string program, target; ///< for the report
+    std::string machine;         ///< for the snapshots of a live target; empty: the connection
+};
+
+/// What there is to hunt in. Counters come from `series`, or are taken from the live target; where in the code comes
+/// from the kernel.
+struct HuntInput {
+    SnapshotSource* series = nullptr;          ///< null: a live target is sampled
+    nt::Kernel* kernel = nullptr;              ///< null: counters only
+    control::Controller* controller = nullptr; ///< null: the kernel is an image
+    code::SiteStore* sites = nullptr;          ///< with `kernel`
+    HuntOptions options;
+    std::function<void(const HuntReport&)> on_plan; ///< before the first step
+    std::function<void(const HuntStep&)> on_step;   ///< before and after each
+    std::function<void()> on_foreign_stop;          ///< the target stopped by itself, and must stay so
+};
+
+/// What the hunt will do with this evidence.
+[[nodiscard]] std::vector<HuntStep> plan_of(const HuntInput& input);
+
+/// Finds which tags leak, who owns them and from where. When the user stops the work, the report tells what there is by
+/// then (`partial`). A live target stands still or runs before, and stands still afterwards. Errors: there are no
+/// counters to judge by.
+Result<HuntReport> hunt(HuntInput& input, Work& work);
 
 } // namespace poolkd::hunt

@@ -1,0 +1,479 @@
+#include "hunt/hunt.h"
+
+#include "code/site_index.h"
+#include "hunt/attribute.h"
+#include "hunt/block_clues.h"
+#include "hunt/hunt_steps.h"
+#include "hunt/hunt_words.h"
+#include "hunt/live.h"
+#include "hunt/signature.h"
+#include "hunt/stack_site.h"
+#include "hunt/timed_work.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace poolkd::hunt {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds shortest_trace = 1500ms, longest_trace = 15s;
+constexpr std::size_t most_growing = 4; ///< of tags that merely grow, beside those that leak
+constexpr std::size_t most_orphans = 8;
+constexpr std::int64_t few_orphans = 2; ///< blocks
+
+class Hunt {
+  public:
+    Hunt(HuntInput& input, Work& work)
+        : input_(input), work_(work), begun_(Clock::now()), budget_(input.options.budget.value_or(default_budget)),
+          times_(times_of(budget_)) {}
+
+    Result<HuntReport> run() {
+        report_.program = input_.options.program;
+        report_.target = input_.options.target;
+        report_.steps = plan_of(input_);
+        if (input_.on_plan) input_.on_plan(report_);
+        POOLKD_CHECK(judge_counters());
+        if (input_.kernel) look_into_kernel();
+        finish();
+        return std::move(report_);
+    }
+
+  private:
+    [[nodiscard]] bool live() const { return input_.controller != nullptr; }
+    [[nodiscard]] milliseconds spent() const { return std::chrono::duration_cast<milliseconds>(Clock::now() - begun_); }
+
+    // --- steps ------------------------------------------------------------------------------------------------------
+
+    HuntStep& begin_step() {
+        HuntStep& step = report_.steps[step_];
+        if (input_.on_step) input_.on_step(step);
+        return step;
+    }
+    void end_step(std::string outcome, bool done = true) {
+        HuntStep& step = report_.steps[step_++];
+        step.done = done;
+        step.outcome = std::move(outcome);
+        if (input_.on_step) input_.on_step(step);
+    }
+    /// Whether the user wants no more; the request is answered by the partial report.
+    bool stopped() {
+        if (work_.stop_requested()) {
+            work_.clear_stop();
+            report_.partial = true;
+        }
+        return report_.partial;
+    }
+    bool skip_step() {
+        if (!stopped()) return false;
+        end_step("Not done: stopped by the user", false);
+        return true;
+    }
+
+    // --- counters ---------------------------------------------------------------------------------------------------
+
+    Result<void> judge_counters() {
+        (void)begin_step();
+        if (input_.series) {
+            POOLKD_TRY(report_.verdict, judge(*input_.series, input_.options.verdict, work_));
+        } else {
+            POOLKD_CHECK(judge_live());
+        }
+        report_.coverage.merge(report_.verdict.coverage);
+        choose_suspects();
+        end_step(counters_outcome());
+        return {};
+    }
+
+    Result<void> judge_live() {
+        LiveSource source(*input_.kernel, *input_.controller,
+                          {.interval = times_.interval,
+                           .count = HuntTimes::snapshots,
+                           .period = {},
+                           .machine = input_.options.machine});
+        source.on_foreign_stop([this] {
+            foreign_stop_ = true;
+            if (input_.on_foreign_stop) input_.on_foreign_stop();
+        });
+        source.on_tick([&] {
+            work_.progress("snapshots", source.cost().snapshots, HuntTimes::snapshots);
+            return false;
+        });
+        POOLKD_TRY(report_.verdict, judge(source, input_.options.verdict, work_));
+        report_.partial = source.end() == SeriesEnd::user;
+        if (const SampleCost& cost = source.cost(); cost.stopped > 0ns)
+            bytes_a_second_ = static_cast<double>(cost.bytes) / std::chrono::duration<double>(cost.stopped).count();
+        return {};
+    }
+
+    [[nodiscard]] std::string counters_outcome() const {
+        std::size_t leaking = 0, growing = 0;
+        for (const TagVerdict& row : report_.verdict.rows) {
+            leaking += row.verdict == Verdict::leaking ? 1 : 0;
+            growing += row.verdict == Verdict::growing ? 1 : 0;
+        }
+        return fmt::format("{} snapshot{}: of {} tags {} leak{}, {} grow{}", report_.verdict.snapshots,
+                           report_.verdict.snapshots == 1 ? "" : "s", report_.verdict.rows.size(), leaking,
+                           leaking == 1 ? "s" : "", growing, growing == 1 ? "s" : "");
+    }
+
+    void add_suspect(std::size_t row) {
+        Suspect suspect;
+        suspect.row = row;
+        suspect.blocks_counted =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, report_.verdict.rows[row].figures.blocks));
+        report_.suspects.push_back(std::move(suspect));
+    }
+
+    void choose_suspects() {
+        const std::vector<TagVerdict>& rows = report_.verdict.rows;
+        if (input_.options.tag) {
+            for (std::size_t i = 0; i < rows.size(); ++i)
+                if (rows[i].key.tag == input_.options.tag->bare()) add_suspect(i);
+            if (report_.suspects.empty())
+                report_.not_visible.push_back(
+                    fmt::format("The counters do not have the tag '{}'", input_.options.tag->text()));
+            return;
+        }
+        std::size_t growing = 0;
+        for (std::size_t i = 0; i < rows.size() && report_.suspects.size() < input_.options.top; ++i) {
+            if (rows[i].verdict == Verdict::leaking) add_suspect(i);
+            if (rows[i].verdict == Verdict::growing && growing++ < most_growing) add_suspect(i);
+        }
+        const auto leaking = static_cast<std::size_t>(std::ranges::count(rows, Verdict::leaking, &TagVerdict::verdict));
+        if (leaking > report_.suspects.size())
+            report_.not_visible.push_back(fmt::format("{} more leaking tags were not looked into (--top {})",
+                                                      leaking - report_.suspects.size(), leaking));
+    }
+
+    [[nodiscard]] const TagVerdict& row_of(const Suspect& suspect) const { return report_.verdict.rows[suspect.row]; }
+
+    // --- kernel -----------------------------------------------------------------------------------------------------
+
+    void look_into_kernel() {
+        list_modules();
+        if (!skip_step()) {
+            (void)begin_step();
+            if (stop_target()) {
+                read_code();
+            } else {
+                end_step("Not done: the target could not be stopped", false);
+            }
+        }
+        add_orphans();
+        if (live() && !skip_step()) watch();
+        if (!skip_step()) walk_pool();
+        (void)begin_step();
+        weigh();
+        (void)stopped();
+        end_step(fmt::format("{} suspect{}", report_.suspects.size(), report_.suspects.size() == 1 ? "" : "s"));
+    }
+
+    bool stop_target() {
+        if (!live() || !input_.controller->running()) return true;
+        for (int attempt = 0; attempt < 3; ++attempt) {
+            auto report = input_.controller->stop(work_);
+            if (report) {
+                return true;
+            }
+            if (report.error().kind != ErrorKind::stopped) {
+                report_.not_visible.push_back(fmt::format("The target did not stop: {}", report.error().message));
+                return false;
+            }
+            work_.clear_stop();
+            report_.partial = true;
+        }
+        return false;
+    }
+
+    void list_modules() {
+        for (const auto& module : input_.kernel->modules().loaded())
+            modules_.push_back(
+                {module->name, module->image_name, module->base, module->size, module->is_kernel, false, nullptr});
+        for (const nt::UnloadedModule& gone : input_.kernel->modules().unloaded())
+            modules_.push_back({gone.name, gone.name, gone.start, gone.end - gone.start, false, true, nullptr});
+    }
+
+    /// Those whose code is read first: whom the tag lists name, then small ones, the kernel last.
+    [[nodiscard]] std::vector<std::size_t> code_order() const {
+        std::vector<std::size_t> order;
+        for (std::size_t i = 0; i < modules_.size(); ++i)
+            if (!modules_[i].unloaded) order.push_back(i);
+        std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+            const ClueModule& module = modules_[i];
+            const bool named = std::ranges::any_of(
+                report_.suspects, [&](const Suspect& one) { return row_of(one).binary == module.image; });
+            return std::pair(named ? 0 : module.kernel ? 2 : 1, module.size);
+        });
+        return order;
+    }
+
+    void index_module(std::size_t i, Work& work) {
+        nt::Module* module = input_.kernel->modules().containing(modules_[i].base);
+        if (!module || modules_[i].index) return;
+        const code::ModuleSites* sites = input_.sites->of(*module, work);
+        if (!sites || !sites->error.empty()) return;
+        modules_[i].index = std::make_shared<const code::SiteIndex>(sites->index); // the store may drop its own
+    }
+
+    void read_code() {
+        input_.kernel->reload(); // drivers came and went while the target ran
+        modules_.clear();
+        list_modules();
+        TimedWork timed(work_, live() ? Clock::now() + times_.code : Clock::time_point::max());
+        if (!live()) (void)input_.sites->all(timed.work()); // in parallel
+        std::size_t read = 0, sites = 0, all = 0;
+        for (const std::size_t i : code_order()) {
+            ++all;
+            if (timed.look() && live()) continue;
+            // What would take the whole time of this step alone is left out.
+            if (live() && bytes_a_second_ > 0 &&
+                static_cast<double>(modules_[i].size) / bytes_a_second_ >
+                    std::chrono::duration<double>(times_.code).count())
+                continue;
+            work_.progress("looking through code", read, modules_.size());
+            index_module(i, timed.work());
+            if (!modules_[i].index) continue;
+            ++read;
+            sites += modules_[i].index->sites.size();
+        }
+        const bool cut = stopped();
+        end_step(fmt::format("{} of {} modules, {} call sites{}", read, all, sites, cut ? "; stopped by the user" : ""),
+                 !cut);
+    }
+
+    // --- blocks that nobody owns any more ---------------------------------------------------------------------------
+
+    [[nodiscard]] bool in_code(PoolTag tag) const {
+        return std::ranges::any_of(modules_, [&](const ClueModule& module) {
+            return module.index && std::ranges::any_of(module.index->sites, [&](const code::PoolSite& site) {
+                       return site.tag && site.tag->bare() == tag.bare();
+                   });
+        });
+    }
+
+    /// Tags with blocks that no module has in its code, when drivers were unloaded: whoever could free them is gone.
+    void add_orphans() {
+        if (input_.options.tag || input_.kernel->modules().unloaded().empty()) return;
+        for (const ClueModule& module : modules_)
+            if (!module.unloaded && !module.index) return; // it may be that one's
+        std::vector<std::size_t> rows;
+        for (std::size_t i = 0; i < report_.verdict.rows.size(); ++i) {
+            const TagVerdict& row = report_.verdict.rows[i];
+            if (row.figures.blocks < few_orphans || in_code(row.key.tag)) continue;
+            const auto known = std::ranges::find(report_.suspects, i, &Suspect::row);
+            if (known != report_.suspects.end()) {
+                known->orphaned = true;
+            } else {
+                rows.push_back(i);
+            }
+        }
+        std::ranges::stable_sort(rows, std::greater{},
+                                 [&](std::size_t i) { return report_.verdict.rows[i].figures.bytes; });
+        for (std::size_t i = 0; i < rows.size() && i < most_orphans; ++i) {
+            add_suspect(rows[i]);
+            report_.suspects.back().orphaned = true;
+        }
+    }
+
+    /// What the counters alone would not have made a suspect stays one only where its blocks point at who is gone.
+    void drop_unproven_orphans() {
+        std::erase_if(report_.suspects, [&](Suspect& suspect) {
+            if (!suspect.orphaned) return false;
+            const bool proven = !suspect.owners.empty() && suspect.owners.front().unloaded &&
+                                suspect.owners.front().confidence >= SuspectSite::accusing;
+            const Verdict verdict = row_of(suspect).verdict;
+            if (!proven) suspect.orphaned = false;
+            return !proven && verdict != Verdict::leaking && verdict != Verdict::growing;
+        });
+    }
+
+    // --- traces -----------------------------------------------------------------------------------------------------
+
+    void watch() {
+        (void)begin_step();
+        std::vector<PoolTag> tags;
+        for (const Suspect& suspect : report_.suspects) {
+            const PoolTag tag = row_of(suspect).key.tag;
+            if (!suspect.orphaned && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
+        }
+        std::size_t watched = 0;
+        std::uint64_t hits = 0;
+        std::string failed;
+        for (std::size_t i = 0; i < tags.size() && !stopped() && !foreign_stop_ && failed.empty(); ++i) {
+            const milliseconds left = budget_ - spent() - times_.memory;
+            const milliseconds each = std::clamp<milliseconds>(left / (tags.size() - i), shortest_trace, longest_trace);
+            if (left < shortest_trace) break;
+            failed = watch_tag(tags[i], each, watched, hits);
+        }
+        if (tags.empty()) return end_step("There is no suspect to watch");
+        if (watched < tags.size())
+            report_.not_visible.push_back(fmt::format(
+                "{} of {} suspects were not watched{}", tags.size() - watched, tags.size(),
+                failed.empty() && !report_.partial && !foreign_stop_ ? ": the time was over (--budget gives more)"
+                : failed.empty()                                     ? ""
+                                                                     : ": " + failed));
+        end_step(fmt::format("{} of {} tags, {} allocations and frees", watched, tags.size(), hits), !report_.partial);
+    }
+
+    /// Why it cannot be watched; empty when it was.
+    std::string watch_tag(PoolTag tag, milliseconds time, std::size_t& watched, std::uint64_t& hits) {
+        TraceOptions options;
+        options.tag = tag;
+        options.time = time;
+        options.age = time / 3;
+        work_.progress("watching", watched, report_.suspects.size());
+        auto trace = trace_tag(*input_.kernel, *input_.controller, options, work_, [&](const TraceReport& so_far) {
+            work_.progress(fmt::format("watching {}: hits", tag.text()), so_far.hits, 0);
+        });
+        if (!trace) {
+            if (trace.error().kind != ErrorKind::stopped) return trace.error().message;
+            work_.clear_stop();
+            report_.partial = true;
+            return {};
+        }
+        ++watched;
+        hits += trace->hits;
+        if (trace->end == TraceEnd::user) report_.partial = true;
+        std::string failed;
+        if (trace->end == TraceEnd::foreign_stop) {
+            foreign_stop_ = true;
+            if (input_.on_foreign_stop) input_.on_foreign_stop();
+        }
+        if (trace->end == TraceEnd::restart) failed = "the target was restarted";
+        if (trace->end == TraceEnd::link) failed = "the connection broke";
+        report_.coverage.merge(trace->coverage);
+        index_stacks(*trace);
+        for (Suspect& suspect : report_.suspects)
+            if (row_of(suspect).key.tag == tag) suspect.trace = *trace;
+        return failed;
+    }
+
+    /// The code of those on the stacks, where there was no time for all.
+    void index_stacks(const TraceReport& trace) {
+        TimedWork timed(work_, Clock::now() + times_.code);
+        for (const TraceStack& stack : trace.stacks)
+            for (std::size_t i = stack.caller; i < stack.frames.size() && i < stack.caller + 4; ++i)
+                for (std::size_t m = 0; m < modules_.size(); ++m)
+                    if (!modules_[m].unloaded && modules_[m].contains(stack.frames[i].address) && !timed.look())
+                        index_module(m, timed.work());
+    }
+
+    // --- memory -----------------------------------------------------------------------------------------------------
+
+    void walk_pool() {
+        (void)begin_step();
+        std::vector<TagKey> keys;
+        for (const Suspect& suspect : report_.suspects)
+            keys.push_back(row_of(suspect).key);
+        if (keys.empty()) return end_step("There is no suspect to look for");
+        BlockLimits limits;
+        if (!live())
+            limits = {.samples = 512, .list_steps = 1u << 20, .data_bytes = 256u << 20, .kept_blocks = 8u << 20};
+        TimedWork timed(work_,
+                        live() ? Clock::now() + std::max(times_.memory, budget_ - spent()) : Clock::time_point::max());
+        auto findings = find_block_clues(*input_.kernel, keys, modules_, limits, timed.work());
+        const bool user = stopped();
+        if (!findings) {
+            report_.not_visible.push_back(fmt::format("The blocks were not looked at: {}", findings.error().message));
+            return end_step(findings.error().message, false);
+        }
+        report_.coverage.merge(findings->coverage);
+        for (std::string& sentence : findings->not_visible)
+            report_.not_visible.push_back(std::move(sentence));
+        const bool late = findings->cut_off && !user;
+        if (late)
+            report_.not_visible.emplace_back("Not all of the pool was walked: the time was over (--budget gives more)");
+        std::uint64_t found = 0;
+        blocks_ = std::move(findings->tags);
+        for (std::size_t i = 0; i < blocks_.size(); ++i) {
+            Suspect& suspect = report_.suspects[i];
+            found += suspect.blocks_found = blocks_[i].found;
+            suspect.sizes = blocks_[i].sizes;
+            suspect.holders = holders_text(blocks_[i]);
+        }
+        end_step(fmt::format("{} blocks of {} tags{}", found, keys.size(),
+                             user   ? "; stopped by the user"
+                             : late ? "; the time was over"
+                                    : ""),
+                 !findings->cut_off);
+    }
+
+    // --- the answer -------------------------------------------------------------------------------------------------
+
+    void weigh() {
+        for (std::size_t i = 0; i < report_.suspects.size(); ++i) {
+            Suspect& suspect = report_.suspects[i];
+            const TagVerdict& row = row_of(suspect);
+            Clues clues{.key = row.key,
+                        .modules = modules_,
+                        .trace = suspect.trace ? &*suspect.trace : nullptr,
+                        .blocks = i < blocks_.size() ? &blocks_[i] : nullptr,
+                        .layer = layer_of(row.key.tag, input_.options.verdict.tags),
+                        .never_freed = row.figures.freed_share.value_or(1) < 0.05};
+            attribute(clues, suspect);
+        }
+        drop_unproven_orphans();
+    }
+
+    [[nodiscard]] double confidence_in(const Suspect& suspect) const {
+        constexpr double in_orphans = 0.9; // what nobody can free is lost, growing or not
+        const TagVerdict& row = row_of(suspect);
+        double sure = suspect.orphaned ? std::max(in_orphans, row.confidence) : row.confidence;
+        if (!suspect.owners.empty()) sure *= suspect.owners.front().confidence;
+        if (!suspect.sites.empty() && suspect.sites.front().accused()) sure *= suspect.sites.front().confidence;
+        return sure;
+    }
+
+    void finish() {
+        for (Suspect& suspect : report_.suspects) {
+            if (!input_.kernel && !row_of(suspect).binary.empty())
+                suspect.owners.push_back({row_of(suspect).binary, false, 0.5, {"The list of tags names it"}, {}});
+            suspect.confidence = confidence_in(suspect);
+            suspect.conclusion = conclusion_of(report_, suspect);
+            suspect.signature = signature_of(row_of(suspect).key, suspect);
+        }
+        order_suspects();
+        tell_report(report_, live(), input_.kernel != nullptr);
+        if (!report_.suspects.empty()) report_.signature = report_.suspects.front().signature;
+        report_.took = spent();
+    }
+
+    /// Leaks first, of a group its owner before the others; then as the verdict has them.
+    void order_suspects() {
+        auto rank = [&](const Suspect& suspect) {
+            const TagVerdict& row = row_of(suspect);
+            const bool leads = row.group && report_.verdict.groups[*row.group].members.front().row == suspect.row;
+            const int kind = row.verdict == Verdict::leaking ? (leads || !row.group ? 0 : 1) : suspect.orphaned ? 2 : 3;
+            return std::pair(kind, suspect.row);
+        };
+        std::ranges::stable_sort(report_.suspects, {}, rank);
+    }
+
+    HuntInput& input_;
+    Work& work_;
+    Clock::time_point begun_;
+    milliseconds budget_;
+    HuntTimes times_;
+    HuntReport report_;
+    std::size_t step_ = 0;
+    bool foreign_stop_ = false;
+    double bytes_a_second_ = 0; ///< over the link
+    std::vector<ClueModule> modules_;
+    std::vector<BlockClues> blocks_; ///< of the suspects, in their order
+};
+
+} // namespace
+
+Result<HuntReport> hunt(HuntInput& input, Work& work) {
+    return Hunt(input, work).run();
+}
+
+} // namespace poolkd::hunt

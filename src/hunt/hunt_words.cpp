@@ -1,0 +1,170 @@
+#include "hunt/hunt_words.h"
+
+#include "hunt/doubts.h"
+#include "hunt/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace poolkd::hunt {
+
+namespace {
+
+std::string tag_name(PoolTag tag) {
+    const std::string text = tag.text();
+    return text.find(' ') == std::string::npos ? text : "'" + text + "'";
+}
+
+std::string_view pool_name(PoolKind kind) {
+    return kind == PoolKind::paged ? "paged" : "nonpaged";
+}
+
+/// "leaky!LeakyBuildReport", "nopdb+0x1210"
+std::string site_name(const SuspectSite& site) {
+    return site.site.function.empty() ? fmt::format("{}+{:#x}", site.module, site.site.rva)
+                                      : fmt::format("{}!{}", site.module, site.site.function);
+}
+
+const SuspectOwner* owner_named(const Suspect& suspect) {
+    if (suspect.owners.empty() || suspect.owners.front().confidence < SuspectSite::accusing) return nullptr;
+    return &suspect.owners.front();
+}
+
+std::vector<const SuspectSite*> sites_named(const Suspect& suspect) {
+    std::vector<const SuspectSite*> named;
+    for (const SuspectSite& site : suspect.sites)
+        if (site.accused()) named.push_back(&site);
+    return named;
+}
+
+std::string from_where(const Suspect& suspect) {
+    const auto named = sites_named(suspect);
+    std::string text;
+    for (std::size_t i = 0; i < named.size() && i < 3; ++i)
+        text += (i == 0 ? " from " : i + 1 == named.size() ? " and " : ", ") + site_name(*named[i]);
+    if (named.size() > 3) text += fmt::format(" and {} more", named.size() - 3);
+    return text;
+}
+
+bool is_leak(const TagVerdict& row, const Suspect& suspect) {
+    return row.verdict == Verdict::leaking || suspect.orphaned;
+}
+
+/// "Abc  leaks paged pool from leaky!LeakyBuildReport (leaky.sys)"
+std::string claim_of(const TagVerdict& row, const Suspect& suspect) {
+    std::string text = fmt::format("{} {} {} pool", tag_name(row.key.tag),
+                                   suspect.orphaned                  ? "lies orphaned in"
+                                   : row.verdict == Verdict::leaking ? "leaks"
+                                                                     : "grows in",
+                                   pool_name(row.key.kind));
+    text += from_where(suspect);
+    const SuspectOwner* owner = owner_named(suspect);
+    if (owner) {
+        text += owner->unloaded ? fmt::format("; it was {}, which is unloaded", owner->image)
+                                : fmt::format(" ({})", owner->image);
+    } else {
+        text += "; whose it is cannot be told";
+    }
+    return text;
+}
+
+void add_alternatives(HuntReport& report) {
+    for (const Suspect& suspect : report.suspects) {
+        const TagVerdict& row = report.verdict.rows[suspect.row];
+        const std::string tag = tag_name(row.key.tag);
+        if (row.verdict == Verdict::growing)
+            report.alternatives.push_back(
+                fmt::format("{} may be a load or a cache that still fills: {}", tag,
+                            row.reasons.empty() ? "its growth proves no leak" : row.reasons.front()));
+        if (row.group) {
+            const LeakGroup& group = report.verdict.groups[*row.group];
+            const TagVerdict& first = report.verdict.rows[group.members.front().row];
+            if (first.key != row.key)
+                report.alternatives.push_back(fmt::format(
+                    "{} grows in a fixed ratio to {}: it may be a consequence of that leak and not one of its own", tag,
+                    tag_name(first.key.tag)));
+        }
+        if (suspect.owners.size() > 1 && suspect.owners[1].confidence >= 0.1)
+            report.alternatives.push_back(fmt::format("{} may be of {} ({})", tag, suspect.owners[1].image,
+                                                      percent(suspect.owners[1].confidence)));
+    }
+}
+
+void add_steps(HuntReport& report, bool live) {
+    const auto first = std::ranges::find_if(
+        report.suspects, [&](const Suspect& one) { return report.verdict.rows[one.row].key.tag.printable(); });
+    if (first == report.suspects.end()) return;
+    const TagVerdict& row = report.verdict.rows[first->row];
+    std::string tag = row.key.tag.text();
+    if (tag.find(' ') != std::string::npos) tag = '"' + tag + '"';
+    const SuspectOwner* owner = owner_named(*first);
+    if (live) {
+        report.confirm.push_back({fmt::format("!hits {} /for 60s", tag),
+                                  "Watch the tag longer: each allocation and free, and which blocks stay, by stack"});
+        if (first->sites.size() > 1)
+            report.confirm.push_back(
+                {fmt::format("!retag {}", tag), "Give each call site a tag of its own; the kernel's counters then tell "
+                                                "them apart at no further cost"});
+    }
+    report.confirm.push_back(
+        {fmt::format("!sites {}", tag), "Every place in the code that allocates or frees under the tag"});
+    report.confirm.push_back({fmt::format("!poolfind {} {}", tag, row.key.kind == PoolKind::paged ? 1 : 0),
+                              "The blocks themselves; !pool and db show what is in them"});
+    if (owner && !owner->unloaded && owner->image.ends_with(".sys"))
+        report.confirm.push_back({fmt::format("verifier /flags 0x8 /driver {}", owner->image),
+                                  "On the machine itself, then a restart: Driver Verifier counts each block by its "
+                                  "caller, and bug check 0xC4/0x62 names what is left when the driver unloads"});
+    if (first->orphaned && owner)
+        report.confirm.push_back(
+            {fmt::format("sc stop {0} & sc start {0}", owner->image.substr(0, owner->image.find('.'))),
+             "On the machine itself: load and unload the driver again; each time leaves as many "
+             "blocks more"});
+}
+
+} // namespace
+
+std::string conclusion_of(const HuntReport& report, const Suspect& suspect) {
+    const TagVerdict& row = report.verdict.rows[suspect.row];
+    std::string text = claim_of(row, suspect);
+    text += fmt::format(", confidence {}.", percent(suspect.confidence));
+    if (suspect.orphaned)
+        text += fmt::format(" {} blocks are left, and nobody is there who could free them.", row.figures.blocks);
+    return text;
+}
+
+void tell_report(HuntReport& report, bool live, bool has_kernel) {
+    const auto leaks = std::ranges::count_if(
+        report.suspects, [&](const Suspect& one) { return is_leak(report.verdict.rows[one.row], one); });
+    if (report.suspects.empty()) {
+        report.title = report.verdict.snapshots < 2
+                           ? "Nothing stands out in this snapshot; one alone tells no growth."
+                           : fmt::format("Nothing leaks as far as these {} snapshots tell.", report.verdict.snapshots);
+    } else {
+        const Suspect& first = report.suspects.front();
+        report.title = (leaks != 0 ? "LEAK: " : "No leak is proven: ") +
+                       claim_of(report.verdict.rows[first.row], first) +
+                       fmt::format(", confidence {}.", percent(first.confidence));
+        const auto others = leaks != 0 ? leaks - 1 : static_cast<std::ptrdiff_t>(report.suspects.size()) - 1;
+        if (others > 0)
+            report.title +=
+                fmt::format(" {} other{} {} below.", others,
+                            leaks != 0 ? (others == 1 ? " leak" : " leaks") : (others == 1 ? " tag" : " tags"),
+                            others == 1 ? "is" : "are");
+    }
+    if (!has_kernel)
+        report.not_visible.emplace_back("These are counters: they tell which tag leaks, not from where. A live target "
+                                        "or an image of memory beside them does (poolkd hunt FILES -k CONNECTION)");
+    else if (!live)
+        report.not_visible.emplace_back("Nobody watched who allocates and who frees: an image is one moment");
+    if (report.verdict.snapshots < 2)
+        report.not_visible.emplace_back(
+            "One snapshot has no course over time: what grows and what merely is large look "
+            "alike, unless the counters since boot speak for themselves");
+    add_alternatives(report);
+    if (has_kernel) add_steps(report, live);
+    for (const Advice& advice : report.verdict.advice)
+        if (!has_kernel || advice.command.starts_with("poolkd")) report.confirm.push_back(advice);
+}
+
+} // namespace poolkd::hunt

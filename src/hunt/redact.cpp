@@ -1,0 +1,129 @@
+#include "hunt/redact.h"
+
+#include <algorithm>
+
+namespace poolkd::hunt {
+
+namespace {
+
+constexpr std::string_view hidden_path = "<path>";
+constexpr std::string_view hidden_name = "<machine>";
+
+bool ends_word(char c) {
+    return c == ' ' || c == '"' || c == '\'' || c == ',' || c == ';' || c == '\n' || c == '\t' || c == '(' ||
+           c == ')' || c == '<' || c == '>' || c == '[' || c == ']';
+}
+
+bool is_slash(char c) {
+    return c == '/' || c == '\\';
+}
+
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// Where a word is a path: its last name stays. Relative ones with a folder count, and so do those of a network.
+std::string shortened_word(std::string_view word) {
+    const bool drive = word.size() > 2 && is_letter(word[0]) && word[1] == ':' && is_slash(word[2]);
+    const bool rooted = !word.empty() && is_slash(word[0]) && word.size() > 1;
+    const bool home = word.starts_with("~/") || word.starts_with("./") || word.starts_with("../");
+    const std::size_t last = word.find_last_of("/\\");
+    if (!(drive || rooted || home) || last == std::string_view::npos) return std::string(word);
+    // A switch of a command ("/for", "/flags") is no path.
+    if (rooted && last == 0) return std::string(word);
+    return std::string(hidden_path) + std::string(word.substr(last));
+}
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+    if (what.size() < 3) return; // would be found in anything
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
+        text.replace(at, what.size(), with);
+}
+
+/// Calls `use` with every text of the report that people read.
+template <class Use>
+void for_each_text(HuntReport& report, Use use) {
+    auto all = [&](std::vector<std::string>& texts) {
+        for (std::string& text : texts)
+            use(text);
+    };
+    use(report.title);
+    use(report.target);
+    all(report.not_visible);
+    all(report.alternatives);
+    for (HuntStep& step : report.steps) {
+        use(step.text);
+        use(step.outcome);
+    }
+    for (Advice& advice : report.confirm) {
+        use(advice.command);
+        use(advice.why);
+    }
+    all(report.verdict.evidence);
+    all(report.verdict.notes);
+    for (TagVerdict& row : report.verdict.rows) {
+        use(row.description);
+        all(row.reasons);
+    }
+    for (Advice& advice : report.verdict.advice) {
+        use(advice.command);
+        use(advice.why);
+    }
+    for (LeakGroup& group : report.verdict.groups)
+        use(group.reason);
+    for (Suspect& suspect : report.suspects) {
+        use(suspect.conclusion);
+        use(suspect.holders);
+        all(suspect.unknown);
+        for (SuspectOwner& owner : suspect.owners) {
+            all(owner.reasons);
+            all(owner.against);
+        }
+        for (SuspectSite& site : suspect.sites) {
+            use(site.reason);
+            use(site.site.source);
+            use(site.site.note);
+        }
+        if (!suspect.trace) continue;
+        all(suspect.trace->notes);
+        use(suspect.trace->means_note);
+        for (TraceStack& stack : suspect.trace->stacks)
+            for (TraceFrame& frame : stack.frames)
+                use(frame.source);
+    }
+}
+
+} // namespace
+
+std::string without_paths(std::string_view text) {
+    std::string out, word;
+    auto flush = [&] {
+        out += shortened_word(word);
+        word.clear();
+    };
+    for (const char c : text) {
+        if (!ends_word(c)) {
+            word += c;
+            continue;
+        }
+        flush();
+        out += c;
+    }
+    flush();
+    return out;
+}
+
+void redact(HuntReport& report) {
+    const std::string machine = report.verdict.machine;
+    for_each_text(report, [&](std::string& text) {
+        text = without_paths(text);
+        replace_all(text, machine, hidden_name);
+    });
+    if (!machine.empty()) report.verdict.machine = hidden_name;
+    for (Suspect& suspect : report.suspects)
+        if (suspect.trace)
+            for (TraceHit& hit : suspect.trace->kept)
+                hit.process_name.clear();
+}
+
+} // namespace poolkd::hunt

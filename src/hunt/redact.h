@@ -1,0 +1,14 @@
+#pragma once
+
+#include "hunt/hunt.h"
+
+namespace poolkd::hunt {
+
+/// Takes out of a report what tells whose machine it is of: names of the machine and of the connection, folders and
+/// users in paths, names of processes. Tags, images, functions and figures stay: they are what it is about.
+void redact(HuntReport& report);
+
+/// The same of one text: "C:\Users\ann\x.pdb" becomes "<path>\x.pdb".
+[[nodiscard]] std::string without_paths(std::string_view text);
+
+} // namespace poolkd::hunt
