@@ -74,7 +74,7 @@ std::string overview_html(const hunt::HuntReport& report) {
         const hunt::TagVerdict* row = verdict_of(report, suspect);
         rows += fmt::format(R"(<tr><th scope="row"><a href="#suspect-{}">{}</a></th><td>{}</td><td>{}</td>)"
                             R"(<td class="number">{}</td><td class="number">{}</td><td class="number">{}</td></tr>)",
-                            i + 1, row ? html_code(row->key.tag.text()) : "?", html_owner(report, suspect),
+                            i + 1, row ? html_tag_name(row->key.tag) : "?", html_owner(report, suspect),
                             html_accused(suspect), row ? size_text(static_cast<double>(row->figures.bytes)) : "",
                             row && row->figures.bytes_per_hour ? change_text(*row->figures.bytes_per_hour) : "-",
                             percent_text(suspect.confidence));

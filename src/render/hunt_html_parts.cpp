@@ -33,7 +33,13 @@ std::string html_list(std::span<const std::string> sentences) {
 }
 
 std::string html_code(std::string_view text) {
-    return "<code>" + html_text(text) + "</code>";
+    std::string broken;
+    for (char c : html_text(text)) {
+        if (c == '+') broken += "<wbr>";
+        broken += c;
+        if (c == '!') broken += "<wbr>";
+    }
+    return "<code>" + broken + "</code>";
 }
 
 std::string html_fact(std::string_view name, const std::string& value) {
@@ -44,9 +50,14 @@ std::string html_confidence(double confidence) {
     return percent_text(confidence) + svg_bar(confidence);
 }
 
+std::string html_tag_name(PoolTag tag) {
+    std::string text = tag.text();
+    text.erase(text.find_last_not_of(' ') + 1);
+    return html_code(text);
+}
+
 std::string html_tag(const hunt::TagVerdict& row) {
-    return fmt::format("{} <span class=\"unit\">{} pool</span>", html_code(row.key.tag.text()),
-                       pool_word(row.key.kind));
+    return fmt::format("{} <span class=\"unit\">{} pool</span>", html_tag_name(row.key.tag), pool_word(row.key.kind));
 }
 
 std::string html_owner(const hunt::HuntReport& report, const hunt::Suspect& suspect) {

@@ -17,14 +17,16 @@ namespace poolkd::render {
 [[nodiscard]] std::string html_paragraph(std::string_view text, std::string_view style = {});
 /// Sentences as a list; empty when there are none.
 [[nodiscard]] std::string html_list(std::span<const std::string> sentences);
-/// A name of the target's.
+/// A name of the target's. Lines break in it before an offset and behind a module rather than within a word.
 [[nodiscard]] std::string html_code(std::string_view text);
 /// One fact of a list of facts; `value` is HTML.
 [[nodiscard]] std::string html_fact(std::string_view name, const std::string& value);
 /// "93 %" with a bar.
 [[nodiscard]] std::string html_confidence(double confidence);
 
-/// The tag with its blanks, and the kind of its pool.
+/// The tag without the blanks at its end.
+[[nodiscard]] std::string html_tag_name(PoolTag tag);
+/// The tag and the kind of its pool.
 [[nodiscard]] std::string html_tag(const hunt::TagVerdict& row);
 /// The likeliest owner: an image, or what the tag lists say, or that it is not known.
 [[nodiscard]] std::string html_owner(const hunt::HuntReport& report, const hunt::Suspect& suspect);

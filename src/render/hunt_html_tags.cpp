@@ -24,7 +24,7 @@ std::string tag_row(const hunt::TagVerdict& row) {
     const bool judged = row.verdict != hunt::Verdict::undecided;
     std::string who = row.binary.empty() ? html_text(row.description) : html_text(row.binary);
     if (!row.binary.empty() && !row.description.empty()) who += "<br><small>" + html_text(row.description) + "</small>";
-    return fmt::format("<tr><td>{}<td>{}<td>{}", html_code(row.key.tag.text()), hunt::to_text(row.key.kind),
+    return fmt::format("<tr><td>{}<td>{}<td>{}", html_tag_name(row.key.tag), hunt::to_text(row.key.kind),
                        hunt::to_text(row.verdict)) +
            number_cell(judged ? std::optional(row.confidence) : std::nullopt, percent_text(row.confidence)) +
            number_cell(bytes, size_text(bytes)) +

@@ -17,7 +17,7 @@ function framesOf(stack) {
 
 // Stacks as a tree from the tag on: from the thread's start inwards, or from the call site outwards.
 function treeOf(suspect, measure, fromSite) {
-    const root = { name: `${suspect.tag}`, value: 0, children: [] };
+    const root = { name: suspect.tag.trimEnd(), value: 0, children: [] };
     for (const stack of suspect.trace.stacks) {
         const value = measure.of(stack);
         const frames = framesOf(stack);
@@ -81,7 +81,7 @@ class Flame {
                 }, { 'aria-pressed': choice === chosen }));
             return element('div', { role: 'group', class: 'choice', 'aria-label': label }, ...buttons);
         };
-        const ways = [{ name: 'From the thread’s start', site: false }, { name: 'From the call site', site: true }];
+        const ways = [{ name: 'From thread start', site: false }, { name: 'From call site', site: true }];
         return element('div', { class: 'flame-controls' },
             group('Width of a frame', this.usable, this.measure, (choice) => (this.measure = choice)),
             group('Order of frames', ways, ways[0], (choice) => (this.fromSite = choice.site)));
@@ -101,6 +101,7 @@ class Flame {
         this.chart?.destroy();
         this.chartPlace.replaceChildren();
         const tree = treeOf(this.suspect, this.measure, this.fromSite);
+        this.total = tree.value;
         const depth = (node) => 1 + Math.max(0, ...node.children.map(depth));
         this.chart = flamegraph()
             .width(this.width)
@@ -120,7 +121,7 @@ class Flame {
     }
 
     label(node) {
-        const share = (100 * node.data.value) / this.root.data.value;
+        const share = (100 * node.data.value) / this.total;
         const source = node.data.source ? ` (${node.data.source})` : '';
         return `${node.data.name}${source}: ${this.measure.text(node.data.value)}, ${share.toFixed(share < 10 ? 1 : 0)} %`;
     }

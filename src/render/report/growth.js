@@ -53,11 +53,12 @@ export function drawGrowth(figure, report) {
             {
                 width: place.clientWidth,
                 height,
+                padding: [8, 30, 0, 0], // the last time's label is half beyond the end
                 legend: { show: false },
                 tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
                 scales: { x: { time: timed }, y: { range: (_, low, high) => yRange(low, high) } },
                 axes: [
-                    { ...axis, show: timed, space: 70 },
+                    { ...axis, show: timed, space: 70, values: (_, ticks, axisIndex, space, step) => timeLabels(ticks, step) },
                     { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (tick === 0 ? '0' : sizeText(tick))), incrs: byteSteps },
                 ],
                 series: [
@@ -111,6 +112,18 @@ function yRange(low, high) {
     const least = Math.max(0.05 * Math.abs(high), 1);
     const from = low >= 0 && low < high / 2 ? 0 : Math.min(low, high - least);
     return [from, high + (high - from || least) * 0.05];
+}
+
+// UTC, as all times of the report; the date where it changes.
+function timeLabels(ticks, step) {
+    let before = '';
+    return ticks.map((tick) => {
+        const [date, time] = new Date(tick * 1000).toISOString().split('T');
+        const text = step >= 86400 ? date.slice(5) : time.slice(0, step >= 60 ? 5 : 8);
+        const label = date === before || step >= 86400 ? text : `${text}\n${date}`;
+        before = date;
+        return label;
+    });
 }
 
 // Ticks at round numbers of bytes.
