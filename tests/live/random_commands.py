@@ -42,6 +42,7 @@ ba e1 <code>|ba w4 nt!PoolHitTag|ba r8 leaky!LeakyFrees "<hit>"|ba w<id> <driver
 """
 RUNNING = """
 g /for 0.2|g|g /for 1|t|p|t <id>|p 14|gu|gc|gh|g <code>|pt|tt|pc|tc|ph|th|pct|tct|pa @$ip+20|ta <code>|t "r"|p 3 "k 1"|g nosuch|~1s; t; ~0s|t; k; gu
+!hits Abc /n 6 /t 1|!hits <tag> /n 3 /t 400ms /nobase|!hits Abc /t 300ms /share 20% /noblocks --json|!hits Abc /n 3 /t 1 /nobase /sites
 """
 # Where nothing runs any more: undone when the session ends, while the target went on.
 LASTING_WRITES = """
