@@ -2,10 +2,11 @@
 """The drivers of the scenario `hunt`: their own counters are what the pool counts, live and in an image of the machine's memory,
 what leaks grows, and what must balance does."""
 
+import json
 import re
 
 import lab
-from cast import CAST, DRIVERS, UNLOADED_BLOCKS, UNLOADED_REQUEST, live, of_tag
+from cast import CAST, DRIVERS, LEAKING_TAGS, UNLOADED_BLOCKS, UNLOADED_REQUEST, live, of_tag
 
 # Drivers whose counters can be read: all but the one that has left.
 COUNTED_TAGS = sorted({memory.tag for memory in CAST if memory.counters})
@@ -104,6 +105,15 @@ class Cast(lab.LiveTest):
 
     def test_x86(self):
         self.watch("--arch", "x86", "--seed", "1", "--kaslr")  # with PAE
+
+    def test_half_a_minute_tells_leaks_from_the_rest(self):
+        report = json.loads(self.poolkd("verdict", "--lab=hunt", "--every", "1s", "--count", "31", "--all", "--json").stdout)
+        verdicts = {row["value"]: row["verdict"] for row in report["rows"]}
+        grew = {memory.tag: verdicts[memory.value] for memory in CAST if memory.leaks and memory.driver != "unloaded"}
+        self.assertLessEqual(set(grew.values()), {"leaking", "growing"}, grew)
+        self.assertGreaterEqual(list(grew.values()).count("leaking"), len(grew) / 2, grew)
+        innocent = {memory.tag: verdicts.get(memory.value) for memory in CAST if memory.tag not in LEAKING_TAGS}
+        self.assertFalse({"leaking", "growing"} & set(innocent.values()), innocent)
 
 
 if __name__ == "__main__":
