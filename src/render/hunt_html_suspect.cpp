@@ -159,6 +159,9 @@ std::string html_suspect(const hunt::HuntReport& report, std::size_t index) {
     text += html_part("Who holds the blocks", holders_html(suspect));
     text += html_part("Whose it is", owners_html(suspect));
     text += html_part("What cannot be told", html_list(suspect.unknown));
+    // That of the first is in the head.
+    if (index != 0 && !suspect.signature.empty())
+        text += html_part("Signature", "<p class=\"copy\">" + html_code(suspect.signature) + "</p>");
     return text + "</details></section>";
 }
 

@@ -63,8 +63,8 @@ std::string stack_head(const hunt::TraceReport& trace, const hunt::TraceStack& s
     if (stack.kind == hunt::HitKind::release) return number_text(stack.releases) + " freed";
     if (stack.kind == hunt::HitKind::unknown) return "neither allocated nor freed";
     if (!trace.options.blocks) return number_text(stack.allocations) + " allocated";
-    return fmt::format("<b>{} held</b> of {} allocated, {}", number_text(stack.outstanding), number_text(stack.allocations),
-                       size_text(static_cast<double>(stack.outstanding_bytes)));
+    return fmt::format("<b>{} held</b> of {} allocated, {}", number_text(stack.outstanding),
+                       number_text(stack.allocations), size_text(static_cast<double>(stack.outstanding_bytes)));
 }
 
 std::string stack_facts(const hunt::TraceReport& trace, const hunt::TraceStack& stack) {

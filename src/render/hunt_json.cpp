@@ -54,6 +54,7 @@ nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect&
                         {"orphaned", suspect.orphaned},
                         {"conclusion", json_text(suspect.conclusion)},
                         {"unknown", suspect.unknown},
+                        {"signature", json_text(suspect.signature)},
                         {"trace", nullptr},
                         {"tag", nullptr},
                         {"type", nullptr},

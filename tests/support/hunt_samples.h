@@ -187,6 +187,7 @@ inline hunt::HuntReport hunt_report() {
 
     hunt::Suspect dpc;
     dpc.row = 1;
+    dpc.signature = "DpcQ:nonpaged:storlab.sys:StorQueueDpc+51:01b7e0d4";
     dpc.confidence = 0.71;
     dpc.conclusion = "storlab.sys gains 1.2 MB a minute under DpcQ, from a DPC.";
     dpc.owners = {{"storlab.sys", false, 0.8, {"Its code has the tag."}, {}}};
@@ -259,7 +260,7 @@ inline hunt::HuntReport hostile_hunt_report() {
         row.binary = row.description = name;
     }
     for (hunt::Suspect& suspect : report.suspects) {
-        suspect.conclusion = suspect.holders = name;
+        suspect.conclusion = suspect.holders = suspect.signature = name;
         suspect.unknown = {name};
         for (hunt::SuspectOwner& owner : suspect.owners)
             owner = {name, true, 0.5, {name}, {name}};
