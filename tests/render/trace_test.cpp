@@ -136,7 +136,7 @@ TEST(TraceText, AnEmptyOneIsToldToo) {
     hunt::TraceReport report;
     report.options.tag = *PoolTag::from_text("None");
     const std::string text = trace_text(report, {});
-    EXPECT_THAT(text, HasSubstr("0 hits of None in 0s by nt!PoolHitTag: 0 allocations, 0 frees.\n"));
+    EXPECT_THAT(text, HasSubstr("0 hits of None in 0ms by nt!PoolHitTag: 0 allocations, 0 frees.\n"));
     EXPECT_EQ(trace_json(report)["rate_before"], nullptr);
 }
 
