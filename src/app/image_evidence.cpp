@@ -46,16 +46,9 @@ void note(std::vector<std::string>& notes, const fs::path& file, const std::stri
     if (!sentence.empty()) notes.push_back(fmt::format("{}: {}", file.filename().string(), sentence));
 }
 
-Result<std::unique_ptr<hunt::SnapshotSource>> read_image(const fs::path& file,
-                                                         const std::optional<std::string>& symbol_path, Work& work) {
-    POOLKD_TRY(nt::OpenedImage opened, nt::open_image(file.string(), work));
-    debugger::SymbolService symbols(symbols::SymbolEnvironment::of_process(), work);
-    if (symbol_path) symbols.set_path(*symbol_path);
-    nt::Kernel kernel(*opened.target, symbols.loader());
-    const auto modules = kernel.reload();
-    nt::adopt_decoded_processors(*opened.target, opened.kernel, kernel);
+Result<std::unique_ptr<hunt::SnapshotSource>> read_tables(nt::Kernel& kernel, const dumps::MemoryImage& image,
+                                                          const fs::path& file, const Coverage& modules, Work& work) {
     POOLKD_TRY(hunt::Snapshot snapshot, hunt::take_snapshot(kernel, work));
-    const dumps::MemoryImage& image = opened.target->image();
     snapshot.evidence = file.filename().string();
     snapshot.machine.clear(); // the name of the file; an image does not name its machine
     if (!snapshot.uptime && image.facts.up_time)
@@ -64,14 +57,32 @@ Result<std::unique_ptr<hunt::SnapshotSource>> read_image(const fs::path& file,
     for (const std::string& remark : image.facts.remarks)
         note(notes, file, remark);
     note(notes, file, image.coverage.sentence());
-    note(notes, file, modules.coverage.complete() ? "" : "the module list: " + modules.coverage.sentence());
+    note(notes, file, modules.complete() ? "" : "the module list: " + modules.sentence());
     if (image.changing)
         note(notes, file,
              "the memory of a machine that may be running: its counters may have changed while they were read.");
     return std::make_unique<ImageSource>(std::move(snapshot), std::move(notes));
 }
 
+Result<std::unique_ptr<hunt::SnapshotSource>> read_image(const fs::path& file,
+                                                         const std::optional<std::string>& symbol_path, Work& work) {
+    POOLKD_TRY(nt::OpenedImage opened, nt::open_image(file.string(), work));
+    debugger::SymbolService symbols(symbols::SymbolEnvironment::of_process(), work);
+    if (symbol_path) symbols.set_path(*symbol_path);
+    nt::Kernel kernel(*opened.target, symbols.loader());
+    const auto modules = kernel.reload();
+    nt::adopt_decoded_processors(*opened.target, opened.kernel, kernel);
+    return read_tables(kernel, opened.target->image(), file, modules.coverage, work);
+}
+
 } // namespace
+
+Result<std::unique_ptr<hunt::SnapshotSource>> image_source(debugger::Session& session, const fs::path& file,
+                                                           Work& work) {
+    const auto* target = dynamic_cast<const target::DumpTarget*>(&session.target());
+    if (!target) return fail(ErrorKind::unsupported, "{} is no memory image", file.string());
+    return read_tables(session.kernel(), target->image(), file, {}, work);
+}
 
 hunt::OpenOther image_evidence(std::optional<std::string> symbol_path) {
     return [symbol_path = std::move(symbol_path)](const fs::path& path,

@@ -2,6 +2,7 @@
 
 #include "app/diff_command.h"
 #include "app/help_command.h"
+#include "app/hunt_command.h"
 #include "app/lab_command.h"
 #include "app/options.h"
 #include "app/poolmon_command.h"
@@ -29,10 +30,10 @@ struct Subcommand {
 };
 
 constexpr Subcommand subcommands[] = {
-    {"verdict", add_verdict_command}, {"diff", add_diff_command},     {"trend", add_trend_command},
-    {"record", add_record_command},   {"trace", add_trace_command},   {"poolmon", nullptr, run_poolmon},
-    {"lab", add_lab_command},         {"gflags", add_gflags_command}, {"help", add_help_command},
-    {"sites", add_sites_command},
+    {"hunt", add_hunt_command},        {"verdict", add_verdict_command}, {"diff", add_diff_command},
+    {"trend", add_trend_command},      {"record", add_record_command},   {"trace", add_trace_command},
+    {"poolmon", nullptr, run_poolmon}, {"lab", add_lab_command},         {"gflags", add_gflags_command},
+    {"help", add_help_command},        {"sites", add_sites_command},
 };
 
 /// An answer that did not reach its file or pipe is no answer.

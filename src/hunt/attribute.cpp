@@ -15,7 +15,7 @@ namespace {
 
 // Weights of what speaks for an image, as odds against each other and against somebody unknown (docs/hunt.md 3).
 constexpr double by_code = 1;         // its code allocates under the tag
-constexpr double by_table = 0.25;     // a list of tags names it
+constexpr double by_table = 0.2;      // a list of tags names it
 constexpr double by_unloading = 0.3;  // it is gone, and nobody else has the tag
 constexpr double nobody_seen = 0.1;   // somebody whom nothing shows, when all code was looked through
 constexpr double nobody_known = 0.25; // the same when some was not, or sites stayed unresolved
@@ -204,11 +204,13 @@ class Attribution {
     }
 
     void name_owners() {
-        unknown_weight_ = sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
+        const bool in_code =
+            std::ranges::any_of(sites_.list, [](const SiteCandidate& one) { return one.site.from_index; });
+        const double unknown = in_code && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
         if (sites_.decided) {
             name_traced();
         } else {
-            double sum = unknown_weight_;
+            double sum = unknown;
             for (const ImageCase& one : cases_)
                 sum += one.weight;
             for (ImageCase& one : cases_)
@@ -274,7 +276,6 @@ class Attribution {
     SiteCandidates sites_;
     std::vector<ImageCase> cases_;
     std::vector<std::pair<std::string, double>> by_image_;
-    double unknown_weight_ = nobody_known;
 };
 
 } // namespace

@@ -329,6 +329,7 @@ class Hunt {
         options.tag = tag;
         options.time = time;
         options.age = time / 3;
+        options.sites = [this](Work& work) { return input_.sites->all(work); };
         work_.progress("watching", watched, report_.suspects.size());
         auto trace = trace_tag(*input_.kernel, *input_.controller, options, work_, [&](const TraceReport& so_far) {
             work_.progress(fmt::format("watching {}: hits", tag.text()), so_far.hits, 0);

@@ -1,0 +1,241 @@
+#include "app/hunt_command.h"
+
+#include "app/answer_output.h"
+#include "app/evidence_arguments.h"
+#include "app/file_work.h"
+#include "app/hunt_evidence.h"
+#include "app/image_evidence.h"
+#include "app/live_session.h"
+#include "base/duration.h"
+#include "commands/general.h"
+#include "hunt/hunt.h"
+#include "hunt/redact.h"
+#include "render/hunt.h"
+#include "render/hunt_html.h"
+#include "render/hunt_json.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <memory>
+
+namespace poolkd::app {
+
+namespace {
+
+constexpr std::chrono::milliseconds shortest_budget{5000};
+
+constexpr const char* hunt_examples = R"(
+Says which tags leak, whose they are, from where in the code, and how sure that is, by whatever evidence there is. A
+live target is sampled, its suspects are watched at each allocation and free, and its memory is looked through, all
+within the budget; it is left as it was found. A memory image is looked through. Counters over time alone tell which
+tag; beside a target or an image they give the verdict, and the target or image tells from where. Ctrl-C gives the
+report of what there is by then.
+
+  poolkd hunt --lab=hunt                              a practice machine with a dozen leaks
+  poolkd hunt -k com:pipe,port=/run/vm/kd.sock --report leak.html
+  poolkd hunt -y srv* MEMORY.DMP --report leak.json   a memory image
+  poolkd hunt leak.series MEMORY.DMP                  counters over days, and an image of the end
+  poolkd hunt leak.series                             counters alone
+  poolkd hunt --tag Abc --budget 5m -k lab:run        one tag, and five minutes
+
+Exit codes: 0 done, whatever was found; 1 failed; 2 the command line is wrong; 3 the target could not be reached;
+4 --fail-on found what it looks for.)";
+
+struct HuntWords {
+    std::vector<std::string> evidence;
+    TargetArguments target;
+    EvidenceArguments evidence_options;
+    TagListArguments tags;
+    OutputArguments output;
+    std::vector<std::string> reports;
+    std::string tag, budget, fail_on;
+    std::size_t top = hunt::HuntOptions{}.top;
+    std::optional<std::uint64_t> limit;
+    bool redacted = false;
+    hunt::HuntOptions options;
+
+    void add_to(CLI::App& command);
+    /// The environment names a target only for who names no evidence.
+    [[nodiscard]] bool live() const {
+        return target.given() || (evidence.empty() && !connection_text(target.options).empty());
+    }
+};
+
+void HuntWords::add_to(CLI::App& command) {
+    command
+        .add_option("evidence", evidence,
+                    "memory images, files of counters, - for standard input, a target: com:..., lab:NAME")
+        ->type_name("EVIDENCE");
+    command.add_option("--budget", budget, "time for a live target, like 60s (the default) or 5m")
+        ->type_name("DURATION");
+    command.add_option("--tag", tag, "hunt this tag, whatever its verdict")->type_name("TAG");
+    command.add_option("--top", top, "tags to look into at most (12)")->check(CLI::PositiveNumber)->type_name("N");
+    command.add_option("--limit", limit, "size at which the pool is full, like 16G")
+        ->transform(CLI::AsSizeValue(false).description(""))
+        ->type_name("SIZE");
+    command
+        .add_option("--report", reports, "also write the report to this file: .html (to be handed on), .json or .txt")
+        ->type_name("FILE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command.add_flag("--redact", redacted, "leave out names of machines, users, processes and folders");
+    command.add_option("--fail-on", fail_on, "exit code 4 when a tag is leaking, or also when one is growing")
+        ->check(CLI::IsMember({"leaking", "growing"}))
+        ->type_name("VERDICT");
+    evidence_options.add_to(command);
+    tags.add_to(command);
+    target.add_to(command);
+    command.add_flag("--json", output.json, "answer in JSON (docs/json.md)")->group("Output");
+    command.add_flag("--ascii", output.ascii, "draw with ASCII characters")->group("Output");
+}
+
+/// Checks the words; a connection among them is the target.
+Result<void> sort_out_hunt(HuntWords& words) {
+    const auto connection = std::ranges::find_if(words.evidence, is_connection);
+    if (connection != words.evidence.end()) {
+        if (words.target.given())
+            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
+        words.target.options.connection = *connection;
+        words.evidence.erase(connection);
+    }
+    if (words.evidence.empty() && !words.live())
+        return fail(ErrorKind::usage, "Name the evidence: a memory image, counters, or a target with -k or --lab");
+    for (const std::string& report : words.reports)
+        POOLKD_CHECK(report_form(report));
+    if (!words.budget.empty()) {
+        const auto budget = parse_duration(words.budget);
+        if (!budget || *budget < shortest_budget)
+            return fail(ErrorKind::usage, "--budget takes a length of time from 5s on, like 90s or 5m, not '{}'",
+                        words.budget);
+        words.options.budget = *budget;
+    }
+    if (!words.tag.empty()) {
+        words.options.tag = PoolTag::from_text(words.tag);
+        if (!words.options.tag)
+            return fail(ErrorKind::usage, "--tag takes one to four characters, not '{}'", words.tag);
+    }
+    words.options.top = words.top;
+    return {};
+}
+
+/// The first line of `vertarget`.
+std::string target_line(debugger::Session& session) {
+    if (session.running()) return {};
+    const std::string text = commands::target_text(session);
+    return text.substr(0, text.find('\n'));
+}
+
+std::string program_name() {
+    const std::string text = commands::product_text();
+    return text.substr(0, text.find(' ', text.find(' ') + 1)); // "poolkd 0.6.0"
+}
+
+/// The plan and each step, on stderr: stdout has the answer alone.
+void show_progress_of(hunt::HuntInput& input, Work& work) {
+    input.on_plan = [](const hunt::HuntReport& report) { std::fputs(render::hunt_plan_text(report).c_str(), stderr); };
+    input.on_step = [&work](const hunt::HuntStep& step) {
+        clear_progress(work);
+        work.restart();
+        if (!step.outcome.empty()) fmt::print(stderr, "{}: {}.\n", step.text, step.outcome);
+    };
+}
+
+bool found_by(const hunt::HuntReport& report, std::string_view looked_for) {
+    return std::ranges::any_of(report.suspects, [&](const hunt::Suspect& suspect) {
+        const hunt::Verdict verdict = report.verdict.rows[suspect.row].verdict;
+        return suspect.orphaned || verdict == hunt::Verdict::leaking ||
+               (looked_for == "growing" && verdict == hunt::Verdict::growing);
+    });
+}
+
+int answer_hunt(const HuntWords& words, Result<hunt::HuntReport>& report) {
+    if (!report) return tell_failure(report.error());
+    if (words.redacted) hunt::redact(*report);
+    for (const std::string& file : words.reports) {
+        std::string content;
+        switch (*report_form(file)) {
+        case ReportForm::html: content = render::hunt_html(*report); break;
+        case ReportForm::json:
+            content = render::hunt_json(*report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+            break;
+        case ReportForm::text: content = render::hunt_text(*report, render::ChartStyle::unicode); break;
+        }
+        if (auto written = write_report(file, content); !written) return tell_failure(written.error());
+        fmt::print(stderr, "The report is in {}.\n", file);
+    }
+    if (words.output.json) {
+        write_json_answer(render::hunt_json(*report));
+    } else {
+        write_answer(render::hunt_text(*report, words.output.style()));
+    }
+    return !words.fail_on.empty() && found_by(*report, words.fail_on) ? exit_found : exit_good;
+}
+
+int hunt_counters(HuntWords& words, const HuntEvidence& evidence) {
+    FileWork file_work;
+    auto source = open_files_or_pipe(evidence.all, words.evidence_options.options, file_work.work());
+    if (!source) return tell_failure(source.error());
+    hunt::HuntInput input;
+    input.series = source->get();
+    input.options = words.options;
+    show_progress_of(input, file_work.work());
+    auto report = hunt::hunt(input, file_work.work());
+    clear_progress(file_work.work());
+    return answer_hunt(words, report);
+}
+
+/// With a kernel to look into: a live one, or the last image named.
+int hunt_kernel(HuntWords& words, const HuntEvidence& evidence) {
+    const bool live = words.live();
+    if (!live) words.target.options.image = evidence.images.back().string();
+    auto opened = LiveSession::open(words.target);
+    if (!opened) return live ? tell_no_session(opened.error()) : tell_failure(opened.error());
+    LiveSession& session = **opened;
+    Work& work = session.work();
+    hunt::EvidenceOptions evidence_options = words.evidence_options.options;
+    evidence_options.open_other = image_evidence(words.target.options.symbol_path);
+    hunt::HuntInput input;
+    std::unique_ptr<hunt::SnapshotSource> series;
+    if (!evidence.all.empty()) {
+        // A single image is open already.
+        auto source = !live && evidence.all.size() == 1 ? image_source(session.session(), evidence.images.front(), work)
+                                                        : open_files_or_pipe(evidence.all, evidence_options, work);
+        if (!source) return tell_failure(source.error());
+        series = *std::move(source);
+        input.series = series.get();
+    }
+    input.kernel = &session.kernel();
+    input.sites = &session.session().sites();
+    if (live) input.controller = &session.session().controller();
+    input.options = words.options;
+    input.options.target = target_line(session.session());
+    input.options.machine = session.machine();
+    input.on_foreign_stop = [&session] { session.session().request_quit(debugger::Quit::frozen); };
+    show_progress_of(input, work);
+    auto report = hunt::hunt(input, work);
+    clear_progress(work);
+    return answer_hunt(words, report);
+}
+
+int run_hunt(HuntWords& words) {
+    if (auto sorted = sort_out_hunt(words); !sorted) return tell_failure(sorted.error());
+    auto tags = words.tags.read();
+    if (!tags) return tell_failure(tags.error());
+    words.options.verdict = {.tags = &*tags, .limit = words.limit};
+    words.options.program = program_name();
+    const HuntEvidence evidence = sort_evidence(words.evidence);
+    return words.live() || !evidence.images.empty() ? hunt_kernel(words, evidence) : hunt_counters(words, evidence);
+}
+
+} // namespace
+
+void add_hunt_command(CLI::App& program, int& exit_code) {
+    CLI::App* command = program.add_subcommand("hunt", "which tags leak, whose they are, and from where in the code");
+    auto words = std::make_shared<HuntWords>();
+    words->add_to(*command);
+    command->footer(hunt_examples);
+    command->callback([words, &exit_code] { exit_code = run_hunt(*words); });
+}
+
+} // namespace poolkd::app

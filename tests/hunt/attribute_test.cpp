@@ -1,0 +1,223 @@
+#include "clue_samples.h"
+
+namespace poolkd::hunt {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+TEST(Attribute, TheOnlyPlaceInAllCodeIsNamed) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "LeakyBuildReport");
+    const Suspect suspect = bench.judge();
+    ASSERT_EQ(suspect.owners.size(), 1u);
+    EXPECT_EQ(suspect.owners[0].image, "leaky.sys");
+    EXPECT_GT(suspect.owners[0].confidence, 0.85);
+    EXPECT_THAT(accused(suspect), ElementsAre("LeakyBuildReport"));
+    EXPECT_THAT(suspect.unknown, IsEmpty());
+}
+
+TEST(Attribute, CodeThatCouldNotBeReadLeavesADoubt) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "LeakyBuildReport");
+    const double sure = bench.judge().owners[0].confidence;
+    bench.modules[bench.add_module("paged")].index = nullptr;
+    const Suspect suspect = bench.judge();
+    EXPECT_LT(suspect.owners[0].confidence, sure);
+    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("paged.sys")));
+}
+
+TEST(Attribute, OfTwoDriversWithOneTagNobodyIsAccusedWithoutMore) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("netfilt"), 0x1010, "Drop", 128);
+    bench.add_site(bench.add_module("netshape"), 0x1010, "Queue", 128);
+    bench.add_blocks(144, 900);
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), IsEmpty());
+    EXPECT_LT(suspect.owners[0].confidence, SuspectSite::accusing);
+    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("Which of 2 call sites")));
+    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("Who owns the tag")));
+}
+
+TEST(Attribute, ATraceNamesTheOneWhoseBlocksStay) {
+    ClueBench bench;
+    const std::size_t netfilt = bench.add_module("netfilt"), netshape = bench.add_module("netshape");
+    bench.add_site(netfilt, 0x1010, "Drop", 128);
+    bench.add_site(netfilt, 0x2010, "Pass", 128);
+    bench.add_site(netshape, 0x1010, "Queue", 128);
+    bench.add_stack({{netfilt, 0x1015}, {netfilt, 0x3000}}, 40, 40, 13);
+    bench.add_stack({{netfilt, 0x2015}, {netfilt, 0x3000}}, 40, 0, 0);
+    bench.add_stack({{netshape, 0x1015}, {netshape, 0x3000}}, 120, 32, 0); // a ring: young blocks only
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), ElementsAre("Drop"));
+    EXPECT_EQ(suspect.owners[0].image, "netfilt.sys");
+    EXPECT_GT(suspect.owners[0].confidence, 0.9);
+    EXPECT_EQ(suspect.owners[1].image, "netshape.sys");
+    EXPECT_LT(suspect.owners[1].confidence, 0.1);
+    EXPECT_EQ(suspect.sites[0].seen_allocated, 40u);
+    EXPECT_TRUE(suspect.sites[0].from_trace && suspect.sites[0].from_index);
+}
+
+TEST(Attribute, ATraceMayNameTwo) {
+    ClueBench bench;
+    const std::size_t leaky = bench.add_module("leaky");
+    bench.add_site(leaky, 0x1010, "One");
+    bench.add_site(leaky, 0x2010, "Two");
+    bench.add_site(leaky, 0x3010, "Three");
+    bench.add_stack({{leaky, 0x1015}}, 30, 30, 10);
+    bench.add_stack({{leaky, 0x2015}}, 90, 20, 6);
+    bench.add_stack({{leaky, 0x3015}}, 90, 1, 0);
+    EXPECT_THAT(accused(bench.judge()), UnorderedElementsAre("One", "Two"));
+}
+
+TEST(Attribute, ATraceThatSawNothingStayDecidesNothing) {
+    ClueBench bench;
+    const std::size_t leaky = bench.add_module("leaky");
+    bench.add_site(leaky, 0x1010, "One");
+    bench.add_site(leaky, 0x2010, "Two");
+    bench.add_stack({{leaky, 0x1015}}, 3, 1, 1);
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), IsEmpty());
+    EXPECT_EQ(suspect.owners[0].image, "leaky.sys");
+    EXPECT_GT(suspect.owners[0].confidence, 0.8);
+    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("too short")));
+}
+
+TEST(Attribute, WrappersAreLookedThroughOnStacks) {
+    ClueBench bench;
+    const std::size_t wrapped = bench.add_module("wrapped");
+    code::PoolSite& wrapper = bench.add_site(wrapped, 0x1010, "MyAlloc");
+    wrapper.tag.reset();
+    wrapper.tag_source = code::TagSource::parameter;
+    bench.add_site(wrapped, 0x2010, "OpenSession").via = {"MyAlloc"};
+    bench.add_stack({{wrapped, 0x1015}, {wrapped, 0x2015}, {wrapped, 0x4000}}, 10, 10, 4);
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), ElementsAre("OpenSession"));
+    EXPECT_EQ(suspect.sites.size(), 1u);
+}
+
+TEST(Attribute, TheKernelsRoutineIsLookedThroughToItsCaller) {
+    ClueBench bench;
+    const std::size_t net = bench.add_module("net");
+    bench.add_site(0, 0x1010, "IoAllocateMdl");
+    code::PoolSite& site = bench.add_site(net, 0x2010, "NetSend");
+    site.api = "IoAllocateMdl";
+    site.tag_source = code::TagSource::fixed;
+    bench.add_stack({{0, 0x1015}, {net, 0x2015}}, 10, 10, 4);
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), ElementsAre("NetSend"));
+    EXPECT_EQ(suspect.owners[0].image, "net.sys");
+}
+
+TEST(Attribute, AStackNamesADriverThatTheIndexDoesNotKnowTheSiteOf) {
+    ClueBench bench;
+    const std::size_t odd = bench.add_module("odd");
+    bench.add_stack({{0, 0x1015}, {odd, 0x2015}, {0, 0x3000}}, 10, 10, 4);
+    const Suspect suspect = bench.judge();
+    ASSERT_EQ(suspect.sites.size(), 1u);
+    EXPECT_EQ(suspect.sites[0].module, "odd");
+    EXPECT_FALSE(suspect.sites[0].from_index);
+    EXPECT_EQ(suspect.owners[0].image, "odd.sys");
+}
+
+TEST(Attribute, SizesTellSitesApart) {
+    ClueBench bench;
+    const std::size_t leaky = bench.add_module("leaky");
+    bench.add_site(leaky, 0x1010, "Small", 100);
+    bench.add_site(leaky, 0x2010, "Large", 700);
+    bench.add_blocks(720, 950);
+    bench.add_blocks(128, 30);
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), ElementsAre("Large"));
+    EXPECT_EQ(suspect.sites[0].blocks, 950u);
+}
+
+TEST(Attribute, AVariableThatLeadsToTheBlocksNamesItsDriver) {
+    ClueBench bench;
+    const std::size_t one = bench.add_module("one"), two = bench.add_module("two");
+    bench.add_site(one, 0x1010, "One", 128);
+    bench.add_site(two, 0x1010, "Two", 128);
+    bench.add_blocks(144, 1000);
+    bench.blocks->holders.push_back({two, "two!List", HolderClue::Shape::list, 1, 960, true});
+    const Suspect suspect = bench.judge();
+    EXPECT_EQ(suspect.owners[0].image, "two.sys");
+    EXPECT_GT(suspect.owners[0].confidence, 0.8);
+    EXPECT_THAT(accused(suspect), ElementsAre("Two"));
+}
+
+TEST(Attribute, BlocksThatPointIntoAnUnloadedDriverNameIt) {
+    ClueBench bench;
+    bench.add_module("other");
+    const std::size_t late = bench.add_unloaded("late.sys");
+    bench.add_unloaded("never.sys");
+    bench.add_blocks(304, 1500);
+    bench.blocks->sampled = 64;
+    bench.blocks->pointers.push_back({late, 0, 64, bench.modules[late].base + 0x100});
+    const Suspect suspect = bench.judge();
+    EXPECT_EQ(suspect.owners[0].image, "late.sys");
+    EXPECT_TRUE(suspect.owners[0].unloaded);
+    EXPECT_GT(suspect.owners[0].confidence, 0.75);
+}
+
+TEST(Attribute, OfTwoUnloadedDriversNobodyIsNamedWithoutMore) {
+    ClueBench bench;
+    bench.add_unloaded("late.sys");
+    bench.add_unloaded("never.sys");
+    const Suspect suspect = bench.judge();
+    ASSERT_EQ(suspect.owners.size(), 2u);
+    EXPECT_LT(suspect.owners[0].confidence, SuspectSite::accusing);
+}
+
+TEST(Attribute, AnUnloadedDriverIsNotNamedWhereALoadedOneHasTheTag) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "Leak");
+    bench.add_unloaded("late.sys");
+    const Suspect suspect = bench.judge();
+    ASSERT_EQ(suspect.owners.size(), 1u);
+    EXPECT_EQ(suspect.owners[0].image, "leaky.sys");
+}
+
+TEST(Attribute, ATableAloneIsNoAccusation) {
+    ClueBench bench;
+    bench.layer = {
+        .height = 50, .what = "file system structure", .binary = "ntfs.sys", .description = {}, .known = true};
+    const Suspect suspect = bench.judge();
+    ASSERT_EQ(suspect.owners.size(), 1u);
+    EXPECT_LT(suspect.owners[0].confidence, SuspectSite::accusing);
+    EXPECT_THAT(accused(suspect), IsEmpty());
+}
+
+TEST(Attribute, WhoOnlyFreesIsNoOwner) {
+    ClueBench bench;
+    bench.add_release(bench.add_module("receiver"), 0x1010, "Consume");
+    bench.add_site(bench.add_module("handoff"), 0x1010, "Build");
+    const Suspect suspect = bench.judge();
+    EXPECT_EQ(suspect.owners[0].image, "handoff.sys");
+    EXPECT_GT(suspect.owners[0].confidence, 0.75);
+    EXPECT_LT(suspect.owners[1].confidence, 0.2);
+}
+
+TEST(Attribute, AnotherKindOfPoolIsAnotherSite) {
+    ClueBench bench;
+    const std::size_t leaky = bench.add_module("leaky");
+    bench.add_site(leaky, 0x1010, "Nonpaged");
+    bench.add_site(leaky, 0x2010, "Paged").paged = true;
+    EXPECT_THAT(accused(bench.judge()), ElementsAre("Nonpaged"));
+}
+
+TEST(BlockSize, HasTheHeaderAndIsRounded) {
+    const BlockClues x64{};
+    EXPECT_EQ(block_size_of(1, x64), 32u);
+    EXPECT_EQ(block_size_of(128, x64), 144u);
+    EXPECT_EQ(block_size_of(4080, x64), 4096u);
+    EXPECT_EQ(block_size_of(4081, x64), 8192u);
+    BlockClues x86{};
+    x86.header_size = x86.unit = 8;
+    EXPECT_EQ(block_size_of(100, x86), 112u);
+}
+
+} // namespace
+} // namespace poolkd::hunt

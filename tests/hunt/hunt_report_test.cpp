@@ -1,0 +1,147 @@
+#include "hunt/hunt_steps.h"
+#include "hunt/hunt_words.h"
+#include "hunt/redact.h"
+#include "hunt/signature.h"
+
+#include <gmock/gmock.h>
+
+namespace poolkd::hunt {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// 'Abc ' leaks paged pool, from leaky!LeakyBuildReport.
+HuntReport report_of_a_leak() {
+    HuntReport report;
+    TagVerdict row;
+    row.key = {*PoolTag::from_text("Abc"), PoolKind::paged};
+    row.verdict = Verdict::leaking;
+    row.confidence = 0.9;
+    row.figures.samples = 33;
+    report.verdict.rows.push_back(row);
+    report.verdict.snapshots = 33;
+    Suspect suspect;
+    suspect.owners.push_back({"leaky.sys", false, 0.95, {"Its code allocates under the tag"}, {}});
+    SuspectSite site;
+    site.module = "leaky";
+    site.site.rva = 0x1210;
+    site.site.function = "LeakyBuildReport";
+    site.confidence = 0.97;
+    suspect.sites.push_back(site);
+    suspect.confidence = 0.83;
+    report.suspects.push_back(suspect);
+    return report;
+}
+
+std::string signature(const HuntReport& report) {
+    return signature_of(report.verdict.rows[0].key, report.suspects[0]);
+}
+
+TEST(Signature, IsTheSameWhateverTheMachineAndTheTime) {
+    HuntReport one = report_of_a_leak(), two = report_of_a_leak();
+    two.verdict.machine = "another";
+    two.verdict.rows[0].figures.bytes = 1 << 30;
+    two.suspects[0].owners[0].image = "LEAKY.SYS";
+    two.suspects[0].owners[0].confidence = 0.7;
+    two.suspects[0].sites[0].site.rva = 0x1300; // another build: the function has its name still
+    EXPECT_EQ(signature(one), signature(two));
+    EXPECT_EQ(signature(one), "pk1-" + signature(one).substr(4));
+    EXPECT_EQ(signature(one).size(), 20u);
+}
+
+TEST(Signature, DiffersForAnotherTagPoolImageOrFunction) {
+    const std::string before = signature(report_of_a_leak());
+    HuntReport other = report_of_a_leak();
+    other.verdict.rows[0].key.kind = PoolKind::nonpaged;
+    EXPECT_NE(signature(other), before);
+    other = report_of_a_leak();
+    other.verdict.rows[0].key.tag = *PoolTag::from_text("Abd");
+    EXPECT_NE(signature(other), before);
+    other = report_of_a_leak();
+    other.suspects[0].owners[0].image = "other.sys";
+    EXPECT_NE(signature(other), before);
+    other = report_of_a_leak();
+    other.suspects[0].sites[0].site.function = "Another";
+    EXPECT_NE(signature(other), before);
+}
+
+TEST(Signature, AFunctionWithoutANameIsItsPlaceInTheImage) {
+    HuntReport report = report_of_a_leak();
+    report.suspects[0].sites[0].site.function.clear();
+    const std::string before = signature(report);
+    report.suspects[0].sites[0].site.rva = 0x1300;
+    EXPECT_NE(signature(report), before);
+}
+
+TEST(HuntWords, TheHeadlineNamesTagDriverFunctionAndHowSure) {
+    HuntReport report = report_of_a_leak();
+    tell_report(report, true, true);
+    EXPECT_EQ(report.title, "LEAK: 'Abc ' leaks paged pool from leaky!LeakyBuildReport (leaky.sys), confidence 83 %.");
+    EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, "!hits \"Abc \" /for 60s")));
+    EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, HasSubstr("verifier /flags 0x8 /driver leaky.sys"))));
+}
+
+TEST(HuntWords, NobodyIsNamedBelowEvenOdds) {
+    HuntReport report = report_of_a_leak();
+    report.suspects[0].owners[0].confidence = 0.45;
+    report.suspects[0].sites[0].confidence = 0.45;
+    tell_report(report, false, true);
+    EXPECT_THAT(report.title, AllOf(HasSubstr("whose it is cannot be told"), Not(HasSubstr("leaky"))));
+}
+
+TEST(HuntWords, WhatOnlyGrowsIsNoLeak) {
+    HuntReport report = report_of_a_leak();
+    report.verdict.rows[0].verdict = Verdict::growing;
+    tell_report(report, true, true);
+    EXPECT_THAT(report.title, HasSubstr("No leak is proven"));
+    EXPECT_THAT(report.alternatives, Contains(HasSubstr("may be a load or a cache")));
+}
+
+TEST(HuntWords, CountersAloneSayThatTheyDoNotTellFromWhere) {
+    HuntReport report = report_of_a_leak();
+    tell_report(report, false, false);
+    EXPECT_THAT(report.not_visible, Contains(HasSubstr("not from where")));
+}
+
+TEST(HuntPlan, IsThatOfTheEvidence) {
+    HuntInput input;
+    auto nothing = from_snapshots({});
+    input.series = nothing.get();
+    EXPECT_EQ(plan_of(input).size(), 1u);
+    const HuntTimes times = times_of(60s);
+    EXPECT_EQ(times.interval, 750ms);
+    EXPECT_LT(times.interval * HuntTimes::snapshots + times.code + times.memory, 60s);
+}
+
+TEST(Redact, TakesOutMachinePathsAndProcesses) {
+    HuntReport report = report_of_a_leak();
+    report.verdict.machine = "build-07";
+    report.verdict.evidence = {"/home/ann/build-07/leak.series"};
+    report.verdict.notes = {"build-07 was restarted", R"(C:\Users\ann\snap.log: line 3)"};
+    report.confirm.push_back({"!hits Leak /for 60s", "at 12:00"});
+    report.suspects[0].trace.emplace().kept.resize(1);
+    report.suspects[0].trace->kept[0].process_name = "payroll.exe";
+    redact(report);
+    EXPECT_EQ(report.verdict.machine, "<machine>");
+    EXPECT_EQ(report.verdict.evidence[0], "<path>/leak.series");
+    EXPECT_EQ(report.verdict.notes[0], "<machine> was restarted");
+    EXPECT_EQ(report.verdict.notes[1], R"(<path>\snap.log: line 3)");
+    EXPECT_EQ(report.confirm[0].command, "!hits Leak /for 60s");
+    EXPECT_EQ(report.suspects[0].trace->kept[0].process_name, "");
+    EXPECT_EQ(report.suspects[0].owners[0].image, "leaky.sys");
+}
+
+TEST(Redact, LeavesWhatIsNoPath) {
+    EXPECT_EQ(without_paths("grows 1/2 as fast, report.cpp:12, com:pipe"),
+              "grows 1/2 as fast, report.cpp:12, com:pipe");
+    EXPECT_EQ(without_paths(R"(\\server\share\ann\dump.dmp)"), R"(<path>\dump.dmp)");
+    EXPECT_EQ(without_paths("(/srv/x/y.c:12)"), "(<path>/y.c:12)");
+}
+
+} // namespace
+} // namespace poolkd::hunt
