@@ -14,7 +14,9 @@
 #include "commands/processes.h"
 #include "commands/processors.h"
 #include "commands/registers.h"
+#include "commands/retag.h"
 #include "commands/script.h"
+#include "commands/sites.h"
 #include "commands/stacks.h"
 #include "commands/symbols.h"
 
@@ -39,7 +41,9 @@ debugger::CommandTable all_commands() {
     add_symbol_search_commands(table);
     add_type_commands(table);
     add_pool_commands(table);
+    add_site_commands(table);
     add_hits_command(table);
+    add_retag_command(table);
     add_crash_commands(table);
     add_dump_file_commands(table);
     add_link_commands(table);

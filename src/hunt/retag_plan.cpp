@@ -1,3 +1,4 @@
+#include "hunt/image_uses.h"
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
 #include "hunt/tag_constant.h"
@@ -75,10 +76,10 @@ class Planner {
     void sort_sites(Work& work);
     void sort_site(const ModuleSites& module, const PoolSite& site);
     void add(VirtAddr address, const Constant& constant, Work& work);
-    void look_for_unknown_frees();
+    void look_for_unknown_frees(Work& work);
     void look_at_coverage();
     void tell_of_wrappers();
-    [[nodiscard]] bool has_callers(const ModuleSites& module, const PoolSite& wrapper) const;
+    [[nodiscard]] bool has_unseen_callers(const ModuleSites& module, const PoolSite& wrapper, Work& work) const;
     Result<void> name_allocations(Work& work);
 
     nt::Kernel& kernel_;
@@ -195,15 +196,15 @@ void Planner::add(VirtAddr address, const Constant& constant, Work& work) {
     }
 }
 
-/// Somebody in the module calls the wrapper with a tag that is known.
-bool Planner::has_callers(const ModuleSites& module, const PoolSite& wrapper) const {
-    return std::ranges::any_of(module.index.sites, [&](const PoolSite& site) {
-        return std::ranges::find(site.via_rvas, wrapper.function_rva) != site.via_rvas.end();
-    });
+/// Whether a wrapper may be called from where nobody sees it. One whose address is nowhere has the callers that are
+/// seen, or none: a linker leaves thunks for imports that are called directly.
+bool Planner::has_unseen_callers(const ModuleSites& module, const PoolSite& wrapper, Work& work) const {
+    auto uses = ImageUses::of(kernel_, module, work);
+    return !uses || uses->address_is_known(wrapper.function_rva, work);
 }
 
 /// Frees whose tag is not known, in modules that have the tag: they may be among those that free its blocks.
-void Planner::look_for_unknown_frees() {
+void Planner::look_for_unknown_frees(Work& work) {
     for (const ModuleSites* module : modules_) {
         if (std::ranges::none_of(module->index.sites, [&](const PoolSite& site) { return has_tag(site, plan_.tag); }))
             continue;
@@ -212,7 +213,7 @@ void Planner::look_for_unknown_frees() {
             const bool release = site.kind == SiteKind::release;
             if (site.tag_source == TagSource::unresolved)
                 (release ? frees : allocations).push_back(place_of(*module, site).text);
-            if (site.tag_source == TagSource::parameter && release && !has_callers(*module, site))
+            if (site.tag_source == TagSource::parameter && release && has_unseen_callers(*module, site, work))
                 wrappers.push_back(place_of(*module, site).text);
         }
         if (!frees.empty())
@@ -287,7 +288,7 @@ Result<void> Planner::name_allocations(Work& work) {
 Result<RetagPlan> Planner::make(Work& work) {
     ask_target();
     sort_sites(work);
-    look_for_unknown_frees();
+    look_for_unknown_frees(work);
     look_at_coverage();
     tell_of_wrappers();
     POOLKD_CHECK(name_allocations(work));

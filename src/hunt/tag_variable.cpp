@@ -1,7 +1,7 @@
 #include "hunt/tag_variable.h"
 
-#include "code/code_references.h"
 #include "code/decoder.h"
+#include "hunt/image_uses.h"
 #include "hunt/preserved_register.h"
 
 #include <algorithm>
@@ -39,32 +39,16 @@ bool loads_for_a_call(const code::Instruction& instruction, bool x64) {
 
 std::string why_variable_not_patched(nt::Kernel& kernel, const code::ModuleSites& module, std::uint32_t variable_rva,
                                      std::size_t sites, Work& work) {
-    const std::string unknown = "its tag is in a variable, and who else uses that could not be looked up";
-    const nt::Module* loaded = kernel.modules().containing(module.base);
-    if (!loaded) return unknown;
-    auto image = code::FlatImage::of_module(kernel, *loaded, work);
-    if (!image) return unknown;
-    auto headers = pe::Image::open(*image, pe::ImageLayout::memory);
-    if (!headers) return unknown;
-    std::vector<code::Extent> extents;
-    for (const pe::Section& section : headers->sections())
-        if (section.is_code() && section.rva < image->size())
-            extents.push_back({section.rva, section.rva + std::min(section.size(), image->size() - section.rva)});
-    const bool x64 = kernel.machine().pointer_size == 8;
-    const std::uint64_t base = x64 ? module.base.value : static_cast<std::uint32_t>(module.base.value);
-    code::ReferenceTargets targets;
-    targets.slots = {variable_rva};
-    const code::CodeReferences found =
-        code::find_code_references(*image, kernel.machine(), base, extents, targets, work);
-    if (work.stop_requested()) return unknown;
-    std::size_t users = 0;
-    for (std::uint32_t rva : found.slots) {
-        auto instruction = using_instruction(*image, kernel.machine(), module.base, rva, module.base + variable_rva);
-        if (!instruction || !loads_for_a_call(*instruction, x64))
+    auto uses = ImageUses::of(kernel, module, work);
+    if (!uses) return "its tag is in a variable, and who else uses that could not be looked up";
+    const std::vector<std::uint32_t> users = uses->in_code(variable_rva, work);
+    for (std::uint32_t rva : users) {
+        auto instruction =
+            using_instruction(uses->image(), kernel.machine(), module.base, rva, module.base + variable_rva);
+        if (!instruction || !loads_for_a_call(*instruction, kernel.machine().pointer_size == 8))
             return "its tag is in a variable, which is used otherwise as well";
-        ++users;
     }
-    return users <= sites ? std::string() : "its tag is in a variable, which other code uses as well";
+    return users.size() <= sites ? std::string() : "its tag is in a variable, which other code uses as well";
 }
 
 } // namespace poolkd::hunt

@@ -204,4 +204,30 @@ nlohmann::json retag_state_json(const Answer<std::vector<RetagState>>& states) {
     return json;
 }
 
+std::string retag_undo_text(const control::UndoOutcome& outcome) {
+    std::string text;
+    for (std::uint32_t id : outcome.undone)
+        text += fmt::format("Write {} undone.\n", id);
+    return text;
+}
+
+nlohmann::json retag_undo_json(const control::UndoOutcome& outcome) {
+    nlohmann::json json{{"undone", outcome.undone}, {"only_leaked_left", outcome.only_leaked_left}};
+    json["kept"] = nlohmann::json::array();
+    for (const auto& kept : outcome.kept)
+        json["kept"].push_back({{"write", kept.id}, {"why", kept.why}});
+    return json;
+}
+
+std::string retag_kept_text(const control::UndoOutcome& outcome) {
+    std::string text;
+    for (const auto& kept : outcome.kept)
+        text += fmt::format("Write {} stays: {}.\n", kept.id, kept.why);
+    return text + (outcome.only_leaked_left
+                       ? "No block of these tags was ever freed: they look leaked. If they are, no free site will meet "
+                         "them, and !retag /undo /force does no harm; to be surer, let the target run longer and look "
+                         "again."
+                       : "Let the target run until these blocks are gone and undo again; /force does not wait.");
+}
+
 } // namespace poolkd::render

@@ -20,4 +20,10 @@ namespace poolkd::render {
 [[nodiscard]] std::string retag_state_text(const Answer<std::vector<hunt::RetagState>>& states);
 [[nodiscard]] nlohmann::json retag_state_json(const Answer<std::vector<hunt::RetagState>>& states);
 
+/// What went back.
+[[nodiscard]] std::string retag_undo_text(const control::UndoOutcome& outcome);
+[[nodiscard]] nlohmann::json retag_undo_json(const control::UndoOutcome& outcome);
+/// What stays, why, and what to do.
+[[nodiscard]] std::string retag_kept_text(const control::UndoOutcome& outcome);
+
 } // namespace poolkd::render

@@ -1,5 +1,6 @@
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
+#include "pe/image_builder.h"
 #include "support/fake_pool.h"
 #include "support/temporary_directory.h"
 
@@ -74,6 +75,13 @@ class Retag : public ::testing::Test {
         allocation(module);
         release(module);
         return module;
+    }
+
+    /// Sections: .text at 0x1000, .rdata at 0x2000, INIT, which is freed after the start, at 0x3000.
+    void put_headers(VirtAddr base, std::string_view text_name = ".text") {
+        testing::ImageBuilder image;
+        image.section(0, text_name, 0x1000, 0x400, 0x60000020);
+        memory().put(base, image.memory().first(0x400));
     }
 
     RetagPlan plan(PoolTag tag = abc) {
@@ -188,6 +196,17 @@ TEST_F(Retag, AFreeWhoseTagIsNotInMemoryIsRefused) {
                    false);
 }
 
+TEST_F(Retag, AFreeInPageableCodeIsRefused) {
+    ModuleSites& leaky = driver("leaky", 0xfffff88000000000);
+    put_headers(leaky.base, "PAGE");
+    next_rva[&leaky] = 0x1000;
+    allocation(leaky);
+    allocation(leaky);
+    EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
+    release(leaky);
+    expect_refused("lies in pageable code", true);
+}
+
 TEST_F(Retag, AFreeWhoseTagLiesInNoPlaceOfItsOwnIsRefused) {
     PoolSite& computed = usual_driver().index.sites[2];
     computed.tag_rva.reset();
@@ -239,16 +258,28 @@ TEST_F(Retag, UnknownFreesOfADriverThatHasTheTagAreRefused) {
     expect_refused("is not known; it may free blocks of this one", true);
 }
 
-TEST_F(Retag, AFreeingWrapperThatNobodyIsSeenToCallIsRefused) {
-    ModuleSites& leaky = usual_driver();
-    PoolSite& wrapper = release(leaky);
+TEST_F(Retag, AFreeingWrapperThatMayHaveCallersUnseenIsRefused) {
+    PoolSite& wrapper = release(usual_driver()); // of an image without headers nothing more can be said
     wrapper.tag.reset();
     wrapper.tag_rva.reset();
     wrapper.tag_source = TagSource::parameter;
     expect_refused("Who calls leaky!F3+0x5", true);
-    const std::uint32_t begins = leaky.index.sites[3].function_rva;
-    leaky.index.sites[2].via_rvas = {begins};
+}
+
+TEST_F(Retag, AFreeingWrapperIsRefusedWhereItsAddressLies) {
+    put_headers(kernel_base);
+    fake.kernel->reload();
+    ModuleSites& nt = driver("nt", kernel_base.value);
+    allocation(nt);
+    allocation(nt);
+    release(nt);
+    PoolSite& wrapper = release(nt);
+    wrapper.tag.reset();
+    wrapper.tag_rva.reset();
+    wrapper.tag_source = TagSource::parameter;
     EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
+    memory().put_value(kernel_base + 0x2008, kernel_base.value + wrapper.function_rva); // in .rdata
+    expect_refused("Who calls nt!F3+0x5", true);
 }
 
 TEST_F(Retag, WhatTheIndexDidNotSeeIsRefusedWhereTheTagIs) {
@@ -260,6 +291,11 @@ TEST_F(Retag, WhatTheIndexDidNotSeeIsRefusedWhereTheTagIs) {
     EXPECT_EQ(made.notes.size(), 1u);
     leaky.index.coverage.add_gap(GapReason::unmapped, leaky.base + 0x1000, 0x1000);
     expect_refused("Not all code of leaky was seen", true);
+    put_headers(leaky.base);
+    expect_refused("896 bytes of code could not be read", true);
+    leaky.index.coverage = {};
+    leaky.index.coverage.add_gap(GapReason::unmapped, leaky.base + 0x3000, 0x1000); // INIT does not come back
+    EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
     leaky.index.coverage = {};
     other.error = "its headers are damaged";
     expect_refused("The code of other could not be looked through", true);
