@@ -13,7 +13,7 @@ class Memory(typing.NamedTuple):
     functions: tuple  # that allocate it: the call sites, wrappers looked through. Without names in nopdb.sys
     counters: tuple   # expressions of its live blocks and bytes; of several drivers: one pair for each, to be added up
     wrappers: tuple = ()     # between the function and the pool's routine, the one called first
-    stack: tuple = ()        # x64: where the function jumps to the pool, the function that is on the stack instead
+    stack: tuple = ()        # the function that is on the stack instead: a call site that jumps (on x64), a lookaside list
     largest: int = 1024      # bytes of a block at most
     in_flight: int = 1       # blocks by which the counters may be off while its threads are at work
     at_most: int = 33        # blocks at once, of what does not leak: a ring is full, and one comes in
@@ -36,8 +36,8 @@ def scalars(blocks, size):
 CAST = [
     Memory("leaky", "Abc ", "Paged", True, ("LeakyBuildReport",), (scalars("leaky!LeakyReportBlocks", "leaky!LeakyReportBytes"),)),
     Memory("leaky", "Abc ", "Paged", False, ("LeakyQueueEvent",), (scalars("leaky!LeakyEventBlocks", "leaky!LeakyEventBytes"),)),
-    Memory("leaky", "Abc ", "Paged", False, ("LeakyOpenStream",), (scalars("leaky!LeakyStreamBlocks", "leaky!LeakyStreamBytes"),),
-           wrappers=("LeakyAllocateBuffer",)),
+    Memory("leaky", "Abc ", "Paged", False, ("LeakyAllocateBuffer",), (scalars("leaky!LeakyStreamBlocks", "leaky!LeakyStreamBytes"),),
+           note="for LeakyOpenStream"),
     Memory("wrapped", "WrSe", "NonPaged", True, ("WrappedOpenSession",), (counted("wrapped!WrappedSessions"),), wrappers=("MyAlloc",)),
     Memory("wrapped", "WrLg", "NonPaged", True, ("WrappedWriteLog",), (counted("wrapped!WrappedLog"),),
            wrappers=("MyAllocZeroed", "MyAlloc")),
@@ -50,10 +50,10 @@ CAST = [
     Memory("tailwrap", "TwEv", "NonPaged", True, ("TwLogEvent",), (counted("tailwrap!TwEvents"),), wrappers=("TwAllocate",)),
     Memory("tailwrap", "TwBf", "NonPaged", False, ("TwQueueBuffer",), (counted("tailwrap!TwBuffers"),),
            wrappers=("TwAllocateBounded", "TwAllocate")),
-    Memory("lookaside", "LkRq", "NonPaged", False, ("LookasideServeRequests",), (counted("lookaside!LookasideRequests"),),
-           at_most=8, in_flight=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
-    Memory("lookaside", "LkRc", "Paged", False, ("LookasideWriteRecords",), (counted("lookaside!LookasideRecords"),),
-           at_most=8, in_flight=8, note="an indirect call in inlined code; the list is initialised in DriverEntry"),
+    Memory("lookaside", "LkRq", "NonPaged", False, ("DriverEntry",), (counted("lookaside!LookasideRequests"),),
+           stack=("LookasideServeRequests",), at_most=8, in_flight=8, note="DriverEntry initialises the list"),
+    Memory("lookaside", "LkRc", "Paged", False, ("DriverEntry",), (counted("lookaside!LookasideRecords"),),
+           stack=("LookasideWriteRecords",), at_most=8, in_flight=8, note="DriverEntry initialises the list"),
     Memory("bigpage", "BigF", "NonPaged", True, ("BigpageCaptureFrame",), (counted("bigpage!BigpageFrames"),), largest=2 * 4096),
     Memory("bigpage", "BigS", "Paged", False, ("BigpageScale",), (counted("bigpage!BigpageScratch"),), largest=6 * 4096, at_most=1),
     Memory("paged", "PgRc", "Paged", True, ("PagedAppendRecord",), (counted("paged!PagedRecords"),),

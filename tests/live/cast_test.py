@@ -3,6 +3,7 @@
 what leaks grows, and what must balance does."""
 
 import json
+import pathlib
 import re
 
 import lab
@@ -105,6 +106,18 @@ class Cast(lab.LiveTest):
 
     def test_x86(self):
         self.watch("--arch", "x86", "--seed", "1", "--kaslr")  # with PAE
+
+    def test_the_code_has_the_call_sites_of_the_table(self):
+        wrappers = lambda names: tuple(name for name in names if name != "TwAllocate")  # which is the same as an import's thunk
+        for arch in ("x64", "x86"):
+            images = pathlib.Path(self.start_lab("idle", "--arch", arch, name=arch)["images"])
+            for driver in sorted({memory.driver for memory in CAST}):
+                report = json.loads(self.poolkd("sites", str(images / f"{driver}.sys"), "--json").stdout)
+                found = {(site["value"], site["function"] or "", wrappers(step["function"] for step in site["via"]))
+                         for site in report["files"][0]["sites"] if site["kind"] != "release" and site["value"] is not None}
+                told = {(memory.value, function, wrappers(memory.wrappers)) for memory in CAST if memory.driver == driver
+                        for function in memory.functions or ("",)}
+                self.assertEqual(found, told, f"{arch} {driver}")
 
     def test_half_a_minute_tells_leaks_from_the_rest(self):
         report = json.loads(self.poolkd("verdict", "--lab=hunt", "--every", "1s", "--count", "31", "--all", "--json").stdout)
