@@ -24,11 +24,9 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
     return text;
 }
 
-/// "leaky!LeakyOpenStream+0x12 by MyAlloc, ExAllocatePoolWithTag"
+/// "leaky!LeakyOpenStream+0x12 by MyAllocZeroed, MyAlloc"
 std::string place_text(const RetagPlace& place) {
-    std::vector<std::string> way = place.via;
-    way.push_back(place.api);
-    return fmt::format("{} by {}", place.text, joined(way, ", "));
+    return place.via.empty() ? place.text : fmt::format("{} by {}", place.text, joined(place.via, ", "));
 }
 
 void add_patches(TextTable& table, const std::vector<RetagPatch>& patches, PoolTag old, unsigned pointer_size) {
@@ -108,7 +106,7 @@ std::string state_text(const RetagState& state) {
     };
     for (const RetagSite& site : state.allocations)
         add(site.new_tag.text(), site.usage, site.places + (site.undone ? " (undone)" : ""));
-    add(state.tag.text(), state.old, "since the boot, by sites without a tag of their own");
+    add(state.tag.text(), state.old, "from before, and of sites without a tag of their own");
     if (state.overflow)
         add(state.overflow->tag.text(), *state.overflow, "tags that found no room in the kernel's tables");
     return text + table.text();
