@@ -94,7 +94,7 @@ class Page:
         self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1,
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=phone)
         self.call("Emulation.setEmulatedMedia", media=media,
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
@@ -176,5 +176,5 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, **text)
 
     def screenshot(self, file, whole=True):
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
+        data = self.call("Page.captureScreenshot", captureBeyondViewport=whole, optimizeForSpeed=True)["data"]
         file.write_bytes(base64.b64decode(data))

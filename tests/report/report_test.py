@@ -53,24 +53,17 @@ class ReportTest(unittest.TestCase):
         self.assertIn("leaky.sys leaks", page.evaluate("document.querySelector('h1').innerText"))
         self.assertEqual(page.evaluate("document.querySelectorAll('.suspect').length"), 3)
         page.wait_for(f"{FRAMES}.length > 8")
-        self.picture(page, "light")
         page.evaluate(OPEN_ALL)
-        self.picture(page, "light-open")
-
-    def test_every_kind_of_report_opens(self):
-        for name in ("empty", "partial", "hostile"):
-            page = self.open(f"{name}.html")
-            page.evaluate(OPEN_ALL)
-            self.picture(page, name)
+        self.picture(page, "light")
 
     def test_what_the_target_names_stays_text(self):
         page = self.open("hostile.html")
         page.evaluate(OPEN_ALL)
-        page.wait_for(f"{FRAMES}.length > 1")
+        page.wait_for(f"{FRAMES}[1]?.getBoundingClientRect().width > 100")
         self.assertIsNone(page.evaluate("window.broken"))
         self.assertEqual(page.evaluate("document.querySelectorAll('img').length"), 0)
         page.click(f"{FRAMES}[1]")
-        self.assertIn("<img", page.evaluate("document.querySelector('#suspect-1 .path').innerText"))
+        page.wait_for("document.querySelector('#suspect-1 .path').innerText.includes('<img')")
         self.assertIsNone(page.evaluate("window.broken"))
 
     def test_frame_is_clicked_and_left(self):
@@ -175,16 +168,15 @@ class ReportTest(unittest.TestCase):
 
     def test_fits_a_phone(self):
         for name in ("full", "hostile", "partial", "empty"):
-            for dark in (False, True):
-                page = self.open(f"{name}.html", width=360, height=800, phone=True, dark=dark)
-                page.evaluate(OPEN_ALL)
-                # The drawings follow the width of their places.
-                page.wait_for("!document.querySelector('.flame') || document.querySelector('.flame svg')")
-                self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 360, name)
-                widest = page.evaluate("""Math.max(...[...document.querySelectorAll('body *')]
-                    .filter((e) => !e.closest('svg, .flame-chart, .uplot')).map((e) => e.getBoundingClientRect().right))""")
-                self.assertLessEqual(widest, 360, name)
-                self.picture(page, f"phone-{name}{'-dark' if dark else ''}")
+            page = self.open(f"{name}.html", width=360, height=800, phone=True)
+            page.evaluate(OPEN_ALL)
+            # The drawings follow the width of their places.
+            page.wait_for("!document.querySelector('.flame') || document.querySelector('.flame svg')")
+            self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 360, name)
+            widest = page.evaluate("""Math.max(...[...document.querySelectorAll('body *')]
+                .filter((e) => !e.closest('svg, .flame-chart, .uplot')).map((e) => e.getBoundingClientRect().right))""")
+            self.assertLessEqual(widest, 360, name)
+            self.picture(page, f"phone-{name}", whole=name != "hostile")
 
     def test_is_readable_in_the_light_and_in_the_dark(self):
         contrast = """(() => {
@@ -204,7 +196,7 @@ class ReportTest(unittest.TestCase):
             if dark:
                 page.wait_for(f"{FRAMES}.length > 8")
                 page.evaluate(OPEN_ALL)
-                self.picture(page, "dark-open")
+                self.picture(page, "dark")
 
     def test_is_printed(self):
         page = self.open(dark=True)
@@ -220,7 +212,7 @@ class ReportTest(unittest.TestCase):
 
     def test_is_whole_without_script(self):
         page = self.open(script=False)
-        self.picture(page, "no-script")
+        self.picture(page, "no-script", whole=False)
         # Expressions of the debugger's still run.
         self.assertEqual(page.evaluate("document.querySelectorAll('button').length"), 0)
         self.assertTrue(page.evaluate("document.querySelector('.growth .chart').getBoundingClientRect().height > 50"))

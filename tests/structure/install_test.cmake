@@ -1,8 +1,12 @@
-# Installs the build tree BUILD below PREFIX and starts the installed poolkd. LAB: the practice kernel belongs to it.
+# Installs the build tree BUILD below PREFIX and starts the installed poolkd. LAB: the practice kernel belongs to it;
+# REPORT_BUNDLE: so do the licences of what is in the report's script.
 file(REMOVE_RECURSE ${PREFIX})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 set(files bin/poolkd share/man/man1/poolkd.1 share/doc/poolkd/LICENSE share/doc/poolkd/README.md
   share/doc/poolkd/docs/guide.md)
+if(REPORT_BUNDLE)
+  list(APPEND files share/doc/poolkd/report-licences.txt)
+endif()
 if(LAB)
   foreach(image loader.elf ntoskrnl.exe ntkrnlmp.pdb leaky.sys leaky.pdb)
     list(APPEND files share/poolkd/lab/x64/era10/seed0/${image})
