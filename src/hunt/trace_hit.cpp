@@ -12,8 +12,8 @@ namespace poolkd::hunt {
 
 namespace {
 
-constexpr std::size_t most_candidates = 24; // words of a stop that may be the freed pointer; each is a request
-constexpr std::size_t most_returns = 16;    // threads that are between the stop in the allocator and its return
+constexpr std::size_t most_freed_candidates = 24; // words of a stop that may be the freed pointer; each is a request
+constexpr std::size_t most_returns = 16;          // threads that are between the stop in the allocator and its return
 constexpr std::size_t most_threads = 4096;
 constexpr std::uint64_t stack_span = 0x10000;                         // around the stack pointer: no pool
 constexpr std::uint64_t first_kernel_address = 0x8000'0000'0000'0000; // of x86, too: addresses are sign-extended
@@ -237,7 +237,7 @@ void Tracer::find_freed(TraceHit& hit, const ShownWords& shown) {
     std::vector<std::uint64_t> tried, fits;
     std::vector<pool::PoolBlock> blocks;
     for (std::uint64_t word : shown.words) {
-        if (tried.size() >= most_candidates) break;
+        if (tried.size() >= most_freed_candidates) break;
         if (!can_be_block(VirtAddr(word), shown) || std::ranges::find(tried, word) != tried.end()) continue;
         tried.push_back(word);
         if (auto block = block_of_tag(VirtAddr(word))) {

@@ -16,7 +16,7 @@ namespace {
 
 using hunt::HitKind, hunt::HowSure, hunt::TraceEnd, hunt::TraceFrame, hunt::TraceReport, hunt::TraceStack;
 
-std::string counted(std::uint64_t count, std::string_view word) {
+std::string number_of(std::uint64_t count, std::string_view word) {
     return fmt::format("{} {}{}", count_text(static_cast<std::int64_t>(count)), word, count == 1 ? "" : "s");
 }
 
@@ -74,23 +74,23 @@ std::string_view means_word(hunt::TraceMeans means) {
 
 std::string sums_text(const TraceReport& report) {
     std::string text =
-        fmt::format("{} of {} in {} by {}: {}, {}{}.\n", counted(report.hits, "hit"), tag_word(report.options.tag),
-                    duration_text(report.elapsed), means_word(report.means), counted(report.allocations, "allocation"),
-                    counted(report.releases, "free"),
+        fmt::format("{} of {} in {} by {}: {}, {}{}.\n", number_of(report.hits, "hit"), tag_word(report.options.tag),
+                    duration_text(report.elapsed), means_word(report.means),
+                    number_of(report.allocations, "allocation"), number_of(report.releases, "free"),
                     report.unknown == 0 ? "" : fmt::format(", {} of unknown kind", report.unknown));
     if (report.sampled < report.hits)
         text += fmt::format("{} of the hits were looked at.\n", count_text(static_cast<std::int64_t>(report.sampled)));
     if (!report.options.blocks) return text + "Blocks were not looked for: what is outstanding is not known.\n";
     text += fmt::format("Outstanding: {} allocated since the trace began, {}. Of the frees, {} were of such blocks, {} "
                         "of older ones{}.\n",
-                        counted(report.outstanding, "block"), size_text(static_cast<double>(report.outstanding_bytes)),
-                        report.matched, report.older_blocks,
+                        number_of(report.outstanding, "block"),
+                        size_text(static_cast<double>(report.outstanding_bytes)), report.matched, report.older_blocks,
                         report.freed_unseen == 0
                             ? ""
-                            : fmt::format("; {} more are gone without a hit", counted(report.freed_unseen, "block")));
+                            : fmt::format("; {} more are gone without a hit", number_of(report.freed_unseen, "block")));
     if (report.blocks_likely != 0 || report.blocks_unknown != 0)
         text += fmt::format("Block pointers: certain at {}, likely at {}, not known at {}.\n",
-                            counted(report.blocks_sure, "hit"), report.blocks_likely, report.blocks_unknown);
+                            number_of(report.blocks_sure, "hit"), report.blocks_likely, report.blocks_unknown);
     return text;
 }
 
@@ -113,17 +113,17 @@ std::string cost_text(const TraceReport& report) {
                             *report.slow_down);
     const std::uint64_t all = report.counted_allocations.value_or(0) + report.counted_releases.value_or(0);
     if (report.counted_allocations && all > report.hits + 2)
-        text +=
-            fmt::format("The kernel counted {} and {} meanwhile: the hits are {} of them.\n",
-                        counted(*report.counted_allocations, "allocation"), counted(*report.counted_releases, "free"),
-                        percent_text(static_cast<double>(report.hits) / static_cast<double>(all)));
+        text += fmt::format("The kernel counted {} and {} meanwhile: the hits are {} of them.\n",
+                            number_of(*report.counted_allocations, "allocation"),
+                            number_of(*report.counted_releases, "free"),
+                            percent_text(static_cast<double>(report.hits) / static_cast<double>(all)));
     return text;
 }
 
 std::string head_text(const TraceReport& report, const TraceStack& stack) {
-    if (stack.kind == HitKind::release) return counted(stack.releases, "free");
+    if (stack.kind == HitKind::release) return number_of(stack.releases, "free");
     if (stack.kind == HitKind::unknown) return "hits of unknown kind";
-    std::string text = counted(stack.allocations, "allocation");
+    std::string text = number_of(stack.allocations, "allocation");
     if (!report.options.blocks) return text;
     text += fmt::format(", {} outstanding", count_text(static_cast<std::int64_t>(stack.outstanding)));
     if (stack.outstanding == 0) return text;
@@ -208,7 +208,7 @@ std::string trace_text(const TraceReport& report, const TraceView& view) {
     std::size_t shown = 0;
     for (const TraceStack& stack : report.stacks) {
         if (view.stacks != 0 && shown == view.stacks) {
-            text += fmt::format("\n{} more.\n", counted(report.stacks.size() - shown, "stack"));
+            text += fmt::format("\n{} more.\n", number_of(report.stacks.size() - shown, "stack"));
             break;
         }
         text += fmt::format("\n{}. {}\n{}", ++shown, head_text(report, stack), frames_text(stack));

@@ -1,5 +1,4 @@
 #include "base/exception_codes.h"
-#include "code/code_machine.h"
 #include "hunt/trace.h"
 #include "support/fake_pool.h"
 
@@ -22,15 +21,34 @@ constexpr VirtAddr build(0xfffff88001001234), queue(0xfffff88001002234), retire(
 constexpr std::uint64_t pages = FakePoolKernel::paged;
 constexpr std::uint64_t frame_bytes = 0x28;
 
+/// The headers and unwind tables of an image with two functions, which take 28h bytes of stack each.
+ByteVector kernel_image() {
+    constexpr std::uint32_t size = 0xa000, pe = 0x80, optional_header = 0x98, table = 0x8000, record = 0x6000;
+    ByteVector image(size);
+    store(image, 0, std::uint16_t{0x5a4d});
+    store(image, 0x3c, pe);
+    store(image, pe, std::uint32_t{0x4550});
+    store(image, pe + 4, std::uint16_t{0x8664});
+    store(image, optional_header, std::uint16_t{0x20b});
+    store(image, pe + 0x50, size);
+    store(image, optional_header + 108, std::uint32_t{16}); // directories; the exceptions' is the fourth
+    store(image, optional_header + 112 + 24, table);
+    store(image, optional_header + 112 + 28, std::uint32_t{24});
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        store(image, table + 12 * i, 0x4000 + 0x100 * i);
+        store(image, table + 12 * i + 4, 0x4100 + 0x100 * i);
+        store(image, table + 12 * i + 8, record);
+    }
+    store(image, record, std::uint64_t{0x4204'0001'0401}); // version 1, a prolog of 4 bytes: sub rsp, 28h
+    return image;
+}
+
 /// A kernel whose allocator keeps the block in rbx (or, of a free, in rdi) when it meets the tag, one level below the
 /// driver, and the stops that a test prepares.
 class Trace : public ::testing::Test {
   protected:
     Trace() : journal(*fake.kernel, {}), controller(*fake.kernel, journal) {
-        testing::ImageBuilder image;
-        image.function(0x4000, 0x4100, {1, 4, 1, 0, 4, 0x42, 0, 0}); // sub rsp, 28h
-        image.function(0x4100, 0x4200, {1, 4, 1, 0, 4, 0x42, 0, 0});
-        const ByteVector bytes = image.build();
+        const ByteVector bytes = kernel_image();
         auto& memory = fake.target.virtual_memory();
         memory.put(VirtAddr(base), Bytes(bytes).first(0x1000));
         memory.put(VirtAddr(base + 0x4000), Bytes(bytes).subspan(0x4000));
