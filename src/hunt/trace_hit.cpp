@@ -52,6 +52,8 @@ Result<std::optional<Answer<code::StackTrace>>> Tracer::walk(const RegisterFile&
     options.arguments = false;
     Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, options, &work_);
     if (work_.stop_requested() || answer.coverage.stopped()) return std::nullopt;
+    if (std::ranges::any_of(answer.coverage.gaps(), [](const Gap& gap) { return gap.reason == GapReason::link_lost; }))
+        return fail(ErrorKind::link, "{}", answer.value.note);
     if (answer.value.end == code::StackEnd::unreadable || answer.value.end == code::StackEnd::implausible)
         report_.coverage.merge(answer.coverage);
     return answer;

@@ -360,7 +360,8 @@ void Tracer::finish() {
     report_.paused = duration_cast<milliseconds>(clock_.paused());
     if (const target::LinkStatistics* link = kernel_.target().link_statistics())
         report_.requests = link->requests - requests_before_;
-    if (controller_.running() && report_.end != TraceEnd::link) (void)stop_target();
+    // Also when the line broke: with a target that can be reached again this is the moment to do so.
+    if (controller_.running()) (void)stop_target();
     work_.clear_stop();
     restore();
     if (sites_) sites_->remove(controller_);

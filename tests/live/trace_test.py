@@ -4,13 +4,12 @@ stays in the target however they end."""
 
 import json
 import os
-import pathlib
 import signal
-import subprocess
 import time
 
+from breaking_link import BreakingLink
 from cast import of_tag
-from lab import ANSWER_LIMIT, POOLKD, LiveTest, at_first_break, unittest, wait_until
+from lab import ANSWER_LIMIT, Debugger, LiveTest, at_first_break, unittest, wait_until
 
 COUNTERS = ("LeakyAllocations", "LeakyFrees", "LeakyReportBlocks", "LeakyReportBytes", "LeakyEventBlocks", "LeakyStreamBlocks")
 IN_FLIGHT = 1  # the driver counts behind the call, and its one thread may stand in it
@@ -118,6 +117,13 @@ class CallSites(TraceTest):
     def test_x86_like_reactos_over_the_serial_line(self):
         self.trace_leaky("--arch", "x86", "--boot", "kdlike=reactos", "--pipe", "com1", hits=60)
 
+    def test_breakpoints_on_call_sites(self):
+        report = self.trace_leaky("--seed", "2", hits=60, command="!hits Abc /t 0 /nobase /sites /n {}", means="call_sites")
+        self.assertIn("call sites", report["means_note"])
+
+    def test_breakpoints_on_call_sites_x86(self):
+        self.trace_leaky("--arch", "x86", "--seed", "2", hits=60, command="!hits Abc /t 0 /nobase /sites /n {}", means="call_sites")
+
 
 class Ends(TraceTest):
     def test_the_users_own_value_comes_back(self):
@@ -159,6 +165,27 @@ class Ends(TraceTest):
         again.type(".undo")
         self.nothing_is_left(again)
         again.quit("qd")
+
+    def test_a_line_that_breaks_and_comes_back(self):
+        machine = self.start_lab("leak")
+        port = self.home / "line.sock"
+        link = BreakingLink(str(port), machine["kd_socket"], 0, 1)
+        self.addCleanup(link.close)
+        debugger = at_first_break(Debugger(self, "-k", f"com:pipe,port={port},reconnect", "-y", machine["images"]))
+        for attempt in range(3):
+            debugger.begin("!hits Abc /t 60 /nobase --json")
+            wait_until(lambda: self.journal().count("trace of") > attempt, "the trace begins", ANSWER_LIMIT)
+            time.sleep(0.2)  # no condition: wherever it is then
+            link.cut()
+            time.sleep(0.2)
+            debugger.process.send_signal(signal.SIGINT)  # where the cut did not end it
+            answer = debugger.type("")
+            report = json.loads(next(line for line in answer.splitlines() if line.startswith("{")))
+            self.assertIn(report["end"], ("link", "user"), report["notes"])
+            self.nothing_is_left(debugger)
+        before = debugger.value("qwo(leaky!LeakyAllocations)")
+        debugger.go_until(lambda _: debugger.value("qwo(leaky!LeakyAllocations)") > before, "the driver goes on")
+        debugger.quit("qd")
 
     def test_a_share_of_the_time(self):
         self.start_lab("leak")
