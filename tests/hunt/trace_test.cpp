@@ -1,5 +1,6 @@
 #include "base/exception_codes.h"
 #include "hunt/trace.h"
+#include "pool/tracker_row.h"
 #include "support/fake_pool.h"
 
 #include <gmock/gmock.h>
@@ -122,6 +123,24 @@ class Trace : public ::testing::Test {
         options.stops = stops;
         return trace_tag(*fake.kernel, controller, options, work);
     }
+    /// A driver with two call sites of the tag, and one of another.
+    void know_sites() {
+        module.module = "leaky";
+        module.base = VirtAddr(0xfffff88001000000);
+        code::PoolSite site;
+        site.tag = options.tag;
+        site.rva = 0x1230;
+        site.return_rva = 0x1234;
+        module.index.sites.push_back(site);
+        site.kind = code::SiteKind::release;
+        site.rva = 0x3230;
+        site.return_rva = 0x3234;
+        module.index.sites.push_back(site);
+        site.tag = PoolTag::from_text("Othr");
+        site.rva = 0x4230;
+        module.index.sites.push_back(site);
+        options.sites = [this](Work&) { return Answer<std::vector<const code::ModuleSites*>>{{&module}, {}}; };
+    }
     std::uint32_t hit_tag_now() { return fake.target.virtual_memory().value<std::uint32_t>(hit_tag).value_or(0); }
     void expect_nothing_left() {
         EXPECT_EQ(hit_tag_now(), user_value);
@@ -131,6 +150,7 @@ class Trace : public ::testing::Test {
     }
 
     static constexpr std::uint32_t user_value = 0x11223344;
+    code::ModuleSites module;
     FakePoolKernel fake;
     control::Journal journal;
     control::Controller controller;
@@ -368,22 +388,7 @@ TEST_F(Trace, ATagThatIsTheUsersOwnAlreadyStays) {
 }
 
 TEST_F(Trace, BreakpointsOnCallSitesWhereTheVariableIsProtected) {
-    code::ModuleSites module;
-    module.module = "leaky";
-    module.base = VirtAddr(0xfffff88001000000);
-    code::PoolSite site;
-    site.tag = options.tag;
-    site.rva = 0x1230;
-    site.return_rva = 0x1234;
-    module.index.sites.push_back(site);
-    site.kind = code::SiteKind::release;
-    site.rva = 0x3230;
-    site.return_rva = 0x3234;
-    module.index.sites.push_back(site);
-    site.tag = PoolTag::from_text("Othr");
-    site.rva = 0x4230;
-    module.index.sites.push_back(site);
-    options.sites = [&](Work&) { return Answer<std::vector<const code::ModuleSites*>>{{&module}, {}}; };
+    know_sites();
     fake.target.protect_from(hit_tag);
 
     const VirtAddr call(0xfffff88001003230);
@@ -414,6 +419,29 @@ TEST_F(Trace, BreakpointsOnCallSitesWhereTheVariableIsProtected) {
     EXPECT_EQ(report->blocks_sure, 3u);
     ASSERT_FALSE(report->stacks.empty());
     EXPECT_EQ(report->stacks[0].caller, 0u);
+    expect_nothing_left();
+}
+
+TEST_F(Trace, BreakpointsOnCallSitesWhereTheKernelCountsAndDoesNotStop) {
+    know_sites();
+    const std::uint64_t row = pool::tracker_hash(options.tag) & (FakePoolKernel::rows - 2);
+    fake.put_row(FakePoolKernel::tracker, row, {"Leak", 0, 0, 0, 10, 4, 600});
+    fake.target.on_break_in([=, this](FakeTarget& self, const target::Resume&) {
+        fake.put_row(FakePoolKernel::tracker, row, {"Leak", 0, 0, 0, 40, 12, 3000});
+        // The driver's next call is at the breakpoint that takes the variable's place.
+        self.on_resume([this](FakeTarget& target, const target::Resume&) {
+            put_block(pages + 0x1050);
+            set(target, 0, "rsp", sp.value);
+            set(target, 0, "rax", pages + 0x1050);
+            return stop_of(target, build, status_breakpoint, 0, std::byte{0x90});
+        });
+        return stop_of(self, VirtAddr(base + 0x500), status_breakpoint);
+    });
+    auto report = trace(1);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->means, TraceMeans::call_sites);
+    EXPECT_THAT(report->means_note, HasSubstr("counted 38 allocations and frees"));
+    EXPECT_EQ(report->outstanding, 1u);
     expect_nothing_left();
 }
 
