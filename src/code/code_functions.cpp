@@ -188,16 +188,35 @@ bool CodeFunctions::begins(std::uint32_t rva) const {
     return std::ranges::binary_search(certain_, rva);
 }
 
+std::uint32_t CodeFunctions::last_begin(std::uint32_t rva) const {
+    auto section = std::ranges::find_if(code_, [&](const Extent& e) { return e.contains(rva); });
+    if (section == code_.end()) return rva;
+    auto after = std::ranges::upper_bound(certain_, rva);
+    return after == certain_.begin() ? section->begin : std::max(section->begin, *std::prev(after));
+}
+
+std::uint32_t CodeFunctions::behind_padding(std::uint32_t rva) const {
+    constexpr std::uint32_t longest = 15;
+    while (rva < image_.size()) {
+        if (is_filler(image_.all()[rva])) {
+            ++rva;
+            continue;
+        }
+        const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
+        if (!step || !step->filler) break;
+        rva = step->next();
+    }
+    return rva;
+}
+
 void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
                              std::vector<FunctionBounds>& out) const {
     auto found = std::ranges::upper_bound(begins, rva);
     for (std::size_t count = 0; found != begins.begin() && count < max_candidates; ++count) {
-        std::uint32_t begin = *--found;
-        if (begin < section.begin || rva - begin > max_distance) return;
+        if (*--found < section.begin || rva - *found > max_distance) return;
         // Padding before the function is none of it.
-        while (begin < rva && is_filler(image_.all()[begin]))
-            ++begin;
-        out.push_back({begin, {section}, false, {}, guessed});
+        const std::uint32_t begin = behind_padding(*found);
+        if (begin <= rva) out.push_back({begin, {section}, false, {}, guessed});
     }
 }
 

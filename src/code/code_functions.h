@@ -33,6 +33,10 @@ class CodeFunctions {
     [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva) const;
     /// Certainly the beginning of a function.
     [[nodiscard]] bool begins(std::uint32_t rva) const;
+    /// The last certain beginning at or below `rva`, or that of its section.
+    [[nodiscard]] std::uint32_t last_begin(std::uint32_t rva) const;
+    /// `rva`, or the first byte behind it that does not fill up.
+    [[nodiscard]] std::uint32_t behind_padding(std::uint32_t rva) const;
     /// Unwind tables tell all functions but leaves.
     [[nodiscard]] bool has_tables() const { return !pieces_.empty(); }
 

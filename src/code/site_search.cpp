@@ -143,7 +143,12 @@ void SiteSearch::examine_around(std::uint32_t reference) {
         with_roots = !bounds.roots.empty();
         if (!bounds.guessed) break;
     }
-    if (!entry) return;
+    if (!entry) {
+        auto found = search_onward(reference);
+        if (!found) return;
+        entry = found->first;
+        best = std::move(found->second);
+    }
     if (best.cut) coverage_.add_gap(GapReason::limit_reached, VirtAddr(*entry), 0);
     // What the function covers needs no second look in this round.
     for (std::size_t i = 0; i < best.steps.size();) {
@@ -155,6 +160,24 @@ void SiteSearch::examine_around(std::uint32_t reference) {
     }
     // With more roots the same function is larger; what is found twice is one site.
     if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry);
+}
+
+std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std::uint32_t reference) {
+    if (functions_->has_tables()) return std::nullopt;
+    constexpr int most = 64;
+    std::uint32_t at = functions_->last_begin(reference);
+    for (int i = 0; i < most && at <= reference; ++i) {
+        FlowGraph graph = graphs_->build(at, code_, false, is_other_);
+        std::uint32_t end = at;
+        bool holds = false;
+        for (const Step& step : graph.steps) {
+            holds = holds || (step.rva <= reference && reference < step.next());
+            if (step.rva >= at && step.rva <= end) end = std::max(end, step.next());
+        }
+        if (holds) return std::pair(at, std::move(graph));
+        at = functions_->behind_padding(std::max(end, at + 1));
+    }
+    return std::nullopt;
 }
 
 void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace poolkd::code {
@@ -31,6 +32,8 @@ class SiteSearch {
     [[nodiscard]] std::vector<std::uint32_t> references_to_wrappers() const;
     void examine(const std::vector<std::uint32_t>& references);
     void examine_around(std::uint32_t reference);
+    /// Without unwind tables, where nothing tells a beginning: what lies behind the function before is one.
+    [[nodiscard]] std::optional<std::pair<std::uint32_t, FlowGraph>> search_onward(std::uint32_t reference);
     void examine_calls(const FlowGraph& graph, std::uint32_t entry);
     /// What a call or jump leads to, of those that this round looks for.
     [[nodiscard]] Callees callees(const ValueFlow& flow, const FlowGraph& graph, const Step& step,
