@@ -63,6 +63,9 @@ int run_sites(const SitesWords& words) {
         code = tell_failure({found[i].error().kind, words.files[i] + ": " + found[i].error().message});
     }
     auto modules = modules_of(words, found);
+    const bool searching = words.view.unresolved || !words.view.tag_pattern.empty();
+    render::SiteView view = words.view;
+    view.quiet_when_empty = searching && modules.size() > 1;
     if (words.json) {
         Coverage coverage;
         for (const auto& index : found)
@@ -72,7 +75,7 @@ int run_sites(const SitesWords& words) {
                            {"coverage", render::to_json(coverage)}});
     } else {
         std::erase_if(modules, [](const render::SiteModule& module) { return !module.index; }); // told on stderr
-        write_answer(render::sites_text(modules, words.view));
+        write_answer(render::sites_text(modules, view));
     }
     return code;
 }

@@ -75,7 +75,9 @@ std::string sum_text(const SiteCounts& counts) {
     if (counts.sites == 0) return text;
     text += fmt::format(": {}, {}", counted(counts.allocations, "allocation"), counted(counts.releases, "release"));
     if (counts.lookasides != 0) text += ", " + counted(counts.lookasides, "lookaside list");
-    if (counts.wrappers != 0) text += fmt::format("; {} pass their caller's tag on", counts.wrappers);
+    if (counts.wrappers != 0)
+        text += counts.wrappers == 1 ? "; 1 passes its caller's tag on"
+                                     : fmt::format("; {} pass their caller's tag on", counts.wrappers);
     const std::size_t unknown = counts.unknown_tags();
     text += unknown == 0 ? "; no tag unresolved" : fmt::format("; {} unresolved", counted(unknown, "tag"));
     if (counts.shown != counts.sites) text += fmt::format("; {} shown", counts.shown);

@@ -79,7 +79,7 @@ TEST_F(Sites, NamesAreExpressions) {
 
 TEST_F(Sites, TextIsALineOfSumsAndATable) {
     EXPECT_EQ(sites_text({module()}, {}),
-              "leaky.sys: 6 sites in 4.9 KB of code: 4 allocations, 1 release, 1 lookaside list; 1 pass their "
+              "leaky.sys: 6 sites in 4.9 KB of code: 4 allocations, 1 release, 1 lookaside list; 1 passes its "
               "caller's tag on; 1 tag unresolved; 4 shown\n"
               " RVA  Kind        Tag   Pool   Size  Tag is      Site                        Routine                    "
               "            Source\n"

@@ -162,6 +162,33 @@ class LabDrivers(Sites):
             self.check(f"The lab, {machine}", rows)
 
 
+    def test_the_command_line(self):
+        folder = LAB / "x64/era10/seed0"
+        leaky, late = str(folder / "leaky.sys"), str(folder / "late.sys")
+
+        def run(*words):
+            return subprocess.run([POOLKD, "sites", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+
+        answer = run(leaky)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertIn("leaky!LeakyBuildReport+0x", answer.stdout)
+        self.assertIn("report.cpp:", answer.stdout, "the PDB beside the file names its lines")
+        self.assertNotIn("ExFreePoolWithTag", answer.stdout)
+        self.assertIn("ExFreePoolWithTag", run("--all", leaky).stdout)
+        answer = run("--tag", "Lat?", leaky, late)
+        self.assertNotIn("leaky.sys", answer.stdout, "nothing of it is asked for")
+        self.assertIn("late!DriverEntry", answer.stdout)
+        self.assertIn("2 modules: ", answer.stdout)
+        self.assertEqual(json.loads(run("--unresolved", "--json", leaky).stdout)["modules"][0]["sites"], [])
+        answer = run(str(folder / "nosuch.sys"), late, __file__)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("late!DriverEntry", answer.stdout, "the others are looked through all the same")
+        self.assertIn("nosuch.sys: There is no such file", answer.stderr)
+        self.assertIn(f"{__file__}: This is not a PE image", answer.stderr)
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("--nosuch", leaky).returncode, 2)
+
+
 class KnownDrivers(Sites):
     def setUp(self):
         if not DRIVERS.is_dir():
