@@ -5,8 +5,8 @@
 namespace poolkd {
 
 namespace {
-constexpr std::string_view words[] = {"unmapped",      "paged out",      "not in this image",  "link lost",
-                                      "limit reached", "malformed data", "stopped by the user"};
+constexpr std::string_view words[gap_reasons] = {"unmapped",  "paged out",     "demand zero",    "not in this image",
+                                                 "link lost", "limit reached", "malformed data", "stopped by the user"};
 }
 
 std::string_view to_words(GapReason reason) {

@@ -12,13 +12,16 @@ namespace poolkd {
 /// Why some bytes of the evidence could not be used.
 enum class GapReason {
     unmapped,      ///< no valid translation (over KD this also means paged out: the link does not tell them apart)
-    paged_out,     ///< the page is in a page file
+    paged_out,     ///< the page is in a page file, or in the file that is mapped there
+    demand_zero,   ///< the page was reserved and never touched: it is nowhere
     not_in_image,  ///< the dump or image does not hold the page
     link_lost,     ///< the connection broke
     limit_reached, ///< a bound on a loop over target data was met
     malformed,     ///< the bytes were read but contradict their format
     stopped,       ///< the user stopped the walk
 };
+
+inline constexpr std::size_t gap_reasons = static_cast<std::size_t>(GapReason::stopped) + 1;
 
 std::string_view to_words(GapReason reason);
 
@@ -50,8 +53,8 @@ class Coverage {
     std::uint64_t read_ = 0;
     std::uint64_t missing_ = 0;
     std::vector<Gap> gaps_;
-    std::uint64_t by_reason_[7] = {};
-    bool seen_[7] = {};
+    std::uint64_t by_reason_[gap_reasons] = {};
+    bool seen_[gap_reasons] = {};
 };
 
 /// A value and how much of the evidence it rests on.

@@ -12,7 +12,7 @@ ProcessSpace::ProcessSpace(target::Target& target, const target::PageTables& tab
       paged_(target.physical(), memory::paging_mode(*tables.machine, tables.cr4), tables.cr3,
              tables.machine->pointer_size, true),
       user_(paged_, [this] { return target_.epoch(); }) {
-    paged_.use_software_entries(nt::transition_page);
+    paged_.use_software_entries(nt::software_page);
 }
 
 memory::ReadResult ProcessSpace::read(VirtAddr address, MutableBytes out, Work* work) {

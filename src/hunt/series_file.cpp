@@ -54,8 +54,8 @@ auto facts_of(Memory& memory) {
 }
 
 GapReason reason_named(std::string_view words) {
-    for (GapReason reason : {GapReason::unmapped, GapReason::paged_out, GapReason::not_in_image, GapReason::link_lost,
-                             GapReason::limit_reached, GapReason::malformed, GapReason::stopped})
+    for (GapReason reason : {GapReason::unmapped, GapReason::paged_out, GapReason::demand_zero, GapReason::not_in_image,
+                             GapReason::link_lost, GapReason::limit_reached, GapReason::malformed, GapReason::stopped})
         if (to_words(reason) == words) return reason;
     return GapReason::malformed;
 }

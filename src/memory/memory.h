@@ -35,6 +35,9 @@ class AddressSpace {
     virtual ~AddressSpace() = default;
     /// Reads up to the first hole. `work` may stop a long read between two requests (gap `stopped`).
     virtual ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) = 0;
+    /// The same in place, without a copy: 1 to `wanted` bytes from `address` on, fewer where their neighbours lie
+    /// elsewhere. Empty where there are none, and for memory that can only be read. Good as long as the memory.
+    virtual Bytes view(VirtAddr /*address*/, std::size_t /*wanted*/) { return {}; }
     /// Bytes of a pointer there: how wide its addresses are written.
     [[nodiscard]] virtual unsigned pointer_size() const { return 8; }
 };

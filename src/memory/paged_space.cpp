@@ -21,6 +21,14 @@ ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
     return {done};
 }
 
+Bytes PagedSpace::view(VirtAddr address, std::size_t wanted) {
+    if (changing_) return {};
+    const Page page = find(address.value / page_bytes);
+    if (page.gap) return {};
+    const std::uint64_t into = address.value % page_bytes;
+    return physical_.view(page.physical + into, std::min<std::size_t>(wanted, page_bytes - into));
+}
+
 PagedSpace::Page PagedSpace::find(std::uint64_t page_number) {
     if (changing_) return walk(VirtAddr(page_number * page_bytes));
     Remembered& slot = remembered_[page_number % remembered_pages];
@@ -35,22 +43,53 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         const std::uint64_t above = address.value >> (mode_->address_bits - 1);
         if (above != 0 && above != ~0ull >> (mode_->address_bits - 1)) return {{}, GapReason::unmapped};
     }
+    const std::uint64_t table_number = address.value >> mode_->shift(2);
+    if (leaf_table_.number == table_number) {
+        const std::size_t at = mode_->index(address, 1) * mode_->entry_bytes;
+        return leaf(address, load_unsigned(leaf_table_.entries, at, mode_->entry_bytes).value_or(0));
+    }
     std::uint64_t table = root_;
-    for (unsigned level = mode_->levels; level >= 1; --level) {
-        const std::size_t index = mode_->index(address, level);
+    for (unsigned level = mode_->levels; level > 1; --level) {
         std::uint64_t entry = 0;
-        const auto bytes = std::as_writable_bytes(std::span(&entry, 1)).first(mode_->entry_bytes);
-        if (const ReadResult got = physical_.read(PhysAddr(table + index * mode_->entry_bytes), bytes); got.gap)
-            return {{}, got.gap};
-        if (!PagingMode::is_valid(entry)) {
-            const auto page = level == 1 && software_entry_ ? software_entry_(*mode_, entry) : std::nullopt;
-            if (!page) return {{}, GapReason::unmapped};
-            return {*page + address.value % page_bytes, std::nullopt};
-        }
+        if (auto gap = read_entry(table, address, level, entry)) return {{}, gap};
+        if (!PagingMode::is_valid(entry)) return {{}, GapReason::unmapped};
         if (mode_->is_leaf(entry, level)) return {mode_->within(entry, level, address), std::nullopt};
         table = entry & mode_->frame_mask;
     }
-    return {{}, GapReason::unmapped};
+    if (!changing_)
+        if (const Bytes entries = physical_.view(PhysAddr(table), page_bytes); entries.size() == page_bytes)
+            leaf_table_ = {table_number, entries};
+    std::uint64_t entry = 0;
+    if (auto gap = read_entry(table, address, 1, entry)) return {{}, gap};
+    return leaf(address, entry);
+}
+
+std::optional<GapReason> PagedSpace::read_entry(std::uint64_t table, VirtAddr address, unsigned level,
+                                                std::uint64_t& entry) {
+    const PhysAddr at(table + mode_->index(address, level) * mode_->entry_bytes);
+    return physical_.read(at, std::as_writable_bytes(std::span(&entry, 1)).first(mode_->entry_bytes)).gap;
+}
+
+PagedSpace::Page PagedSpace::leaf(VirtAddr address, std::uint64_t entry) {
+    if (PagingMode::is_valid(entry)) return {mode_->within(entry, 1, address), std::nullopt};
+    if (!software_entry_) return {{}, GapReason::unmapped};
+    const SoftwarePage said = software_entry_(*mode_, entry);
+    if (said.page) return {*said.page + address.value % page_bytes, std::nullopt};
+    if (!said.prototype) return {{}, said.gap};
+    Page page = by_prototype(*said.prototype);
+    page.physical = page.physical + address.value % page_bytes;
+    return page;
+}
+
+PagedSpace::Page PagedSpace::by_prototype(VirtAddr prototype) {
+    if (in_prototype_) return {{}, GapReason::paged_out}; // a prototype that says so is of a file's page
+    in_prototype_ = true;
+    std::uint64_t entry = 0;
+    const ReadResult got = read(prototype, std::as_writable_bytes(std::span(&entry, 1)).first(mode_->entry_bytes));
+    Page page{{}, got.gap};
+    if (!got.gap) page = leaf(VirtAddr(), entry);
+    in_prototype_ = false;
+    return page;
 }
 
 } // namespace poolkd::memory

@@ -8,13 +8,18 @@
 
 namespace poolkd::memory {
 
-/// Where a page lies whose entry the processor does not use: the system that wrote the entry knows. Nothing: in no
-/// memory.
-using SoftwareEntry = std::optional<PhysAddr> (*)(const PagingMode&, std::uint64_t entry);
+/// Where a page lies whose entry the processor does not use: the system that wrote the entry knows. At most one of the
+/// first two is set.
+struct SoftwarePage {
+    std::optional<PhysAddr> page = std::nullopt;
+    std::optional<VirtAddr> prototype = std::nullopt; ///< of another entry, in memory that all processes share
+    GapReason gap = GapReason::unmapped;              ///< why it is in no memory
+};
+using SoftwareEntry = SoftwarePage (*)(const PagingMode&, std::uint64_t entry);
 
 /// A virtual view of physical memory through page tables of our own reading. What a table or entry does not map is the
 /// gap `unmapped`; what it maps to memory that is not there has that memory's own gap.
-/// Remembers the last pages it went to, no tables: memory that can be read in place needs no copy of them.
+/// Remembers the last pages it went to and where the last tables are; memory that can be read in place needs no copy.
 class PagedSpace final : public AddressSpace {
   public:
     /// `changing`: the memory may change between two reads, so nothing is remembered.
@@ -27,6 +32,8 @@ class PagedSpace final : public AddressSpace {
     void use_software_entries(SoftwareEntry decode) { software_entry_ = decode; }
 
     ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) override;
+    /// Ends with the page at the latest.
+    Bytes view(VirtAddr address, std::size_t wanted) override;
     [[nodiscard]] unsigned pointer_size() const override { return pointer_size_; }
     [[nodiscard]] const PagingMode& mode() const { return *mode_; }
     [[nodiscard]] std::uint64_t root() const { return root_; }
@@ -45,8 +52,19 @@ class PagedSpace final : public AddressSpace {
         PhysAddr physical;
     };
 
+    /// A table of small pages' entries, in place.
+    struct LeafTable {
+        std::uint64_t number = ~0ull; ///< of what it maps: the address without page and offset
+        Bytes entries;
+    };
+
     [[nodiscard]] Page find(std::uint64_t page_number);
     [[nodiscard]] Page walk(VirtAddr address);
+    [[nodiscard]] std::optional<GapReason> read_entry(std::uint64_t table, VirtAddr address, unsigned level,
+                                                      std::uint64_t& entry);
+    /// What an entry of a small page says.
+    [[nodiscard]] Page leaf(VirtAddr address, std::uint64_t entry);
+    [[nodiscard]] Page by_prototype(VirtAddr prototype);
 
     PhysicalMemory& physical_;
     const PagingMode* mode_;
@@ -54,6 +72,8 @@ class PagedSpace final : public AddressSpace {
     unsigned pointer_size_;
     bool changing_;
     SoftwareEntry software_entry_ = nullptr;
+    bool in_prototype_ = false; ///< its entry is no prototype again
+    LeafTable leaf_table_;
     std::array<Remembered, remembered_pages> remembered_;
 };
 

@@ -64,7 +64,7 @@ TEST_F(PagedSpaceTest, EntriesOfTheSystemAreAskedForSmallPagesOnly) {
     PagedSpace space(physical, paging_mode(x64_machine(), 0), 0x1000, 8);
     EXPECT_FALSE(read_unsigned(space, VirtAddr(0xfffff80000000010), 8));
     space.use_software_entries([](const PagingMode&, std::uint64_t value) {
-        return value & 0x800 ? std::optional(PhysAddr(value & ~std::uint64_t{0xfff})) : std::nullopt;
+        return value & 0x800 ? SoftwarePage{.page = PhysAddr(value & ~std::uint64_t{0xfff})} : SoftwarePage{};
     });
     EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000000010), 8), 1u);
     EXPECT_FALSE(read_unsigned(space, VirtAddr(0xfffff80000001010), 8));
@@ -84,6 +84,47 @@ TEST_F(PagedSpaceTest, RemembersPagesUnlessMemoryChanges) {
         entry(0x4000, 0xa003);
         EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000000000), 8), changing ? 2u : 1u);
     }
+}
+
+TEST_F(PagedSpaceTest, SaysWhyASmallPageIsNotThere) {
+    entry(0x1000 + 8 * 0x1f0, 0x2003);
+    entry(0x2000, 0x3003);
+    entry(0x3000, 0x4003);
+    entry(0x4000, 0x80);
+    entry(0x4008, 0x180);
+    PagedSpace space(physical, paging_mode(x64_machine(), 0), 0x1000, 8);
+    space.use_software_entries([](const PagingMode&, std::uint64_t value) {
+        return SoftwarePage{.gap = value == 0x80 ? GapReason::demand_zero : GapReason::paged_out};
+    });
+    ByteVector out(8);
+    EXPECT_EQ(space.read(VirtAddr(0xfffff80000000000), out).gap, GapReason::demand_zero);
+    EXPECT_EQ(space.read(VirtAddr(0xfffff80000001000), out).gap, GapReason::paged_out);
+    const auto error = read_exact(space, VirtAddr(0xfffff80000001000), 8).error();
+    EXPECT_EQ(error.message, "Memory at fffff800`00001000 cannot be read (paged out)");
+}
+
+TEST_F(PagedSpaceTest, FollowsAPrototypeOnce) {
+    entry(0x1000 + 8 * 0x1f0, 0x2003);
+    entry(0x2000, 0x3003);
+    entry(0x3000, 0x4003);
+    entry(0x4000, 0x5003); // where the prototypes lie
+    entry(0x4008, 0x400);  // of these pages
+    entry(0x4010, 0x402);
+    entry(0x4018, 0x404);
+    entry(0x5000, 0x9003);
+    entry(0x5008, 0x80);
+    entry(0x5010, 0x400); // of a file's page: a prototype of a prototype
+    physical.put_value(PhysAddr(0x9010), std::uint64_t{7});
+    PagedSpace space(physical, paging_mode(x64_machine(), 0), 0x1000, 8);
+    space.use_software_entries([](const PagingMode&, std::uint64_t value) -> SoftwarePage {
+        if (value == 0x80) return {.gap = GapReason::demand_zero};
+        return {.prototype = VirtAddr(0xfffff80000000000 + (value & 0xff) * 4)};
+    });
+    EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000001010), 8), 7u);
+    ByteVector out(8);
+    EXPECT_EQ(space.read(VirtAddr(0xfffff80000002000), out).gap, GapReason::demand_zero);
+    EXPECT_EQ(space.read(VirtAddr(0xfffff80000003000), out).gap, GapReason::paged_out);
+    EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000001010), 8), 7u);
 }
 
 // Against the other walker, on tables of random entries that point anywhere, also at themselves.

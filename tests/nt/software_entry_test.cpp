@@ -33,5 +33,24 @@ TEST(SoftwareEntry, WhatIsNotThereIsNamed) {
     EXPECT_EQ(software_entry_text(x86, 0x12345880), "in transition (pfn 12345)");
 }
 
+TEST(SoftwareEntry, SaysWhyAPageIsInNoMemory) {
+    const memory::PagingMode& x64 = memory::paging_mode(x64_machine(), 0x20);
+    EXPECT_EQ(software_page(x64, 0x123456880).page, PhysAddr(0x123456000));
+    EXPECT_EQ(software_page(x64, 0x80).gap, GapReason::demand_zero);
+    EXPECT_EQ(software_page(x64, 0x1234567800000080).gap, GapReason::paged_out);
+    EXPECT_EQ(software_page(x64, 0).gap, GapReason::unmapped);
+    EXPECT_EQ(software_page(x64, 0xffffffff00000080).gap, GapReason::unmapped); // only the process's descriptors know
+}
+
+TEST(SoftwareEntry, TellsWhereThePrototypeIs) {
+    const memory::PagingMode& x64 = memory::paging_mode(x64_machine(), 0x20);
+    EXPECT_EQ(software_page(x64, 0xf8a0001234580480).prototype, VirtAddr(0xfffff8a000123458));
+    EXPECT_FALSE(software_page(x64, 0xf8a0001234540480).prototype); // not aligned
+    EXPECT_FALSE(software_page(x64, 0x0000001234580480).prototype); // a user's address
+    const memory::PagingMode& pae = memory::paging_mode(x86_machine(), 0x20);
+    EXPECT_EQ(software_page(pae, 0xe100123800000480).prototype, VirtAddr(0xffffffffe1001238));
+    EXPECT_FALSE(software_page(memory::paging_mode(x86_machine(), 0), 0x12345480).prototype);
+}
+
 } // namespace
 } // namespace poolkd::nt
