@@ -37,16 +37,17 @@ class Tables:
 
     def __init__(self, physical, mode, kernel=None):
         self.physical, self.mode, self.kernel = physical, mode, kernel
+        self.new_page = physical.take_page if kernel else physical.take_low_page
         if mode.name == "PAE":
             self._new_pae()
         else:
-            self.root = physical.take_page()
+            self.root = self.new_page()
             self.top = self.root
             self._set(self.top, mode.self_entry, self.top | KERNEL)
 
     def _new_pae(self):
-        self.root = self.physical.take_page() + 0x20  # aligned to 32 bytes, as NT packs several into a page
-        self.directories = [self.physical.take_page() for _ in range(4)]
+        self.root = self.new_page() + 0x20  # aligned to 32 bytes, as NT packs several into a page
+        self.directories = [self.new_page() for _ in range(4)]
         for i, directory in enumerate(self.directories):
             self.physical.write(self.root + 8 * i, struct.pack("<Q", directory | VALID))
             self._set(self.directories[3], i, directory | KERNEL)

@@ -43,8 +43,14 @@ class Physical:
                     break
                 index -= size
 
+    def take_low_page(self):
+        """As the system's own page tables have them, which are made when it starts."""
+        page = next(page for page in range(MIB + 0x87000, 16 * MIB, PAGE) if page not in self.pages)
+        self.pages[page] = bytearray(PAGE)
+        return page
+
     def take_page(self):
-        page = next(self.free, None)
+        page = next((page for page in self.free if page not in self.pages), None)
         if page is None:
             raise MemoryError("the state does not fit into the image's memory: give it more with --mib")
         self.pages[page] = bytearray(PAGE)

@@ -60,7 +60,7 @@ class KernelFinder {
         if (image.triage) return from_driver_list(*image.triage);
         if (!image.physical)
             return fail(ErrorKind::unsupported, "{} holds no memory: no kernel can be found in it", image.file->path());
-        target_.use_software_entries(transition_page);
+        target_.use_software_entries(software_page);
         if (target_.has_page_tables()) {
             if (const Machine* machine = target_.identity().machine; by_hints(*machine) || by_mapped_pages(*machine))
                 return finish();
@@ -117,10 +117,18 @@ class KernelFinder {
         return found;
     }
 
+    /// The system makes its own tables first, low in memory: most searches end there.
     bool by_page_roots() {
-        const PageRoots found = find_page_roots(*target_.image().physical, most_roots, work_);
+        constexpr PhysAddr low_end{64u << 20};
+        PageRoots found = find_page_roots(*target_.image().physical, most_roots, work_, low_end);
+        if (try_roots(found)) return true;
+        found = find_page_roots(*target_.image().physical, most_roots, work_);
         tried_.push_back(fmt::format("{} pages that look like the root of page tables{}", found.roots.size(),
                                      found.limit_reached ? " (memory behind them was not looked at)" : ""));
+        return try_roots(found);
+    }
+
+    bool try_roots(const PageRoots& found) {
         for (const PageRoot& root : found.roots) {
             if (work_.stop_requested()) return false;
             target_.use_page_tables({root.machine, root.cr3, root.cr4});

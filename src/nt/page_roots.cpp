@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t page_bytes = 4096;
 constexpr PhysAddr four_gib{1ull << 32};
+constexpr std::uint64_t enough_roots = 8;
 constexpr std::uint64_t pae_bit = 0x20;
 constexpr std::uint64_t frame_64 = 0x000ffffffffff000;
 constexpr std::uint64_t present_writable = 3, not_large = 0x80;
@@ -69,8 +70,8 @@ void for_each_page(dumps::ImageMemory& physical, PhysAddr at, PhysAddr end, Work
 
 } // namespace
 
-PageRoots find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work) {
-    const PhysAddr end = physical.placement().end();
+PageRoots find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work, PhysAddr end) {
+    end = std::min(end, physical.placement().end());
     PageRoots found;
     auto& roots = found.roots;
     std::unordered_multimap<std::uint64_t, std::array<std::uint64_t, 4>> directories; // by the first of them
@@ -124,7 +125,9 @@ std::vector<std::uint64_t> low_memory_ends_by_evidence(dumps::ImageMemory& as_it
             const std::uint64_t address = candidate.low_end ? at.value - candidate.low_end + four_gib.value : at.value;
             candidate.roots += is_x64_root(words, address) || pae_directories(words, address);
         }
-        return true;
+        // A machine has one for each process. Once some speak for one end and none for another, the rest is not needed.
+        const auto with = std::ranges::count_if(candidates, [](const Candidate& one) { return one.roots != 0; });
+        return with != 1 || std::ranges::max(candidates, {}, &Candidate::roots).roots < enough_roots;
     });
     std::ranges::stable_sort(candidates, std::greater(), &Candidate::roots);
     std::vector<std::uint64_t> ordered;

@@ -25,8 +25,9 @@ struct PageRoots {
 
 /// Pages of an image that look like the root of NT's page tables: they name themselves among their
 /// own entries (the self map), in the place where NT does that. At most `limit`, in the order of their addresses.
-/// Stale pages and data can look so, too: try them. All of NT's roots serve for system addresses.
-[[nodiscard]] PageRoots find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work);
+/// Stale pages and data can look so, too: try them. All of NT's roots serve for system addresses. `end`: where to stop.
+[[nodiscard]] PageRoots find_page_roots(dumps::ImageMemory& physical, std::size_t limit, Work& work,
+                                        PhysAddr end = PhysAddr(~0ull));
 
 /// Where the low part of a machine's memory may end in a file of its RAM, which does not say it: what is left of the
 /// file begins at 4 GiB then. Of `ends` those that the file is longer than, and 0: it has no such parts. `as_it_lies`
