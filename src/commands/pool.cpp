@@ -4,11 +4,13 @@
 #include "debugger/session.h"
 #include "pool/blocks.h"
 #include "pool/heap_backed.h"
+#include "pool/tag_pattern.h"
 #include "pool/usage.h"
 #include "render/coverage.h"
 #include "render/pool_blocks.h"
 #include "render/pool_usage.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace poolkd::commands {
@@ -69,16 +71,12 @@ Result<void> poolused(Session& session, Arguments& arguments) {
 
 /// What `!poolfind` looks for: patterns of four characters, or tags by number.
 struct TagFilter {
-    std::vector<std::string> patterns;
-    std::vector<PoolTag> values;
+    std::vector<pool::TagPattern> patterns;
     std::vector<std::string> texts; ///< as typed, in order
 
     [[nodiscard]] std::optional<std::size_t> match(PoolTag tag) const {
-        for (std::size_t i = 0; i < texts.size(); ++i) {
-            const bool by_value = texts[i].starts_with("0x");
-            if (by_value ? values[i].bare() == tag.bare() : tag_matches(tag, patterns[i])) return i;
-        }
-        return std::nullopt;
+        const auto found = std::ranges::find_if(patterns, [&](const auto& pattern) { return pattern.matches(tag); });
+        return found == patterns.end() ? std::nullopt : std::optional<std::size_t>(found - patterns.begin());
     }
     [[nodiscard]] std::string text() const {
         std::string all;
@@ -89,17 +87,16 @@ struct TagFilter {
 };
 
 Result<void> add_tag(TagFilter& filter, const std::string& word) {
-    PoolTag value;
     if (word.starts_with("0x")) {
         auto number = hex_number(word);
         if (!number) return fail(ErrorKind::usage, "'{}' is no tag value: 0x and up to eight hexadecimal digits", word);
-        value = PoolTag(*number);
+        filter.patterns.emplace_back(PoolTag(*number));
     } else if (word.size() > 4 && word.find('*') == std::string::npos) {
         return fail(ErrorKind::usage, "'{}' is no tag: a tag has four characters (a pattern may hold * and ?)", word);
+    } else {
+        filter.patterns.emplace_back(word);
     }
     filter.texts.push_back(word);
-    filter.patterns.push_back(word);
-    filter.values.push_back(value);
     return {};
 }
 
@@ -146,7 +143,7 @@ Result<FindRequest> parse_find(Arguments& arguments) {
     }
     if (request.filter.texts.empty()) return fail(ErrorKind::usage, "Which tag? !poolfind Tag|0xTagValue ... [0|1]");
     if (!nonpaged && !paged) nonpaged = true; // kd's default
-    request.walk = {nonpaged, paged, big || !small, small || !big};
+    request.walk = {.nonpaged = nonpaged, .paged = paged, .big = big || !small, .small = small || !big};
     return request;
 }
 
@@ -221,6 +218,7 @@ void run_for_each(Session& session, const FindRequest& request, const std::vecto
 Result<void> poolfind(Session& session, Arguments& arguments) {
     POOLKD_TRY(FindRequest request, parse_find(arguments));
     const TagFilter& filter = request.filter;
+    request.walk.wanted = [&](PoolTag tag) { return filter.match(tag).has_value(); };
     std::vector<Totals> totals(filter.texts.size());
     nlohmann::json blocks = nlohmann::json::array();
     std::vector<pool::PoolBlock> found; // with -x: commands run behind the search, since they may change what it reads

@@ -72,12 +72,19 @@ const PageWalk::Table* PageWalk::table(std::uint64_t frame, unsigned level) {
     // The root of PAE is shorter than a table, and may be the start of one. Frames have their lowest five bits clear.
     const std::uint64_t key = frame | level;
     if (auto known = tables_.find(key); known != tables_.end()) return &known->second;
-    ByteVector bytes(mode_.entries(level) * mode_.entry_bytes);
-    if (physical_.read(PhysAddr(frame), bytes).bytes != bytes.size()) return nullptr;
     Table fresh;
-    for (std::size_t at = 0; at < bytes.size(); at += mode_.entry_bytes)
-        fresh.push_back(load_unsigned(bytes, at, mode_.entry_bytes).value_or(0));
+    if (!read_table(frame, level, fresh)) return nullptr;
     return &tables_.emplace(key, std::move(fresh)).first->second;
+}
+
+bool PageWalk::read_table(std::uint64_t frame, unsigned level, Table& out) {
+    out.resize(mode_.entries(level));
+    const MutableBytes bytes = std::as_writable_bytes(std::span(out)).first(out.size() * mode_.entry_bytes);
+    if (physical_.read(PhysAddr(frame), bytes).bytes != bytes.size()) return false;
+    if (mode_.entry_bytes == sizeof(std::uint64_t)) return true;
+    for (std::size_t i = out.size(); i-- > 0;) // from the end: the wide ones overwrite the narrow ones
+        out[i] = load_unsigned(bytes, i * mode_.entry_bytes, mode_.entry_bytes).value_or(0);
+    return true;
 }
 
 std::vector<WalkStep> PageWalk::steps(VirtAddr address) {
@@ -139,7 +146,8 @@ bool PageWalk::walk(std::uint64_t frame, unsigned level, std::uint64_t base, std
                     Work& work, const std::function<bool(const Mapping&)>& visit, Coverage& coverage) {
     const unsigned shift = mode_.shift(level);
     const std::uint64_t span = std::uint64_t{1} << shift;
-    const Table* here = table(frame, level);
+    // Of the lowest level there is one for every 2 MiB: these are not kept.
+    const Table* here = level > 1 ? table(frame, level) : read_table(frame, level, leaf_) ? &leaf_ : nullptr;
     if (!here) {
         coverage.add_gap(GapReason::unmapped, VirtAddr(std::max(base, start)),
                          std::min(last - start + 1, span * mode_.entries(level)));

@@ -65,8 +65,8 @@ struct WalkStep {
     bool leaf = false; ///< it maps a (large) page; else, when valid, the next table
 };
 
-/// Reads page tables from physical memory, as the processor does. Tables are kept for the life of the object: make one
-/// for each epoch.
+/// Reads page tables from physical memory, as the processor does. Tables are kept for the life of the object, but for
+/// those of the lowest level that `for_each` goes through: make one for each epoch.
 class PageWalk {
   public:
     PageWalk(PhysicalMemory& physical, const PagingMode& mode, std::uint64_t cr3)
@@ -95,6 +95,7 @@ class PageWalk {
     using Table = std::vector<std::uint64_t>; ///< entries, widened
 
     const Table* table(std::uint64_t frame, unsigned level);
+    bool read_table(std::uint64_t frame, unsigned level, Table& out);
     bool walk(std::uint64_t frame, unsigned level, std::uint64_t base, std::uint64_t start, std::uint64_t last,
               Work& work, const std::function<bool(const Mapping&)>& visit, Coverage& coverage);
 
@@ -102,6 +103,7 @@ class PageWalk {
     const PagingMode& mode_;
     std::uint64_t root_;
     std::unordered_map<std::uint64_t, Table> tables_;
+    Table leaf_; ///< the one that a visit is at
 };
 
 } // namespace poolkd::memory

@@ -1,41 +1,129 @@
 #include "pool/blocks.h"
 
+#include "base/parallel.h"
+#include "memory/visit_pages.h"
 #include "pool/heap_backed.h"
+#include "pool/stretches.h"
 
 #include <algorithm>
+#include <array>
 
 namespace poolkd::pool {
 
 namespace {
 
-constexpr std::uint64_t chunk_bytes = 1u << 20; // one read; progress and Ctrl-C are looked at between them
+// A request to a link; progress and Ctrl-C are looked at between them.
+constexpr std::uint64_t link_stretch_bytes = 1u << 20;
+// A thread's share at a time, and how many of them make a round, whose blocks are kept until they were visited.
+constexpr std::uint64_t thread_stretch_bytes = 2u << 20;
+constexpr std::size_t stretches_a_thread = 4;
 
-/// Big allocations occupy whole pages; these have no headers and need not be read.
-class BigPageSet {
-  public:
-    BigPageSet(const std::vector<BigPage>& live, std::uint32_t page_size) : live_(live), page_size_(page_size) {}
+enum class ChainFault { none, previous_size, size };
 
-    /// Bytes from `address` to the end of the big allocation that holds it, rounded up to a page; 0 when none does.
-    /// A distance and no address: a damaged entry may reach over the top of the address space.
-    [[nodiscard]] std::uint64_t rest_of_holder(VirtAddr address) const {
-        auto after = std::ranges::upper_bound(live_, address, {}, &BigPage::address);
-        if (after == live_.begin()) return 0;
-        const BigPage& page = *std::prev(after);
-        const std::uint64_t bytes = (page.bytes / page_size_ + (page.bytes % page_size_ != 0)) * page_size_;
-        const std::uint64_t inside = address - page.address;
-        return inside < bytes ? bytes - inside : 0;
+/// The blocks of one page, of which each tells where the next one is.
+struct Chain {
+    VirtAddr page;
+    Bytes bytes;
+    std::size_t offset = 0; ///< of the next block, or of the one that is wrong
+    std::uint32_t previous = 0;
+    ChainFault fault = ChainFault::none;
+
+    /// Calls `visit(offset, header)` for the next block; false at the end of the page, or where the chain breaks.
+    template <class Visit>
+    bool step(const HeaderReader& reader, Visit&& visit) {
+        if (bytes.size() - offset < reader.header_size()) return false;
+        const PoolHeader header = reader.read(bytes.subspan(offset));
+        if (header.previous_size != previous) {
+            fault = ChainFault::previous_size;
+            return false;
+        }
+        if (header.size < reader.header_size() || header.size > bytes.size() - offset) {
+            fault = ChainFault::size;
+            return false;
+        }
+        const std::size_t here = offset;
+        previous = header.size;
+        offset += header.size;
+        if (offset < bytes.size()) __builtin_prefetch(bytes.data() + offset);
+        visit(here, header);
+        return true;
     }
+};
 
-    /// The next one behind `address`: one there that holds nothing must not stop the walk.
-    [[nodiscard]] std::optional<VirtAddr> first_behind(VirtAddr address) const {
-        auto at = std::ranges::upper_bound(live_, address, {}, &BigPage::address);
-        return at == live_.end() ? std::nullopt : std::optional(at->address);
+PoolBlock block_at(const HeaderReader& reader, VirtAddr at, const PoolHeader& header) {
+    return {at,
+            at + reader.header_size(),
+            header.size,
+            header.previous_size,
+            header.tag,
+            header.allocated,
+            header.paged ? PoolKind::paged : PoolKind::nonpaged,
+            false,
+            header.quota};
+}
+
+/// What one stretch of pages holds.
+struct StretchBlocks {
+    std::vector<PoolBlock> blocks;
+    std::uint64_t pages_of_blocks = 0, other_pages = 0;
+    Coverage coverage;
+};
+
+/// Reads the blocks of some pages. Where the next header is stands in the one before, which memory takes long to bring:
+/// so several pages are gone through at once, a step each.
+class PageGroup {
+  public:
+    PageGroup(const HeaderReader& reader, PoolKind kind, const std::function<bool(PoolTag)>& wanted)
+        : reader_(reader), kind_(kind), wanted_(wanted) {}
+
+    void read(std::span<const memory::VisitedPage> pages, StretchBlocks& found) {
+        std::array<std::size_t, memory::pages_of_a_visit> going{};
+        std::size_t count = pages.size();
+        for (std::size_t i = 0; i < count; ++i) {
+            chains_[i] = {.page = pages[i].address, .bytes = pages[i].bytes};
+            blocks_[i].clear();
+            going[i] = i;
+        }
+        while (count != 0)
+            for (std::size_t i = 0; i < count;) {
+                const std::size_t which = going[i];
+                const bool more = chains_[which].step(reader_, [&](std::size_t at, const PoolHeader& header) {
+                    if (wanted_ && !wanted_(header.tag)) return;
+                    blocks_[which].push_back(block_at(reader_, chains_[which].page + at, header));
+                    blocks_[which].back().kind = kind_;
+                });
+                if (more) {
+                    ++i;
+                } else {
+                    going[i] = going[--count];
+                }
+            }
+        for (std::size_t i = 0; i < pages.size(); ++i) {
+            if (chains_[i].fault != ChainFault::none) {
+                ++found.other_pages;
+                continue;
+            }
+            ++found.pages_of_blocks;
+            found.blocks.insert(found.blocks.end(), blocks_[i].begin(), blocks_[i].end());
+        }
     }
 
   private:
-    const std::vector<BigPage>& live_;
-    std::uint32_t page_size_;
+    const HeaderReader& reader_;
+    PoolKind kind_;
+    const std::function<bool(PoolTag)>& wanted_;
+    std::array<Chain, memory::pages_of_a_visit> chains_;
+    std::array<std::vector<PoolBlock>, memory::pages_of_a_visit> blocks_;
 };
+
+StretchBlocks read_stretch(const HeaderReader& reader, memory::AddressSpace& memory, const PageRun& stretch,
+                           PoolKind kind, const std::function<bool(PoolTag)>& wanted, Work& work) {
+    StretchBlocks found;
+    PageGroup group(reader, kind, wanted);
+    found.coverage = memory::visit_pages(memory, stretch.first, stretch.bytes, reader.page_size(), work,
+                                         [&](std::span<const memory::VisitedPage> pages) { group.read(pages, found); });
+    return found;
+}
 
 } // namespace
 
@@ -48,24 +136,17 @@ PoolBlock block_of(const BigPage& page) {
 std::vector<PoolBlock> parse_page_until_break(const HeaderReader& reader, VirtAddr page, Bytes bytes,
                                               std::optional<ChainBreak>& broken) {
     std::vector<PoolBlock> blocks;
-    std::uint32_t previous = 0;
-    std::uint64_t offset = 0;
-    while (offset < bytes.size()) {
-        VirtAddr at = page + offset;
-        PoolHeader header = reader.read(bytes.subspan(offset));
-        if (header.previous_size != previous) {
-            broken = ChainBreak{at, fmt::format("previous size {:x} should be {:x}", header.previous_size, previous)};
-            return blocks;
-        }
-        if (header.size < reader.header_size() || header.size > bytes.size() - offset) {
-            broken = ChainBreak{at, fmt::format("block size {:x} does not fit the page", header.size)};
-            return blocks;
-        }
-        blocks.push_back({at, at + reader.header_size(), header.size, header.previous_size, header.tag,
-                          header.allocated, header.paged ? PoolKind::paged : PoolKind::nonpaged, false, header.quota});
-        previous = header.size;
-        offset += header.size;
+    Chain chain{.page = page, .bytes = bytes};
+    while (chain.step(reader, [&](std::size_t at, const PoolHeader& header) {
+        blocks.push_back(block_at(reader, page + at, header));
+    })) {
     }
+    if (chain.fault == ChainFault::none) return blocks;
+    const PoolHeader bad = reader.read(bytes.subspan(chain.offset));
+    broken = ChainBreak{page + chain.offset,
+                        chain.fault == ChainFault::size
+                            ? fmt::format("block size {:x} does not fit the page", bad.size)
+                            : fmt::format("previous size {:x} should be {:x}", bad.previous_size, chain.previous)};
     return blocks;
 }
 
@@ -86,10 +167,12 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
     answer.coverage.merge(big.coverage);
     summary.big_table = big.value.table;
     summary.big_table_end = big.value.end;
+    auto wanted_tag = [&](PoolTag tag) { return !options.wanted || options.wanted(tag); };
     if (options.big) {
         if (part) part(std::nullopt, summary);
         for (const BigPage& page : big.value.live)
-            if (!page.kind_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) visit(block_of(page));
+            if ((!page.kind_known || wanted(page.paged ? PoolKind::paged : PoolKind::nonpaged)) && wanted_tag(page.tag))
+                visit(block_of(page));
     }
     summary.heap_backed = is_heap_backed(kernel);
     if (!options.small || summary.heap_backed) return answer;
@@ -103,9 +186,10 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
     POOLKD_TRY(std::vector<PoolRange> ranges, std::move(found));
     std::erase_if(ranges, [&](const PoolRange& range) { return !wanted(range.kind); });
     summary.ranges = ranges;
-    const std::uint32_t page_size = reader.page_size();
-    const BigPageSet big_pages(big.value.live, page_size);
 
+    StretchReaders readers(kernel.target(), worker_threads());
+    const bool is_link = kernel.target().run_control() != nullptr;
+    const std::size_t in_round = is_link ? 1 : stretches_a_thread * readers.threads();
     for (const PoolRange& range : ranges) {
         if (part) part(range, summary);
         POOLKD_TRY(Answer<PresentPages> present, find_present_pages(kernel, range, work));
@@ -115,39 +199,40 @@ Result<Answer<WalkSummary>> walk_blocks(nt::Kernel& kernel, const WalkOptions& o
         std::uint64_t total = 0, done = 0;
         for (const PageRun& run : present.value.runs)
             total += run.bytes;
-        for (const PageRun& run : present.value.runs) {
-            const VirtAddr run_end = run.first + run.bytes;
-            for (VirtAddr at = run.first; at < run_end;) {
-                summary.reached = at;
-                if (work.stop_requested()) {
-                    answer.coverage.add_gap(GapReason::stopped, at, total - done);
-                    return answer;
-                }
-                if (std::uint64_t held = big_pages.rest_of_holder(at)) {
-                    held = std::min(held, run_end - at);
-                    summary.big_bytes += held;
-                    done += held;
-                    at += held;
-                    continue;
-                }
-                std::uint64_t bytes = std::min(run_end - at, chunk_bytes);
-                if (auto next_big = big_pages.first_behind(at)) bytes = std::min(bytes, *next_big - at);
-                auto chunk = memory::read_sparse(kernel.memory(), at, bytes, page_size, &work);
-                answer.coverage.merge(chunk.coverage);
-                if (chunk.coverage.stopped()) return answer;
-                for (std::uint64_t offset = 0; offset + page_size <= bytes; offset += page_size) {
-                    auto blocks = parse_page(reader, at + offset, Bytes(chunk.value).subspan(offset, page_size));
-                    blocks.empty() ? ++summary.other_pages : ++summary.pages_of_blocks;
-                    for (PoolBlock& block : blocks) {
-                        block.kind = range.kind;
-                        visit(block);
-                    }
-                }
-                at += bytes;
-                done += bytes;
-                work.progress("searching pool", done, total);
+        Stretches stretches(present.value.runs, big.value.live, reader.page_size(),
+                            is_link ? link_stretch_bytes : thread_stretch_bytes);
+        for (;;) {
+            std::vector<PageRun> round;
+            while (round.size() < in_round) {
+                auto stretch = stretches.next();
+                if (!stretch) break;
+                round.push_back(*stretch);
             }
+            if (round.empty()) break;
+            summary.reached = round.front().first;
+            if (work.stop_requested()) {
+                answer.coverage.add_gap(GapReason::stopped, summary.reached, total - done - stretches.big_bytes());
+                return answer;
+            }
+            std::vector<StretchBlocks> results(round.size());
+            readers.run(round, [&](std::size_t i, memory::AddressSpace& memory) {
+                results[i] = read_stretch(reader, memory, round[i], range.kind, options.wanted, work);
+            });
+            bool stopped = false;
+            for (std::size_t i = 0; i < round.size(); ++i) {
+                const StretchBlocks& result = results[i];
+                answer.coverage.merge(result.coverage);
+                stopped |= result.coverage.stopped();
+                summary.pages_of_blocks += result.pages_of_blocks;
+                summary.other_pages += result.other_pages;
+                for (const PoolBlock& block : result.blocks)
+                    visit(block);
+                done += round[i].bytes;
+            }
+            if (stopped) return answer;
+            work.progress("searching pool", done + stretches.big_bytes(), total);
         }
+        summary.big_bytes += stretches.big_bytes();
         summary.reached = range.last;
     }
     return answer;

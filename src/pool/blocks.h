@@ -43,6 +43,8 @@ struct WalkOptions {
     bool paged = true;
     bool big = true;   ///< blocks of the big-page table
     bool small = true; ///< blocks with headers
+    /// Of which tags, as they are stored; empty: all. Asked by several threads at once.
+    std::function<bool(PoolTag)> wanted = {};
 };
 
 struct WalkSummary {

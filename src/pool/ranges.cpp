@@ -1,9 +1,9 @@
 #include "pool/ranges.h"
 
+#include "dumps/image.h"
 #include "memory/page_walk.h"
 #include "nt/software_entry.h"
 #include "pool/system_regions.h"
-#include "target/dump_target.h"
 
 #include <algorithm>
 
@@ -108,8 +108,8 @@ namespace {
 /// How often the memory can hold something of so many bytes. Tables that run in circles give more.
 std::uint64_t most_in_memory(nt::Kernel& kernel, std::uint64_t bytes) {
     constexpr std::uint64_t most = 1u << 28; // 1 TB in pages
-    const auto* image = dynamic_cast<const target::DumpTarget*>(&kernel.target());
-    return image ? std::min(most, image->image().coverage.present / bytes + 1) : most;
+    const dumps::MemoryImage* image = kernel.target().memory_image();
+    return image ? std::min(most, image->coverage.present / bytes + 1) : most;
 }
 
 } // namespace

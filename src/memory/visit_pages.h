@@ -1,0 +1,54 @@
+#pragma once
+
+#include "memory/memory.h"
+
+#include <array>
+#include <span>
+
+namespace poolkd::memory {
+
+/// One page of a stretch that is visited.
+struct VisitedPage {
+    VirtAddr address;
+    Bytes bytes;
+};
+
+/// A visitor gets so many pages at a time at most: one that follows links in them can wait for several at once.
+inline constexpr std::size_t pages_of_a_visit = 8;
+
+/// Calls `visit(std::span<const VisitedPage>)` for all pages of [first, first + bytes), which are whole pages, in
+/// order: in place where that can be, else from one read of all that is left. Holes are zeros there, and told in the
+/// coverage.
+template <class Visit>
+Coverage visit_pages(AddressSpace& space, VirtAddr first, std::uint64_t bytes, std::uint32_t page_size, Work& work,
+                     Visit&& visit) {
+    Coverage coverage;
+    std::array<VisitedPage, pages_of_a_visit> pages;
+    std::size_t count = 0;
+    auto add = [&](VirtAddr address, Bytes page) {
+        pages[count++] = {address, page};
+        if (count < pages.size()) return;
+        visit(std::span<const VisitedPage>(pages));
+        count = 0;
+    };
+    std::uint64_t done = 0;
+    for (; done < bytes && !work.stop_requested(); done += page_size) {
+        const Bytes page = space.view(first + done, page_size);
+        if (page.size() < page_size) break;
+        __builtin_prefetch(page.data());
+        add(first + done, page);
+    }
+    coverage.add_read(done);
+    Answer<ByteVector> rest;
+    if (done < bytes) {
+        rest = read_sparse(space, first + done, bytes - done, page_size, &work);
+        coverage.merge(rest.coverage);
+        if (!rest.coverage.stopped())
+            for (std::uint64_t at = 0; at < rest.value.size(); at += page_size)
+                add(first + done + at, Bytes(rest.value).subspan(at, page_size));
+    }
+    if (count != 0) visit(std::span<const VisitedPage>(pages).first(count));
+    return coverage;
+}
+
+} // namespace poolkd::memory
