@@ -10,6 +10,9 @@
 
 namespace poolkd {
 
+/// Where the kernel's half of the address space begins: of x86 too, since its addresses are sign-extended.
+inline constexpr VirtAddr first_system_address{0x8000'0000'0000'0000};
+
 /// Where one register lies in the machine's CONTEXT record. Offset and size in bytes.
 struct RegisterSlot {
     std::string_view name; ///< lower case, as kd names it

@@ -7,7 +7,6 @@ namespace poolkd::code {
 
 namespace {
 
-constexpr std::uint64_t first_kernel_address = 0x8000'0000'0000'0000; // of x86, too: its addresses are sign-extended
 constexpr int max_stack_switches = 32; // moves of the stack pointer downwards: to another stack
 
 class Walker {
@@ -32,7 +31,7 @@ class Walker {
             frame.base = registers.address_in(rbp);
             frame.registers = registers;
             frame.interrupted = interrupted;
-            if (frame.ip.value < first_kernel_address && !kernel_.modules().containing(frame.ip)) {
+            if (frame.ip < first_system_address && !kernel_.modules().containing(frame.ip)) {
                 answer_.value.frames.push_back(frame);
                 return finish(StackEnd::user_mode);
             }

@@ -252,8 +252,7 @@ class UnwinderX86 final : public Unwinder {
         caller.arguments = at + 2 * word;
         caller.machine_frame = at + trap_offset(trap_eip);
         const VirtAddr ip = caller.registers.ip();
-        constexpr std::uint64_t first_kernel_address = 0xffffffff80000000;
-        if (ip.value >= first_kernel_address && !with_.kernel.modules().containing(ip)) return std::nullopt;
+        if (ip >= first_system_address && !with_.kernel.modules().containing(ip)) return std::nullopt;
         return caller;
     }
 

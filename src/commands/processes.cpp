@@ -19,7 +19,6 @@ namespace {
 
 /// The bits of kd's flags.
 constexpr std::uint64_t show_times = 1, show_threads = 2, show_stacks = 4, show_no_arguments = 8;
-constexpr std::uint64_t first_system_address = 0x8000'0000'0000'0000;
 
 render::Clocks read_clocks(Session& session) {
     render::Clocks clocks;
@@ -95,7 +94,7 @@ struct Request {
 /// By the address of the object or by its id.
 Result<nt::Process> find_process(Session& session, std::uint64_t given, bool tell) {
     const VirtAddr address = session.kernel().machine().canonical(given);
-    if (address.value >= first_system_address) return nt::read_process(session.kernel(), address);
+    if (address >= first_system_address) return nt::read_process(session.kernel(), address);
     if (tell) session.print("Searching for Process with Cid == {:x}\n", given);
     POOLKD_TRY(auto listed, nt::list_processes(session.kernel(), session.work()));
     for (nt::Process& process : listed.value)

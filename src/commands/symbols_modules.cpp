@@ -149,11 +149,13 @@ std::vector<nt::UnloadedModule> unloaded_in_order(Session& session) {
 
 void list_unloaded(Session& session) {
     const auto unloaded = unloaded_in_order(session);
-    if (unloaded.empty()) return;
+    const Coverage& coverage = session.kernel().modules().unloaded_coverage();
+    if (unloaded.empty() && coverage.complete()) return;
     session.write("\nUnloaded modules:\n");
     for (const nt::UnloadedModule& module : unloaded)
         session.print("{} {}   {}\n", session.address_text(module.start), session.address_text(module.end),
                       module.name);
+    if (!coverage.complete()) session.print("{}\n", coverage.sentence());
 }
 
 Result<void> list(Session& session, Arguments& arguments) {

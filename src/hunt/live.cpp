@@ -17,12 +17,7 @@ constexpr auto tick_interval = 50ms; // how soon a key is noticed
 
 /// A kernel variable, by its symbol or by the address that the KDBG block publishes; nothing when neither is there.
 std::optional<std::uint64_t> variable(nt::Kernel& kernel, std::string_view name, nt::Kdbg::Field field) {
-    std::optional<VirtAddr> at;
-    if (auto symbol = kernel.address_of(name)) {
-        at = *symbol;
-    } else if (const nt::Kdbg* kdbg = kernel.kdbg()) {
-        at = kdbg->value(field);
-    }
+    const std::optional<VirtAddr> at = kernel.variable(name, field);
     if (!at) return std::nullopt;
     auto value = memory::read_unsigned(kernel.memory(), *at, kernel.machine().pointer_size);
     if (!value || *value == 0) return std::nullopt; // newer kernels keep some of them and no longer fill them

@@ -1,15 +1,13 @@
 #include "nt/bug_check.h"
 
-#include "target/dump_target.h"
+#include "dumps/image.h"
 
 namespace poolkd::nt {
 
 namespace {
 
 std::optional<BugCheck> from_kernel(Kernel& kernel) {
-    std::optional<VirtAddr> data;
-    if (auto symbol = kernel.address_of("KiBugCheckData")) data = *symbol;
-    if (!data && kernel.kdbg()) data = kernel.kdbg()->value(Kdbg::bugcheck_data);
+    const auto data = kernel.variable("KiBugCheckData", Kdbg::bugcheck_data);
     if (!data) return std::nullopt;
     const unsigned pointer = kernel.machine().pointer_size;
     BugCheck bug_check;
@@ -23,9 +21,9 @@ std::optional<BugCheck> from_kernel(Kernel& kernel) {
 }
 
 std::optional<BugCheck> from_header(const Kernel& kernel, const target::Target& target) {
-    const auto* dump = dynamic_cast<const target::DumpTarget*>(&target);
-    if (!dump || !dump->image().facts.bug_check || dump->image().facts.bug_check->code == 0) return std::nullopt;
-    const dumps::BugCheck& stated = *dump->image().facts.bug_check;
+    const dumps::MemoryImage* image = target.memory_image();
+    if (!image || !image->facts.bug_check || image->facts.bug_check->code == 0) return std::nullopt;
+    const dumps::BugCheck& stated = *image->facts.bug_check;
     BugCheck bug_check{stated.code, stated.parameters, true};
     if (kernel.machine().pointer_size == 4)
         for (std::uint64_t& parameter : bug_check.parameters)

@@ -1,9 +1,9 @@
 #include "nt/dump_facts.h"
 
+#include "dumps/image.h"
 #include "dumps/page_runs.h"
 #include "nt/bug_check.h"
 #include "nt/shared_data.h"
-#include "target/dump_target.h"
 
 #include <algorithm>
 
@@ -11,19 +11,10 @@ namespace poolkd::nt {
 
 namespace {
 
-// Fields of KDBG that only a dump needs: addresses of variables (kd-protocol reference 6.3).
-constexpr auto kdbg_pfn_database = static_cast<Kdbg::Field>(0xc0);
-constexpr auto kdbg_physical_memory_block = static_cast<Kdbg::Field>(0x270);
-
 constexpr std::uint64_t most_runs = 4096; ///< of a machine; servers with hot-plug memory have some dozens
 
-std::optional<VirtAddr> variable(Kernel& kernel, std::string_view name, Kdbg::Field field) {
-    if (auto symbol = kernel.address_of(name)) return *symbol;
-    return kernel.kdbg() ? kernel.kdbg()->value(field) : std::nullopt;
-}
-
 std::optional<VirtAddr> pointer_variable(Kernel& kernel, std::string_view name, Kdbg::Field field) {
-    const auto at = variable(kernel, name, field);
+    const auto at = kernel.variable(name, field);
     if (!at) return std::nullopt;
     auto value = kernel.read_pointer(*at);
     return value && *value ? std::optional(*value) : std::nullopt;
@@ -42,18 +33,14 @@ std::optional<dumps::ExceptionRecord> exception_of(target::Target& target) {
     return dumps::ExceptionRecord{stop->code, stop->flags, stop->address, stop->parameters};
 }
 
-std::vector<dumps::PageRun> runs_of_image(const target::DumpTarget& target) {
-    return dumps::page_runs(target.image().physical->placement());
-}
-
 } // namespace
 
 Result<dumps::ImageFacts> dump_facts(Kernel& kernel, std::uint32_t processor) {
     target::Target& target = kernel.target();
     const target::Identity& identity = target.identity();
     dumps::ImageFacts facts;
-    if (const auto* image = dynamic_cast<const target::DumpTarget*>(&target)) {
-        const dumps::ImageFacts& stated = image->image().facts;
+    if (const dumps::MemoryImage* image = target.memory_image()) {
+        const dumps::ImageFacts& stated = image->facts;
         facts.exception = stated.exception;
         facts.system_time = stated.system_time;
         facts.up_time = stated.up_time;
@@ -72,8 +59,8 @@ Result<dumps::ImageFacts> dump_facts(Kernel& kernel, std::uint32_t processor) {
     if (identity.machine->pointer_size == 4) facts.pae = pae;
     facts.directory_table_base = root_of(tables, pae);
     if (const VirtAddr head = kernel.modules().list_head()) facts.loaded_module_list = head;
-    facts.active_process_head = variable(kernel, "PsActiveProcessHead", Kdbg::active_process_head);
-    if (auto database = pointer_variable(kernel, "MmPfnDatabase", kdbg_pfn_database)) facts.pfn_database = database;
+    facts.active_process_head = kernel.variable("PsActiveProcessHead", Kdbg::active_process_head);
+    if (auto database = pointer_variable(kernel, "MmPfnDatabase", Kdbg::pfn_database)) facts.pfn_database = database;
     if (kernel.kdbg()) {
         facts.debugger_data = kernel.kdbg()->address();
     } else if (identity.debugger_data) {
@@ -94,12 +81,12 @@ Result<dumps::ImageFacts> dump_facts(Kernel& kernel, std::uint32_t processor) {
 }
 
 Result<std::vector<dumps::PageRun>> physical_runs(Kernel& kernel) {
-    if (const auto* image = dynamic_cast<const target::DumpTarget*>(&kernel.target())) {
-        if (image->image().physical) return runs_of_image(*image);
+    if (const dumps::MemoryImage* image = kernel.target().memory_image()) {
+        if (image->physical) return dumps::page_runs(image->physical->placement());
         return fail(ErrorKind::unsupported, "{} has no physical memory: no full dump can be made of it",
-                    image->image().facts.container);
+                    image->facts.container);
     }
-    const auto block = pointer_variable(kernel, "MmPhysicalMemoryBlock", kdbg_physical_memory_block);
+    const auto block = pointer_variable(kernel, "MmPhysicalMemoryBlock", Kdbg::physical_memory_block);
     if (!block)
         return fail(ErrorKind::not_found, "The kernel does not tell where its physical memory is "
                                           "(MmPhysicalMemoryBlock): neither symbols nor its debugger data block do");

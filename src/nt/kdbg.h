@@ -34,6 +34,8 @@ class Kdbg {
         total_commit_limit = 0x148,    ///< variable, pages
         total_committed = 0x150,       ///< variable, pages
         available_pages = 0x1a8,       ///< variable, pages
+        pfn_database = 0xc0,           ///< variable, pointer
+        physical_memory_block = 0x270, ///< variable, pointer
         peak_commitment = 0x258,       ///< variable, pages
     };
 

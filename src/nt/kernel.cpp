@@ -42,6 +42,11 @@ Result<VirtAddr> Kernel::address_of(std::string_view name) {
     return nt.base + symbol->rva;
 }
 
+std::optional<VirtAddr> Kernel::variable(std::string_view name, Kdbg::Field field) {
+    if (auto symbol = address_of(name)) return *symbol;
+    return kdbg_ ? kdbg_->value(field) : std::nullopt;
+}
+
 Result<std::uint64_t> Kernel::read_global(std::string_view name, unsigned size) {
     POOLKD_TRY(VirtAddr address, address_of(name));
     return memory::read_unsigned(memory(), address, size);

@@ -31,6 +31,8 @@ class Kernel {
     /// Address of a variable or function of the kernel image. Kind `not_found` tells whether the name is missing or
     /// the symbols are.
     Result<VirtAddr> address_of(std::string_view name);
+    /// Address of a variable by its symbol, else as the KDBG block publishes it; nothing when neither tells.
+    std::optional<VirtAddr> variable(std::string_view name, Kdbg::Field field);
     /// Contents of a kernel variable: an unsigned number of `size` bytes.
     Result<std::uint64_t> read_global(std::string_view name, unsigned size);
     /// Contents of a pointer-size kernel variable.

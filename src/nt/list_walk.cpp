@@ -6,18 +6,17 @@ namespace poolkd::nt {
 
 namespace {
 
-constexpr std::uint64_t first_system_address = 0x8000'0000'0000'0000; // of x86, too: its addresses are sign-extended
-
 class ListWalker {
   public:
-    ListWalker(Kernel& kernel, VirtAddr head, std::size_t limit, Work& work, const std::function<void(VirtAddr)>& visit)
-        : kernel_(kernel), head_(head), limit_(limit), work_(work), visit_(visit) {}
+    ListWalker(memory::AddressSpace& memory, const Machine& machine, VirtAddr head, std::size_t limit, Work& work,
+               const std::function<void(VirtAddr)>& visit)
+        : memory_(memory), machine_(machine), head_(head), limit_(limit), work_(work), visit_(visit) {}
 
     Coverage run() {
         if (!follow(0) && !ended_) {
             // What lies behind the break; a second break adds nothing to the first.
             first_break_ = false;
-            (void)follow(kernel_.machine().pointer_size);
+            (void)follow(machine_.pointer_size);
         }
         return std::move(coverage_);
     }
@@ -27,23 +26,24 @@ class ListWalker {
     bool follow(unsigned link_offset) {
         VirtAddr here = head_;
         for (;;) {
-            const auto next = kernel_.read_pointer(here + link_offset);
-            if (!next)
-                return broken(next.error().kind == ErrorKind::link ? GapReason::link_lost : GapReason::unmapped, here);
-            coverage_.add_read(kernel_.machine().pointer_size);
-            if (*next == head_) return true;
-            if (next->value < first_system_address) return broken(GapReason::malformed, here);
-            if (seen_.contains(next->value)) return first_break_ ? broken(GapReason::malformed, here) : true;
-            if (work_.stop_requested()) return end(GapReason::stopped, *next);
-            if (seen_.size() == limit_) return end(GapReason::limit_reached, *next);
-            here = *next;
+            const auto link = memory::read_unsigned(memory_, here + link_offset, machine_.pointer_size);
+            if (!link)
+                return broken(link.error().kind == ErrorKind::link ? GapReason::link_lost : GapReason::unmapped, here);
+            const VirtAddr next = machine_.canonical(*link);
+            coverage_.add_read(machine_.pointer_size);
+            if (next == head_) return true;
+            if (next < first_system_address) return broken(GapReason::malformed, here);
+            if (seen_.contains(next.value)) return first_break_ ? broken(GapReason::malformed, here) : true;
+            if (work_.stop_requested()) return end(GapReason::stopped, next);
+            if (seen_.size() == limit_) return end(GapReason::limit_reached, next);
+            here = next;
             seen_.insert(here.value);
             visit_(here);
         }
     }
 
     bool broken(GapReason reason, VirtAddr where) {
-        if (first_break_) coverage_.add_gap(reason, where, kernel_.machine().pointer_size);
+        if (first_break_) coverage_.add_gap(reason, where, machine_.pointer_size);
         ended_ |= reason == GapReason::link_lost;
         return false;
     }
@@ -53,7 +53,8 @@ class ListWalker {
         return false;
     }
 
-    Kernel& kernel_;
+    memory::AddressSpace& memory_;
+    const Machine& machine_;
     VirtAddr head_;
     std::size_t limit_;
     Work& work_;
@@ -66,9 +67,9 @@ class ListWalker {
 
 } // namespace
 
-Coverage walk_list(Kernel& kernel, VirtAddr head, std::size_t limit, Work& work,
+Coverage walk_list(memory::AddressSpace& memory, const Machine& machine, VirtAddr head, std::size_t limit, Work& work,
                    const std::function<void(VirtAddr)>& visit) {
-    return ListWalker(kernel, head, limit, work, visit).run();
+    return ListWalker(memory, machine, head, limit, work, visit).run();
 }
 
 } // namespace poolkd::nt

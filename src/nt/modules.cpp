@@ -4,10 +4,10 @@
 #include "dumps/triage.h"
 #include "nt/kdbg.h"
 #include "nt/layout.h"
+#include "nt/list_walk.h"
 #include "nt/strings.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace poolkd::nt {
 
@@ -175,35 +175,18 @@ void Modules::read_loader_list(List& fresh, Coverage& coverage) {
     const Machine& machine = *target_.identity().machine;
     Layout layout = loader_entry_layout();
     const VirtAddr head = list_head();
-    auto& memory = target_.memory();
-
-    VirtAddr link = head;
-    std::unordered_set<std::uint64_t> seen;
-    std::uint32_t link_offset = layout.offset("InLoadOrderLinks").value_or(0);
-    for (std::size_t i = 0; head; ++i) {
-        auto next = memory::read_unsigned(memory, link, machine.pointer_size);
-        if (!next) {
-            coverage.add_gap(GapReason::unmapped, link, 0);
-            break;
-        }
-        link = machine.canonical(*next);
-        if (link == head || !link) break;
-        if (!seen.insert(link.value).second) { // a damaged list that runs in a circle past its head
-            coverage.add_gap(GapReason::malformed, link, 0);
-            break;
-        }
-        if (i == max_modules) {
-            coverage.add_gap(GapReason::limit_reached, link, 0);
-            break;
-        }
+    if (!head) return;
+    const std::uint32_t link_offset = layout.offset("InLoadOrderLinks").value_or(0);
+    Work work;
+    coverage.merge(walk_list(target_.memory(), machine, head, max_modules, work, [&](VirtAddr link) {
         auto entry = read_entry(link - link_offset, layout);
         if (!entry) {
             coverage.add_gap(GapReason::unmapped, link, layout.size());
-            continue;
+            return;
         }
         coverage.add_read(layout.size());
         take(std::move(*entry), fresh);
-    }
+    }));
 }
 
 void Modules::take_driver_records(const dumps::TriageRecords& records, List& fresh) {
@@ -218,6 +201,7 @@ void Modules::take_driver_records(const dumps::TriageRecords& records, List& fre
         take(std::move(entry), fresh);
     }
     unloaded_.clear();
+    unloaded_coverage_ = {};
     for (const dumps::TriageUnloadedDriver& driver : records.unloaded)
         if (driver.start < driver.end)
             unloaded_.push_back({.name = driver.name, .start = driver.start, .end = driver.end});
@@ -260,6 +244,7 @@ void Modules::take(Module entry, List& fresh) {
 
 void Modules::read_unloaded() {
     unloaded_.clear();
+    unloaded_coverage_ = {};
     constexpr std::uint64_t slots = 50; // MI_UNLOADED_DRIVERS in every released kernel
     const target::Identity& identity = target_.identity();
     const Machine& machine = *identity.machine;
@@ -290,6 +275,7 @@ void Modules::read_unloaded() {
         next = memory::read_unsigned(memory, *last, 4).value_or(0) % slots;
     const VirtAddr first = machine.canonical(*table);
     const auto bytes = memory::read_sparse(memory, first, layout.size() * slots, machine.page_size);
+    unloaded_coverage_ = bytes.coverage;
     for (std::uint64_t n = 1; n <= slots; ++n) {
         const std::uint64_t i = (next + slots - n) % slots;
         Bytes record = Bytes(bytes.value).subspan(i * layout.size(), layout.size());

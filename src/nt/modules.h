@@ -33,6 +33,8 @@ class Modules {
 
     [[nodiscard]] std::span<const std::unique_ptr<Module>> loaded() const { return modules_; }
     [[nodiscard]] std::span<const UnloadedModule> unloaded() const { return unloaded_; }
+    /// How much of the kernel's list of them could be read.
+    [[nodiscard]] const Coverage& unloaded_coverage() const { return unloaded_coverage_; }
     [[nodiscard]] Module& kernel() { return *modules_.front(); }
 
     /// By module name ("nt", "leaky") or image name ("leaky.sys"), without regard to case.
@@ -82,6 +84,7 @@ class Modules {
     SymbolLoader loader_;
     List modules_; ///< the kernel first
     std::vector<UnloadedModule> unloaded_;
+    Coverage unloaded_coverage_;
     bool used_known_layout_ = false;
 };
 

@@ -73,7 +73,7 @@ Result<Answer<std::vector<Process>>> list_processes(Kernel& kernel, Work& work) 
     POOLKD_TRY(const std::uint32_t links, layout->offset("ActiveProcessLinks"));
     Answer<std::vector<Process>> answer;
     Coverage unread;
-    answer.coverage = walk_list(kernel, head, max_processes, work, [&](VirtAddr link) {
+    answer.coverage = walk_list(kernel.memory(), kernel.machine(), head, max_processes, work, [&](VirtAddr link) {
         auto process = read_process(kernel, link - links);
         if (process) {
             unread.add_read(layout->size());

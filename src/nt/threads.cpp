@@ -106,16 +106,17 @@ Result<Answer<std::vector<Thread>>> list_threads(Kernel& kernel, VirtAddr proces
     POOLKD_TRY(const std::uint32_t links, kthread->offset("ThreadListEntry"));
     Answer<std::vector<Thread>> answer;
     Coverage unread;
-    answer.coverage = walk_list(kernel, process + head, max_threads, work, [&](VirtAddr link) {
-        auto thread = read_thread(kernel, link - links, running);
-        if (thread) {
-            unread.add_read(kthread->size());
-            answer.value.push_back(*std::move(thread));
-        } else {
-            const bool readable = thread.error().kind == ErrorKind::malformed;
-            unread.add_gap(readable ? GapReason::malformed : GapReason::unmapped, link - links, kthread->size());
-        }
-    });
+    answer.coverage =
+        walk_list(kernel.memory(), kernel.machine(), process + head, max_threads, work, [&](VirtAddr link) {
+            auto thread = read_thread(kernel, link - links, running);
+            if (thread) {
+                unread.add_read(kthread->size());
+                answer.value.push_back(*std::move(thread));
+            } else {
+                const bool readable = thread.error().kind == ErrorKind::malformed;
+                unread.add_gap(readable ? GapReason::malformed : GapReason::unmapped, link - links, kthread->size());
+            }
+        });
     answer.coverage.merge(unread);
     return answer;
 }

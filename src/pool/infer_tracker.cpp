@@ -228,9 +228,7 @@ void find_expansion(nt::Kernel& kernel, VirtAddr variable, const Shape& shape, T
 } // namespace
 
 Result<Tracker> infer_tracker(nt::Kernel& kernel, Work& work) {
-    std::optional<VirtAddr> variable;
-    if (auto named = kernel.address_of("PoolTrackTable")) variable = *named;
-    if (!variable && kernel.kdbg()) variable = kernel.kdbg()->value(nt::Kdbg::pool_track_table);
+    const auto variable = kernel.variable("PoolTrackTable", nt::Kdbg::pool_track_table);
     if (!variable) return undecided("no debugger data block tells where PoolTrackTable is");
     POOLKD_TRY(const VirtAddr global, kernel.read_pointer(*variable));
     if (!global) return undecided("PoolTrackTable is null, as in a kernel booted without pool tagging");

@@ -5,14 +5,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace poolkd::dumps {
+struct MemoryImage;
 struct TriageRecords;
-}
+} // namespace poolkd::dumps
 
 namespace poolkd::target {
 
@@ -146,6 +148,9 @@ class Target {
     /// Virtual memory as the processor that reports sees it; cached for the epoch where that makes sense.
     virtual memory::AddressSpace& memory() = 0;
     virtual memory::PhysicalMemory& physical() = 0;
+    /// The same virtual memory for another thread, to be used beside `memory()` for the length of one answer. Null
+    /// where only one can read at a time (a link).
+    virtual std::unique_ptr<memory::AddressSpace> memory_for_thread() { return nullptr; }
 
     /// The CONTEXT of a processor; at least the machine's `context_core_size` bytes of it are filled.
     virtual Result<RegisterFile> registers(std::uint32_t processor) = 0;
@@ -157,6 +162,8 @@ class Target {
     /// KPRCB of a processor. Kind `unsupported` where the link cannot tell (x86): nt::Kernel knows another way.
     virtual Result<VirtAddr> processor_block(std::uint32_t processor) = 0;
 
+    /// The image that is looked at; null for a live target.
+    [[nodiscard]] virtual const dumps::MemoryImage* memory_image() const { return nullptr; }
     /// The drivers that a small dump lists; null for a target whose memory has the loader's own list.
     [[nodiscard]] virtual const dumps::TriageRecords* driver_records() const { return nullptr; }
 

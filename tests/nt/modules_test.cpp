@@ -154,6 +154,7 @@ TEST(Modules, OfUnloadedDriversAtOnePlaceTheNewestCounts) {
     fake.next_slot(2);
     fake.target.virtual_memory().unmap(UnloadedRing::ring); // slots 0 to 5
     EXPECT_EQ(fake.at_the_place(), "<Unloaded_z>+0x10") << "the rest of the ring is still there";
+    EXPECT_FALSE(fake.modules.unloaded_coverage().complete());
 }
 
 TEST(Modules, UnloadedDriversAreFoundByTheDebuggerBlock) {
@@ -187,6 +188,23 @@ TEST(Modules, AListThatRunsInACircleEnds) {
     }
     memory.put_value(second, second.value); // its own follower
     EXPECT_EQ(fake.modules.refresh().value, 3u);
+}
+
+TEST(Modules, WhatLiesBehindABreakIsFoundFromTheEnd) {
+    ModuleList fake("_KLDR_DATA_TABLE_ENTRY");
+    auto& memory = fake.target.virtual_memory();
+    const VirtAddr second = entry + 0x100, third = entry + 0x200;
+    memory.put_value(entry, std::uint64_t{0x1234}); // no address of the system
+    memory.put_value(list + 8, third.value);
+    memory.put_value(third + 8, second.value);
+    memory.put_value(second + 8, entry.value);
+    for (const VirtAddr one : {second, third}) {
+        memory.put_value(one + 0x18, driver.value + (one - entry) * 0x1000);
+        memory.put_value(one + 0x3c, 0x8000u);
+    }
+    const auto answer = fake.modules.refresh();
+    EXPECT_EQ(answer.value, 4u) << "three, and the kernel";
+    EXPECT_FALSE(answer.coverage.complete());
 }
 
 TEST(Modules, ANameThatCannotBeReadCostsNoNameThatWasKnown) {
