@@ -1,9 +1,10 @@
 #include "app/image_session.h"
 
+#include "app/lab_images.h"
 #include "commands/general.h"
-#include "nt/crashed_processor.h"
 #include "nt/image_processors.h"
 #include "nt/open_image.h"
+#include "pe/debug_directory.h"
 
 namespace poolkd::app {
 
@@ -45,6 +46,27 @@ std::string image_text(const nt::OpenedImage& opened) {
     return text;
 }
 
+/// The pages of the kernel's image in memory.
+class KernelReader final : public pe::ByteReader {
+  public:
+    explicit KernelReader(nt::ModuleImage& image) : image_(image) {}
+    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
+
+  private:
+    nt::ModuleImage& image_;
+};
+
+/// The symbols of a practice kernel are where its images are; nobody has to name them.
+void find_lab_symbols(debugger::Session& session) {
+    KernelReader reader(*session.kernel().modules().kernel().image);
+    auto image = pe::Image::open(reader, pe::ImageLayout::memory);
+    if (!image) return;
+    auto reference = pe::find_pdb_reference(*image);
+    if (!reference || !*reference) return;
+    if (const auto build = find_lab_build((*reference)->identity))
+        session.symbol_service().append_path(build->string());
+}
+
 } // namespace
 
 Result<void> open_image_session(debugger::Session& session, const Options& options) {
@@ -53,12 +75,13 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
     target::DumpTarget& target = *opened.target;
     session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
+    find_lab_symbols(session);
     if (!options.quiet)
         session.tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     const auto modules = session.kernel().reload();
     const std::size_t later = nt::adopt_decoded_processors(target, opened.kernel, session.kernel());
     if (!options.quiet) session.tell(records_text(target, later));
-    if (const auto crashed = nt::crashed_processor(target)) session.set_processor(*crashed);
+    if (const auto crashed = target.crashed_processor()) session.set_processor(*crashed);
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     if (!options.quiet) session.tell(commands::target_text(session));

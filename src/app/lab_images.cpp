@@ -1,8 +1,13 @@
 #include "app/lab_images.h"
 
+#include "pe/debug_directory.h"
+
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <span>
 
 namespace poolkd::app {
 
@@ -38,7 +43,27 @@ void add_builds(std::set<std::string>& builds, const std::filesystem::path& root
     }
 }
 
+std::optional<pe::PdbIdentity> identity_of(const std::filesystem::path& image_file) {
+    std::ifstream stream(image_file, std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(stream), {}};
+    pe::SpanReader reader(std::as_bytes(std::span(content)));
+    auto image = pe::Image::open(reader, pe::ImageLayout::file);
+    if (!image) return std::nullopt;
+    auto reference = pe::find_pdb_reference(*image);
+    return reference && *reference ? std::optional((*reference)->identity) : std::nullopt;
+}
+
 } // namespace
+
+std::optional<std::filesystem::path> find_lab_build(const pe::PdbIdentity& kernel) {
+    for (const auto& root : candidate_roots()) {
+        std::set<std::string> builds;
+        add_builds(builds, root);
+        for (const std::string& build : builds)
+            if (identity_of(root / build / "ntoskrnl.exe") == kernel) return root / build;
+    }
+    return std::nullopt;
+}
 
 Result<LabImages> find_lab_images(const LabOptions& options) {
     const std::string build = fmt::format("{}/era{}/seed{}", options.arch, options.era, options.seed);

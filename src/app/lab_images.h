@@ -2,8 +2,10 @@
 
 #include "app/lab_options.h"
 #include "base/error.h"
+#include "pe/pdb_identity.h"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,10 @@ struct LabImages {
     std::filesystem::path loader;               ///< loader.elf
     std::vector<std::filesystem::path> modules; ///< ntoskrnl.exe first, then the drivers by name
 };
+
+/// The build of the practice kernel that has this PDB, as a symbol path: of one whose memory is in a file. Nothing when
+/// none has it.
+[[nodiscard]] std::optional<std::filesystem::path> find_lab_build(const pe::PdbIdentity& kernel);
 
 /// Finds the images of one kernel as <arch>/era<E>/seed<N>: below $POOLKD_LAB_IMAGES, next to the program's build tree,
 /// or where an installed program has them. Kind `not_found` names those that are there, or else

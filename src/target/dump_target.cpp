@@ -79,6 +79,12 @@ memory::AddressSpace& DumpTarget::memory() {
     return no_virtual_;
 }
 
+std::unique_ptr<memory::AddressSpace> DumpTarget::memory_for_thread() {
+    // Memory that is changing is read in one go: what came of it should be of one moment, as far as can be.
+    if (!paged_ || image_.changing) return nullptr;
+    return std::make_unique<memory::PagedSpace>(*paged_);
+}
+
 memory::PhysicalMemory& DumpTarget::physical() {
     if (image_.physical) return *image_.physical;
     return no_physical_;
@@ -96,8 +102,22 @@ Result<RegisterFile> DumpTarget::registers(std::uint32_t processor) {
     if (machine && processor < facts.processors.size() && !facts.processors[processor].context.empty())
         return RegisterFile(*machine, facts.processors[processor].context);
     // A crash dump's header has one CONTEXT, of the processor that crashed. It does not say which that was.
-    if (machine && !facts.context.empty() && processor == 0) return RegisterFile(*machine, facts.context);
+    if (machine && !facts.context.empty() && processor == 0 && crashed_processor().value_or(0) == 0)
+        return RegisterFile(*machine, facts.context);
     return fail(ErrorKind::unsupported, "The image does not state the registers of processor {}", processor);
+}
+
+std::optional<std::uint32_t> DumpTarget::crashed_processor() const {
+    const dumps::ImageFacts& facts = image_.facts;
+    const Machine* machine = identity_.machine;
+    if (!machine || facts.context.empty()) return std::nullopt;
+    const RegisterFile header(*machine, facts.context);
+    for (std::uint32_t i = 0; i < facts.processors.size(); ++i) {
+        if (facts.processors[i].context.empty()) continue;
+        const RegisterFile record(*machine, facts.processors[i].context);
+        if (record.sp() == header.sp() && record.ip() == header.ip()) return i;
+    }
+    return std::nullopt;
 }
 
 Result<ByteVector> DumpTarget::special_registers(std::uint32_t processor) {

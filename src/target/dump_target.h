@@ -17,6 +17,7 @@ class DumpTarget final : public Target {
     static Result<std::unique_ptr<DumpTarget>> from_image(dumps::MemoryImage image);
 
     [[nodiscard]] const dumps::MemoryImage& image() const { return image_; }
+    [[nodiscard]] const dumps::MemoryImage* memory_image() const override { return &image_; }
     /// False for an image that does not say where its page tables are (raw memory), until `use_page_tables` was called;
     /// then all of `memory()` is unmapped.
     [[nodiscard]] bool has_page_tables() const { return paged_ != nullptr; }
@@ -35,6 +36,10 @@ class DumpTarget final : public Target {
     /// The same of its processors, in NT's order; a record without a CONTEXT is of one whose registers are not known.
     void use_processors(std::vector<dumps::ProcessorState> processors);
 
+    /// Of a crash dump's header, which has the registers of the processor that crashed: the number of that one. Nothing
+    /// where no processor's own record has the same.
+    [[nodiscard]] std::optional<std::uint32_t> crashed_processor() const;
+
     /// What only the machine's memory tells of an image without a header is zero there, and `machine` is null where the
     /// container does not say it.
     [[nodiscard]] const Identity& identity() const override { return identity_; }
@@ -43,9 +48,11 @@ class DumpTarget final : public Target {
     [[nodiscard]] Epoch epoch() const override { return image_.changing ? ++epoch_ : epoch_; }
     memory::AddressSpace& memory() override;
     memory::PhysicalMemory& physical() override;
+    std::unique_ptr<memory::AddressSpace> memory_for_thread() override;
 
-    /// As the container states them; the one of a crash dump's header, which is that of the processor that crashed, as
-    /// processor 0's. Kind `unsupported` where it does not: nt::Kernel knows NT's own records of them.
+    /// As the container states them; those of a crash dump's header, which are of the processor that crashed, as
+    /// processor 0's, unless they are known to be another's. Kind `unsupported` where it does not: nt::Kernel knows
+    /// NT's own records of them.
     Result<RegisterFile> registers(std::uint32_t processor) override;
     Result<ByteVector> special_registers(std::uint32_t processor) override;
     /// All processors' are the ones that `memory()` is seen through; the record of one that ran a process has others.

@@ -1,4 +1,3 @@
-#include "nt/crashed_processor.h"
 #include "nt/image_processors.h"
 
 #include <gtest/gtest.h>
@@ -113,18 +112,23 @@ TEST(CrashedProcessor, HasTheRegistersOfTheHeader) {
     raw.facts.processor_count = 3;
     auto target = *target::DumpTarget::from_image(std::move(raw));
     target->use_page_tables({&x64_machine(), 0x1000, 0});
-    EXPECT_EQ(crashed_processor(*target), std::nullopt) << "no records";
+    EXPECT_EQ(target->crashed_processor(), std::nullopt) << "no records";
     // Processors that idle stand at one place, each on its own stack.
     target->use_processors({state_at(base + 0x3f00, base + 0x700), {}, state_at(base + 0x3f00, base + 0x900)});
-    EXPECT_EQ(crashed_processor(*target), 2u);
+    EXPECT_EQ(target->crashed_processor(), 2u);
+    EXPECT_TRUE(target->registers(0));
+    target->use_processors({{}, {}, state_at(base + 0x3f00, base + 0x900)});
+    EXPECT_EQ(target->registers(0).error().kind, ErrorKind::unsupported) << "the header's are of another";
+    target->use_processors({{}, {}, {}});
+    EXPECT_TRUE(target->registers(0)) << "nothing says of whom they are";
     target->use_processors({state_at(base + 0x3f00, base + 0x700), {}, state_at(base + 0x3010, base + 0x900)});
-    EXPECT_EQ(crashed_processor(*target), std::nullopt);
+    EXPECT_EQ(target->crashed_processor(), std::nullopt);
 }
 
 TEST(CrashedProcessor, IsNoneOfAnImageWithoutACrashDumpsHeader) {
     auto target = open_memory(memory_with_a_processor());
     adopt_processors(*target, place());
-    EXPECT_EQ(crashed_processor(*target), std::nullopt);
+    EXPECT_EQ(target->crashed_processor(), std::nullopt);
 }
 
 } // namespace
