@@ -21,7 +21,7 @@ class UnwinderX64 final : public Unwinder {
             frame.warning = FrameWarning::no_module;
             return guess(frame.registers);
         }
-        auto tables = UnwindTables::open(*module->image);
+        auto tables = tables_of(*module);
         if (!tables) return without_tables(frame, tables.error());
         auto rva = static_cast<std::uint32_t>(frame.ip - module->base);
         auto function = tables->find(rva);
@@ -40,6 +40,14 @@ class UnwinderX64 final : public Unwinder {
     }
 
   private:
+    /// What memory lacks of them the image's file has: where that is, is known once the symbols were looked for.
+    Result<UnwindTables> tables_of(nt::Module& module) {
+        auto tables = UnwindTables::open(*module.image);
+        if (tables || tables.error().kind != ErrorKind::unreadable) return tables;
+        (void)with_.kernel.modules().symbols(module);
+        return UnwindTables::open(*module.image);
+    }
+
     Result<CallerState> without_tables(Frame& frame, const Error& error) {
         frame.warning = FrameWarning::no_unwind_info;
         if (error.kind != ErrorKind::not_found)
@@ -71,7 +79,7 @@ class UnwinderX64 final : public Unwinder {
     bool follows_call(VirtAddr address, int& candidates) {
         nt::Module* module = with_.kernel.modules().containing(address);
         if (!module || ++candidates > max_guesses) return false;
-        auto tables = UnwindTables::open(*module->image);
+        auto tables = tables_of(*module);
         if (!tables) return false;
         auto function = tables->find(static_cast<std::uint32_t>(address - module->base) - 1);
         return function && *function && calls_.before(address).likely();

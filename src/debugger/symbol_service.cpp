@@ -44,11 +44,14 @@ void SymbolService::fix_path(std::string_view folder, bool append) {
 
 void SymbolService::load(nt::Module& module) {
     if (!module.image) return;
+    const symbols::ImageIdentity identity{module.image_name, module.timestamp, module.size};
+    module.image->use_file([this, identity] {
+        return symbols::find_image(identity, path_, {.servers = &servers_, .log = nullptr, .work = &work_});
+    });
     ModuleReader reader(*module.image);
     symbols::SearchLog log(noisy_);
-    symbols::LoadedSymbols loaded =
-        store_.load(reader, pe::ImageLayout::memory, {module.image_name, module.timestamp, module.size}, path_,
-                    {.servers = &servers_, .log = noisy_ ? &log : nullptr, .work = &work_});
+    symbols::LoadedSymbols loaded = store_.load(reader, pe::ImageLayout::memory, identity, path_,
+                                                {.servers = &servers_, .log = noisy_ ? &log : nullptr, .work = &work_});
     if (loaded.stopped) {
         module.symbol_state = nt::SymbolState::deferred;
         return;

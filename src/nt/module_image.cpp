@@ -1,9 +1,11 @@
 #include "nt/module_image.h"
 
 #include "base/text.h"
+#include "pe/image.h"
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace poolkd::nt {
 
@@ -36,11 +38,45 @@ Result<Bytes> ModuleImage::bytes(std::uint32_t rva, std::uint32_t size) {
             ++end;
         const std::uint32_t from = page * page_size_;
         const std::uint32_t count = std::min(end * page_size_, size_) - from;
-        POOLKD_CHECK(memory::read_exact(memory_, base_ + from, MutableBytes(bytes_.get() + from, count)));
+        const MutableBytes out(bytes_.get() + from, count);
+        if (auto read = memory::read_exact(memory_, base_ + from, out); !read)
+            if (read.error().kind != ErrorKind::unreadable || !take_from_file(from, out))
+                return std::unexpected(read.error());
         std::fill(valid_.begin() + page, valid_.begin() + end, true);
         page = end - 1;
     }
     return Bytes(bytes_.get() + rva, size);
+}
+
+namespace {
+
+/// What of [from, from + out.size()) lies in `bytes`, which belong at `rva`.
+bool overlay(std::uint32_t from, MutableBytes out, std::uint32_t rva, Bytes bytes) {
+    const std::uint64_t first = std::max(from, rva);
+    const std::uint64_t end = std::min<std::uint64_t>(from + out.size(), rva + bytes.size());
+    if (first >= end) return false;
+    std::ranges::copy(bytes.subspan(first - rva, end - first), out.begin() + static_cast<std::ptrdiff_t>(first - from));
+    return true;
+}
+
+} // namespace
+
+bool ModuleImage::take_from_file(std::uint32_t from, MutableBytes out) {
+    if (find_file_)
+        if (auto found = std::exchange(find_file_, nullptr)(); found) file_ = std::move(*found);
+    pe::SpanReader reader(file_);
+    auto image = pe::Image::open(reader, pe::ImageLayout::file);
+    if (!image) return false;
+    std::ranges::fill(out, std::byte{0});
+    bool any = overlay(from, out, 0, Bytes(file_).first(std::min<std::size_t>(image->size_of_headers, file_.size())));
+    for (const pe::Section& section : image->sections()) {
+        const std::uint64_t size = std::min(section.file_size, section.size());
+        if (section.file_offset > file_.size()) continue;
+        any |= overlay(from, out, section.rva,
+                       Bytes(file_).subspan(section.file_offset,
+                                            std::min<std::uint64_t>(size, file_.size() - section.file_offset)));
+    }
+    return any;
 }
 
 } // namespace poolkd::nt

@@ -3,6 +3,7 @@
 #include "memory/memory.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,10 @@ class ModuleImage {
     /// The bytes [rva, rva + size); valid until the image is destroyed. Errors: outside the image, or unreadable.
     Result<Bytes> bytes(std::uint32_t rva, std::uint32_t size);
 
+    /// Pages that the target's memory lacks are from now on taken from the image's file, which `find` gives: asked
+    /// once, when the first is needed.
+    void use_file(std::function<Result<ByteVector>()> find) { find_file_ = std::move(find); }
+
     [[nodiscard]] VirtAddr base() const { return base_; }
     [[nodiscard]] std::uint32_t size() const { return size_; }
 
@@ -28,12 +33,17 @@ class ModuleImage {
     struct Free {
         void operator()(std::byte* p) const;
     };
+    /// The same bytes as the loader lays them out, without its relocations; false where the file has none of them.
+    bool take_from_file(std::uint32_t from, MutableBytes out);
+
     memory::AddressSpace& memory_;
     VirtAddr base_;
     std::uint32_t size_;
     std::uint32_t page_size_;
-    std::unique_ptr<std::byte[], Free> bytes_; ///< zero pages of the host until they are filled
-    std::vector<bool> valid_;                  ///< by page
+    std::unique_ptr<std::byte[], Free> bytes_;      ///< zero pages of the host until they are filled
+    std::vector<bool> valid_;                       ///< by page
+    std::function<Result<ByteVector>()> find_file_; ///< empty: there is none, or it was asked
+    ByteVector file_;
 };
 
 } // namespace poolkd::nt
