@@ -17,8 +17,6 @@ using debugger::Session;
 
 namespace {
 
-constexpr VirtAddr upper_half{0x8000'0000'0000'0000};
-
 Result<debugger::ProcessContext> process_context(Session& session, VirtAddr address) {
     nt::Kernel& kernel = session.kernel();
     POOLKD_TRY(const nt::Process process, nt::read_process(kernel, address));
@@ -30,7 +28,7 @@ Result<debugger::ProcessContext> process_context(Session& session, VirtAddr addr
     context.tables.cr3 = process.directory_base;
     // More than the lower half on x86 that gives programs 3 GB.
     const auto highest = kernel.read_pointer_global("MmHighestUserAddress");
-    context.user_end = highest && *highest ? *highest + 1 : upper_half;
+    context.user_end = highest && *highest ? *highest + 1 : first_system_address;
     return context;
 }
 
@@ -77,7 +75,7 @@ Result<void> run_process(Session& session, Arguments& arguments) {
         POOLKD_TRY(context, process_context(session, *address));
     }
     session.look_at_process(context);
-    POOLKD_TRY(const VirtAddr now, session.current_process());
+    POOLKD_TRY(const VirtAddr now, session.process_of_memory());
     if (arguments.json) {
         session.write_json(nlohmann::json{{"process", render::json_address(now)}});
     } else {

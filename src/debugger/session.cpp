@@ -110,6 +110,10 @@ Result<void> Session::may_write(VirtAddr address) const {
 
 Result<VirtAddr> Session::current_thread() {
     if (context_ && context_->thread) return context_->thread;
+    return running_thread();
+}
+
+Result<VirtAddr> Session::running_thread() {
     if (target::RunControl* run = target().run_control(); run && !run->running()) {
         const target::Stop& stop = run->last_stop();
         if (stop.processor == processor_ && stop.thread) return stop.thread;
@@ -122,6 +126,12 @@ Result<VirtAddr> Session::current_thread() {
 Result<VirtAddr> Session::current_process() {
     if (process_) return process_->process;
     POOLKD_TRY(VirtAddr thread, current_thread());
+    return kernel().process_of_thread(thread);
+}
+
+Result<VirtAddr> Session::process_of_memory() {
+    if (process_) return process_->process;
+    POOLKD_TRY(VirtAddr thread, running_thread());
     return kernel().process_of_thread(thread);
 }
 

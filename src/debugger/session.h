@@ -117,6 +117,8 @@ class Session {
     /// EPROCESS and ETHREAD that are looked at, or else of the current processor.
     Result<VirtAddr> current_thread();
     Result<VirtAddr> current_process();
+    /// EPROCESS whose user addresses are read: the one that was chosen, else the one that the current processor runs.
+    Result<VirtAddr> process_of_memory();
 
     // Text.
     [[nodiscard]] LoggedOutput& out() { return out_; }
@@ -172,6 +174,8 @@ class Session {
     std::optional<std::string> ask_line(std::string_view prompt);
 
   private:
+    /// What the current processor runs, whatever is looked at.
+    Result<VirtAddr> running_thread();
     void clear_progress();
 
     LoggedOutput out_;

@@ -180,6 +180,9 @@ TEST_F(ProcessesAndThreads, ProcessChoosesWhoseMemoryUserAddressesAre) {
     EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"idle\""));
     EXPECT_EQ(run(".thread /p ffffe000`00011000"), "Implicit thread is now ffffe000`00011000\n");
     EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"smss\""));
+    EXPECT_EQ(run(".process"), "Implicit process is now ffffe000`00010000\n")
+        << "whose memory is read, not the thread's";
+    EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"idle\""));
     run(".thread; .process");
     EXPECT_THAT(run("da 400000 L4"), HasSubstr("\"idle\""));
     EXPECT_EQ(run(".thread /r /P ffffe000`00011000"), "Implicit thread is now ffffe000`00011000\n");
