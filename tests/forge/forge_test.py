@@ -16,8 +16,10 @@ import unittest
 
 FORGE = pathlib.Path(__file__).resolve().parents[2] / "forge"
 sys.path.insert(0, str(FORGE))
+sys.path.append(str(FORGE.parent / "docs"))
 import containers  # noqa: E402
 import sources  # noqa: E402
+import support_table  # noqa: E402
 import tables  # noqa: E402
 from machine import Machine  # noqa: E402
 
@@ -26,6 +28,7 @@ SHARED = pathlib.Path(os.environ.get("POOLKD_SHARED_DATA", FORGE.parents[1] / "s
 SEED = int(os.environ.get("POOLKD_FORGE_SEED", "1"))
 LIMIT = 120  # seconds for one debugger
 CONTAINERS = ("full.dmp", "bitmap.dmp", "core.elf", "ram.lime", "memory.raw")
+SHOWN = {"full.dmp": "complete dump", "bitmap.dmp": "bitmap dump", "core.elf": "ELF core", "ram.lime": "LiME", "memory.raw": "raw memory"}
 ENUMERATION = "!poolfind * -nonpaged -paged"
 
 
@@ -148,7 +151,7 @@ def encoded(container):
 
 
 def check_layout(name, table_arguments, chosen):
-    """Rows of the table: for each container what was wrong."""
+    """Rows of the table: for each container what was wrong. And whether small blocks have headers."""
     isf, build = sources.table_of(*table_arguments)
     table = tables.Table(isf, name)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="poolkd-forge-"))
@@ -172,7 +175,22 @@ def check_layout(name, table_arguments, chosen):
             image.unlink()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return name, results
+    return name, results, machine.state["has_small_blocks"]
+
+
+def tables_of_support(results):
+    """Of the kernels whose facts are part of the project: what was asked of each container, and how much of the pool was there."""
+    own = [(name, row, small) for name, row, small in results if name in sources.facts()]
+    questions = ("lm", "!poolused", "!poolfind", "!pool", "!process")
+
+    def right(question, container):
+        return sum(not any(problem.split()[0].rstrip(":") == question for problem in row[container]) for _, row, _ in own)
+    asked = {question: {SHOWN[container]: f"{right(question, container)} of {len(own)}" for container in CONTAINERS} for question in questions}
+    kernels = {name: {"pool": "all blocks" if small else "counters, large allocations",
+                      **{SHOWN[container]: "wrong" if row[container] else "right" for container in CONTAINERS}} for name, row, small in own}
+    shown = [SHOWN[container] for container in CONTAINERS]
+    return {"questions": support_table.table("question", shown, {f"`{question}`": cells for question, cells in asked.items()}),
+            "kernels": support_table.table("kernel", ["pool", *shown], kernels)}
 
 
 def layouts():
@@ -202,13 +220,15 @@ class ForgeTable(unittest.TestCase):
             results = list(pool.map(check_layout, *zip(*layouts())))
         print("\n" + " " * 30 + "".join(f"{container:>12}" for container in CONTAINERS))
         problems = []
-        for name, row in results:
+        for name, row, _ in results:
             cells = ("" if container not in row else "WRONG" if row[container] else "right" for container in CONTAINERS)
             print(f"{name:30}" + "".join(f"{cell:>12}" for cell in cells))
             problems += [f"{name}, {container}: {problem}" for container, found in row.items() for problem in found]
         if not any(SHARED.glob("isf/ntkrnlmp.pdb/*")):
             print(f"Whole tables were not there: {SHARED}")
         self.assertFalse(problems, "\n" + "\n".join(shown(problems)))
+        for name, table in tables_of_support(results).items():
+            self.assertIsNone(support_table.difference(name, table))
 
 
 if __name__ == "__main__":

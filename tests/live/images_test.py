@@ -9,6 +9,9 @@ import lab
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import count_blocks  # noqa: E402
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent / "docs"))
+import support_table  # noqa: E402
+
 MEMORY_MIB = 64
 ABC = 0x20636241
 DOES_NOT_RUN = r"\AThe target \((64-bit ELF core|raw memory|raw memory, shared with a running machine)\) cannot run\n\Z"
@@ -30,6 +33,11 @@ def looks_at_others(session, image_base):
             assert [frame["site"] for frame in session.json("k")["frames"]] == [frame["site"] for frame in thread["stack"]["frames"]]
     session.type(".process; .thread")
     return shown
+
+
+def tested(containers, commands):
+    """All of these were asked of all of those, and answered as by the live machine."""
+    return support_table.table("command", containers, {f"`{command}`": dict.fromkeys(containers, "as live") for command in commands})
 
 
 class Images:
@@ -55,6 +63,7 @@ class Images:
         monitor.run("dump-guest-memory", paging=True, protocol=f"file:{paged}")
         monitor.run("pmemsave", val=0, size=MEMORY_MIB << 20, filename=str(raw))
         monitor.close()
+        answered = []
         for image in (core, paged, raw, ram):
             with self.subTest(image=image.name):
                 session = lab.Debugger(self, "-z", str(image), "-y", machine["images"])
@@ -65,7 +74,10 @@ class Images:
                 self.assertRegex(session.type("g"), DOES_NOT_RUN)
                 status, _ = session.quit()
                 self.assertEqual(status, 1)  # of `g`
+                answered.append({"core.elf": "ELF core", "paged.elf": "ELF core (-p)", "memory.raw": "raw memory"}.get(image.name, "shared RAM"))
         live.quit("qd")
+        if len(answered) == 4:
+            self.assertIsNone(support_table.difference(f"lab {self.arch}", tested(answered, COMMANDS)))
 
     def save(self, machine, name):
         """Raw memory of the machine."""
@@ -143,6 +155,7 @@ class ImagesOfX64(Images, lab.LiveTest):
         self.assertTrue(session.type(f"{current}k").endswith(stack), stack)
         self.assertEqual(session.quit()[0], 0)
         live.quit("qd")
+        self.assertIsNone(support_table.difference("lab win-dmp", tested(["win-dmp"], commands)))
 
 
 class ImagesOfX86(Images, lab.LiveTest):
