@@ -25,9 +25,37 @@ struct Row {
 
 constexpr std::string_view freed_twice = "A block of pool was freed that is free already.";
 constexpr std::string_view size_corrupt = "The size in the header of a pool block is damaged.";
-constexpr std::string_view freed_modified = "The header of a free pool block was written to after the block was freed.";
 constexpr std::string_view left_behind =
     "A driver was unloaded without freeing all that it had allocated from pool (Driver Verifier, pool tracking).";
+
+// Subcodes that differ in what the kernel was about when it noticed.
+constexpr Row written_after_free(std::uint64_t subcode) {
+    return {0x19,
+            subcode,
+            "The header of a free pool block was written to after the block was freed.",
+            Suspect::owner,
+            {"the header", Use::header},
+            {},
+            {}};
+}
+constexpr Row damaged_header(std::uint64_t subcode) {
+    return {0xc2,
+            subcode,
+            "The header of a pool block is damaged.",
+            Suspect::previous_owner,
+            {"the header", Use::header},
+            {"the first part of the header"},
+            {}};
+}
+constexpr Row damaged_quota(std::uint64_t subcode) {
+    return {0xc2,
+            subcode,
+            "A block that was charged to a process has a damaged quota pointer.",
+            Suspect::owner,
+            {"the block", Use::body},
+            {"its tag", Use::tag},
+            {"the damaged quota pointer"}};
+}
 
 // Source: Microsoft's public bug check code reference, in our words.
 constexpr Row rows[] = {
@@ -82,9 +110,9 @@ constexpr Row rows[] = {
      {"the entry that should have been found", Use::header},
      {},
      {"the page that should have held it"}},
-    {0x19, 0xd, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
-    {0x19, 0xe, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
-    {0x19, 0xf, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
+    written_after_free(0xd),
+    written_after_free(0xe),
+    written_after_free(0xf),
     {0x19,
      0x20,
      "The header of a pool block contradicts its neighbour: its size, or what follows it, is damaged.",
@@ -106,32 +134,14 @@ constexpr Row rows[] = {
      {"the address that was freed", Use::body},
      {},
      {}},
-    {0x19, 0x23, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
-    {0x19, 0x24, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
-    {0x19, 0x25, freed_modified, Suspect::owner, {"the header", Use::header}, {}, {}},
+    written_after_free(0x23),
+    written_after_free(0x24),
+    written_after_free(0x25),
     // BAD_POOL_CALLER
     {0xc2, 0x0, "A block of no bytes was asked for.", Suspect::caller, {}, {"the pool type"}, {"the tag", Use::tag}},
-    {0xc2,
-     0x1,
-     "The header of a pool block is damaged.",
-     Suspect::previous_owner,
-     {"the header", Use::header},
-     {"the first part of the header"},
-     {}},
-    {0xc2,
-     0x2,
-     "The header of a pool block is damaged.",
-     Suspect::previous_owner,
-     {"the header", Use::header},
-     {"the first part of the header"},
-     {}},
-    {0xc2,
-     0x4,
-     "The header of a pool block is damaged.",
-     Suspect::previous_owner,
-     {"the header", Use::header},
-     {"the first part of the header"},
-     {}},
+    damaged_header(0x1),
+    damaged_header(0x2),
+    damaged_header(0x4),
     {0xc2, 0x6, freed_twice, Suspect::caller, {}, {"the header", Use::header}, {"what the header holds"}},
     {0xc2, 0x7, freed_twice, Suspect::caller, {}, {"what the header holds"}, {"the block", Use::body}},
     {0xc2,
@@ -155,27 +165,9 @@ constexpr Row rows[] = {
      {"the block", Use::body},
      {"its tag", Use::tag},
      {"the tag it was to be freed under", Use::freed_as}},
-    {0xc2,
-     0xb,
-     "A block that was charged to a process has a damaged quota pointer.",
-     Suspect::owner,
-     {"the block", Use::body},
-     {"its tag", Use::tag},
-     {"the damaged quota pointer"}},
-    {0xc2,
-     0xc,
-     "A block that was charged to a process has a damaged quota pointer.",
-     Suspect::owner,
-     {"the block", Use::body},
-     {"its tag", Use::tag},
-     {"the damaged quota pointer"}},
-    {0xc2,
-     0xd,
-     "A block that was charged to a process has a damaged quota pointer.",
-     Suspect::owner,
-     {"the block", Use::body},
-     {"its tag", Use::tag},
-     {"the damaged quota pointer"}},
+    damaged_quota(0xb),
+    damaged_quota(0xc),
+    damaged_quota(0xd),
     {0xc2,
      0x40,
      "An address of user space was freed as pool.",
