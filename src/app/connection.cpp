@@ -170,8 +170,14 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
     auto banner = [&](std::string_view line) {
         if (!options.quiet) session.tell(line);
     };
-    banner(fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path));
+    const std::string opened =
+        fmt::format("Opened {}\nWaiting to reconnect...\n", spec.path.empty() ? spec.text : spec.path);
     target::LiveOptions live;
+    if (spec.reconnect) {
+        banner(opened); // it may take long until the line is there
+    } else {
+        live.on_open = [&] { banner(opened); };
+    }
     live.break_in = !found.booting;
     if (options.target_prints)
         live.on_print = [&session](std::string_view printed) { session.tell(printable(printed)); };

@@ -102,7 +102,8 @@ int debug(const Options& options) {
     auto connection = connect(session, options);
     if (!connection) {
         fmt::print(stderr, "poolkd: {}\n", connection.error().message);
-        return connection.error().kind == ErrorKind::usage ? exit_usage : exit_no_connection;
+        if (connection.error().kind == ErrorKind::usage) return exit_usage;
+        return options.image ? exit_command_failed : exit_no_connection; // a file fails as evidence does
     }
     std::unique_ptr<LineReader> reader = make_reader(session);
     bool good = run_commands(session, options, *reader);
@@ -123,8 +124,13 @@ bool run_commands(Session& session, const Options& options, LineReader& reader) 
     if (options.commands && session.quit() == Quit::no && !session.execute_line(*options.commands)) {
         good = false;
         // An error ends the line, but a script that was to end with `q` must not wait at a prompt.
-        if (auto all = debugger::split_commands(*options.commands); !all.empty() && session.quit() == Quit::no)
-            if (all.back().text == "q" || all.back().text == "qd") session.execute_line(all.back().text);
+        std::vector<std::string> dropped = session.interpreter().dropped();
+        const bool quits = !dropped.empty() && (dropped.back() == "q" || dropped.back() == "qd");
+        const std::string last = quits ? dropped.back() : "";
+        if (quits) dropped.pop_back();
+        if (!dropped.empty())
+            session.tell(fmt::format("Not run, because of that error: {}\n", fmt::join(dropped, "; ")));
+        if (quits && session.quit() == Quit::no) session.execute_line(last);
     }
     if (session.quit() == Quit::no) good = read_loop(session, reader) && good;
     session.set_ask_line({});

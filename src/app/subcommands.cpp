@@ -52,6 +52,9 @@ std::optional<int> run_subcommand(std::span<const std::string> arguments) {
     if (chosen->run) return finish(chosen->run(arguments.subspan(1)));
     CLI::App program("poolkd: a kernel debugger for Windows NT targets that finds pool leaks", "poolkd");
     program.require_subcommand(1);
+    program.failure_message([](const CLI::App* app, const CLI::Error& error) {
+        return "poolkd: " + CLI::FailureMessage::simple(app, error);
+    });
     int code = exit_good;
     chosen->add(program, code);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them

@@ -58,6 +58,7 @@ bool Interpreter::run_line(std::string_view typed) {
         if (session_.work().end_requested()) return true; // else the line would never hear of it
         session_.work().restart();
         repeat_.clear();
+        dropped_.clear();
     }
     Restore loops(loops_, 0u);
     Restore catches(catches_, 0u);
@@ -157,6 +158,9 @@ void Interpreter::run_commands(std::string_view text) {
             unwind_ = Unwind::none;
             i = 0;
         }
+        if (unwind_ == Unwind::failed && depth_ == 1)
+            for (; i < commands.size(); ++i)
+                dropped_.emplace_back(trim(commands[i].text));
     }
 }
 

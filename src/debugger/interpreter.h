@@ -32,6 +32,8 @@ class Interpreter {
     /// Runs a line as typed; an empty one repeats the command before. False: a command failed or was stopped, and what
     /// stood behind it was not run.
     bool run_line(std::string_view line);
+    /// Of the last line that was typed: the commands that did not run because the one before them failed.
+    [[nodiscard]] const std::vector<std::string>& dropped() const { return dropped_; }
     /// Runs the commands of a breakpoint or event. One that resumes the target ends them and is not run: the caller
     /// does it, so that a breakpoint that is hit a million times does not nest a million deep. Gives that command
     /// ("gc", "gu"); empty: the target stays.
@@ -76,6 +78,7 @@ class Interpreter {
     bool at_stop_ = false; ///< the commands of a stop run: none of them may resume the target
     std::string resume_;
     std::string repeat_;
+    std::vector<std::string> dropped_;
     std::string_view running_command_;
 };
 

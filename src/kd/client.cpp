@@ -65,6 +65,7 @@ Result<FirstStop> Client::connect(bool break_in, const Work& work, std::optional
     const Time began = Clock::now();
     const std::optional<Time> end = limit ? std::optional<Time>(began + *limit) : std::nullopt;
     POOLKD_CHECK(open(work, end));
+    if (options_.on_open) options_.on_open();
     broken_ = false;
     FirstStop first;
     if (!break_in && options_.resets) engine_.reset(Clock::now());

@@ -24,6 +24,7 @@ struct ClientOptions {
     /// Answers a question of the target (an assertion, a "(boipt)?" dialog); without it a sensible letter is chosen.
     std::function<std::string(std::string_view prompt, std::size_t longest)> on_prompt;
     std::function<void(std::string_view)> on_notice;
+    std::function<void()> on_open; ///< the carrier is there for the first time
     /// Its stop request ends every wait within about 20 ms, also where no Work is passed. Must outlive the client.
     const Work* interrupt = nullptr;
 };

@@ -22,6 +22,7 @@ kd::ClientOptions client_options(const kd::LinkSpec& spec, const LiveOptions& op
     result.on_print = options.on_print;
     result.on_prompt = options.on_prompt;
     result.on_notice = options.on_notice;
+    result.on_open = options.on_open;
     result.interrupt = options.interrupt;
     result.engine.trace = options.trace;
     if (spec.kind == kd::LinkSpec::Kind::serial) result.engine.bytes_per_second = std::max(spec.baud / 10, 1u);

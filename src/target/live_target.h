@@ -19,6 +19,7 @@ struct LiveOptions {
     std::function<std::string(std::string_view prompt, std::size_t longest)> on_prompt;
     std::function<void(std::string_view)> on_notice;
     std::function<void(bool sent, const kd::Frame&)> trace;
+    std::function<void()> on_open; ///< the line is there; what the target says to it comes later
     /// Ends every wait for the target, also inside requests that take no Work. Must outlive the target.
     const Work* interrupt = nullptr;
 };

@@ -52,6 +52,16 @@ TEST_F(Program, CommandsOfTheCommandLineComeFirst) {
     options.commands = "q";
 }
 
+TEST_F(Program, WhatStoodBehindAFailureIsTold) {
+    Options options;
+    options.commands = ".echo one; nosuch; .echo two; .echo three; q";
+    EXPECT_FALSE(commands(options, {".echo never"}));
+    const std::string shown = console.take();
+    EXPECT_NE(shown.find("Not run, because of that error: .echo two; .echo three\n"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("q\n"), std::string::npos) << "the last one is run in any case";
+    EXPECT_EQ(session.quit(), debugger::Quit::frozen);
+}
+
 TEST_F(Program, QuitInTheCommandsReadsNoInput) {
     Options options;
     options.commands = ".echo one; q";
@@ -209,6 +219,8 @@ TEST(RunProgram, WordsThatAreWrongGiveTheirExitCode) {
     EXPECT_EQ(run_program(bogus), exit_usage);
     std::vector<std::string> nothing{"-k", "unix:/nonexistent/socket", "--quiet"};
     EXPECT_EQ(run_program(nothing), exit_no_connection);
+    std::vector<std::string> image{"-z", "/nonexistent/memory.dmp", "--quiet"};
+    EXPECT_EQ(run_program(image), exit_command_failed) << "as of evidence that is not there";
     std::vector<std::string> version{"-version"};
     EXPECT_EQ(run_program(version), exit_good);
 }
