@@ -7,31 +7,36 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace poolkd::app {
 
 namespace {
 
-int answer(const std::string& command, bool json) {
+int answer(const std::vector<std::string>& names, bool json) {
     debugger::StreamOutput console(stdout);
     debugger::CommandTable table = commands::all_commands();
     debugger::Session session(console, table);
     session.set_json(json);
-    return session.execute_line(command.empty() ? ".help" : ".help " + command) ? exit_good : exit_command_failed;
+    bool good = names.empty() ? session.execute_line(".help") : true;
+    for (const std::string& name : names)
+        good &= session.execute_line(".help " + name);
+    return good ? exit_good : exit_command_failed;
 }
 
 } // namespace
 
 void add_help_command(CLI::App& program, int& exit_code) {
     struct Words {
-        std::string command;
+        std::vector<std::string> commands;
         bool json = false;
     };
     auto words = std::make_shared<Words>();
-    CLI::App* help = program.add_subcommand("help", "the debugger's commands, or one of them");
-    help->add_option("command", words->command, "as it is typed at the prompt: k, .reload, !poolused");
+    CLI::App* help = program.add_subcommand("help", "the debugger's commands, or some of them");
+    help->add_option("command", words->commands, "as it is typed at the prompt: k, .reload, !poolused");
     help->add_flag("--json", words->json, "answer in JSON");
-    help->callback([words, &exit_code] { exit_code = answer(words->command, words->json); });
+    help->callback([words, &exit_code] { exit_code = answer(words->commands, words->json); });
 }
 
 } // namespace poolkd::app

@@ -25,7 +25,11 @@ Result<void> help(Session& session, Arguments& arguments) {
         return {};
     }
     const Command* command = session.commands().named(name);
-    if (!command) return fail(ErrorKind::not_found, "There is no command '{}'; .help lists them", name);
+    if (!command) {
+        const auto near = session.commands().near(name);
+        return fail(ErrorKind::not_found, "There is no command '{}'; {}.help lists them", name,
+                    near.empty() ? "" : fmt::format("near to it: {}; ", fmt::join(near, ", ")));
+    }
     if (arguments.json)
         session.write_json(
             {{"command", ".help"}, {"commands", nlohmann::json::array({debugger::help_json(*command)})}});

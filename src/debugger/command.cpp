@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace poolkd::debugger {
 
@@ -21,6 +23,26 @@ std::size_t end_of_signed_name(std::string_view text) {
     while (end < text.size() && (is_word_character(text[end]) || (text[0] == '!' && text[end] == '.')))
         ++end;
     return end;
+}
+
+/// ".reload" and "!poolused" are remembered by their letters.
+std::string_view without_sign(std::string_view name) {
+    return name.starts_with('.') || name.starts_with('!') ? name.substr(1) : name;
+}
+
+/// How many letters have to be changed, added or left out to make one word of the other (Levenshtein's distance).
+std::size_t changes_between(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({row[j] + 1, diagonal + 1, replaced});
+        }
+    }
+    return row.back();
 }
 
 bool is_digit(char c) {
@@ -53,6 +75,22 @@ const Command* CommandTable::named(std::string_view name) const {
     for (const char* sign : {".", "!"})
         if (const Command* command = exact(sign + std::string(name))) return command;
     return nullptr;
+}
+
+std::vector<std::string_view> CommandTable::near(std::string_view name) const {
+    constexpr std::size_t most_names = 3, most_changes = 2;
+    const std::string_view letters = without_sign(name);
+    std::vector<std::pair<std::size_t, std::string_view>> found;
+    for (const auto& command : all())
+        for (const std::string_view other : command->names)
+            if (const std::size_t changes = changes_between(letters, without_sign(other));
+                changes <= most_changes && changes < letters.size())
+                found.emplace_back(changes, other);
+    std::ranges::sort(found);
+    std::vector<std::string_view> names;
+    for (const auto& [changes, other] : found)
+        if (names.size() < most_names) names.push_back(other);
+    return names;
 }
 
 Result<CommandTable::Found> CommandTable::find(std::string_view text) const {

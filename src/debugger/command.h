@@ -64,6 +64,8 @@ class CommandTable {
     [[nodiscard]] Result<Found> find(std::string_view text) const;
     /// By name alone ("db", ".help", "!gflag"; `help` for `.help` too); null when there is none.
     [[nodiscard]] const Command* named(std::string_view name) const;
+    /// Names that somebody may have meant, the nearest first, a few at most.
+    [[nodiscard]] std::vector<std::string_view> near(std::string_view name) const;
 
     [[nodiscard]] const std::vector<std::unique_ptr<Command>>& all() const { return commands_; }
     /// Names that begin with `prefix`, sorted.

@@ -242,6 +242,8 @@ TEST_F(GeneralCommands, Help) {
     EXPECT_EQ(run("db -?"), text);
     EXPECT_EQ(run(".help gflag"), run("!gflag -?"));
     EXPECT_EQ(run(".help nosuch"), "There is no command 'nosuch'; .help lists them\n");
+    EXPECT_NE(run(".help poolusd").find("near to it: !poolused"), std::string::npos);
+    EXPECT_NE(run(".help relaod").find("near to it: .reload"), std::string::npos);
 }
 
 TEST_F(GeneralCommands, EveryCommandHasItsHelp) {
