@@ -5,6 +5,8 @@
 #include "hunt/crash.h"
 #include "render/crash.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace poolkd::commands {
@@ -55,7 +57,16 @@ Result<void> analyze(Session& session, Arguments& arguments) {
             return fail(ErrorKind::usage, "!analyze takes -v, not '{}'", arguments.text());
         }
     }
-    POOLKD_TRY(const nt::BugCheck bug_check, current_bug_check(session));
+    const auto found = nt::read_bug_check(session.kernel());
+    if (!found) { // which is an answer: the commands behind it are run
+        if (arguments.json) {
+            session.write_json({{"bug_check", nullptr}});
+        } else {
+            session.write("The target is in no bug check: there is nothing to analyze\n");
+        }
+        return {};
+    }
+    const nt::BugCheck& bug_check = *found;
     // Of the processor that stopped, whatever .thread, .trap or .cxr look at.
     const auto registers = session.registers(session.processor());
     hunt::CrashReport report = hunt::examine_crash(session.kernel(), bug_check, registers, session.work());

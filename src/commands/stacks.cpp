@@ -6,6 +6,7 @@
 #include "debugger/session.h"
 #include "render/stack.h"
 
+#include <algorithm>
 #include <array>
 
 namespace poolkd::commands {
@@ -108,6 +109,18 @@ Result<bool> take_start(Session& session, Arguments& arguments, RegisterFile& re
     return !ip_given || count == 3;
 }
 
+/// kd says it when it loads such symbols; the name of the nearest export may be far from the code.
+void warn_of_exports(Session& session, const code::StackTrace& trace) {
+    std::vector<std::string> images;
+    for (const code::Frame& frame : trace.frames)
+        if (const nt::Module* module = session.kernel().modules().containing(frame.ip);
+            module && module->symbol_state == nt::SymbolState::exports &&
+            std::ranges::find(images, module->image_name) == images.end())
+            images.push_back(module->image_name);
+    if (!images.empty())
+        session.print("*** WARNING: Defaulted to export symbols for {}: names may be wrong\n", fmt::join(images, ", "));
+}
+
 Result<void> show_stack(Session& session, Arguments& arguments) {
     POOLKD_TRY(StackRequest request, take_letters(session, arguments));
     if (request.raw) return show_raw_stack(session, arguments);
@@ -132,6 +145,7 @@ Result<void> show_stack(Session& session, Arguments& arguments) {
     if (session.context() && !arguments.processor)
         session.write("  *** Stack trace for last set context - .thread/.cxr resets it\n");
     session.write(render::stack_text(trace.value, names, request.view));
+    warn_of_exports(session, trace.value);
     return {};
 }
 

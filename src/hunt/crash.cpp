@@ -148,8 +148,9 @@ class Examiner {
             if (!name.module.empty()) on_stack.push_back(name.module);
         auto owners = find_tag_owners(kernel_, *report_.tag, on_stack, work_);
         if (!owners.coverage.complete())
-            report_.missing.push_back(
-                fmt::format("Code of drivers that could own the tag. {}", owners.coverage.sentence()));
+            report_.missing.push_back(fmt::format("The code of drivers was read in part: of {} bytes {} were missing.",
+                                                  owners.coverage.read() + owners.coverage.missing(),
+                                                  owners.coverage.missing()));
         report_.owners = std::move(owners.value);
         const std::string tag = report_.tag->bare().text();
         for (const TagOwner& owner : report_.owners)

@@ -54,7 +54,8 @@ class CrashCommands : public testing::SessionFixture {
 TEST_F(CrashCommands, WithoutABugCheckBothSayIt) {
     EXPECT_EQ(run(".bugcheck"), "The target is in no bug check\n");
     EXPECT_TRUE(failed);
-    EXPECT_EQ(run("!analyze"), "The target is in no bug check\n");
+    EXPECT_EQ(run("!analyze"), "The target is in no bug check: there is nothing to analyze\n");
+    EXPECT_FALSE(failed);
     EXPECT_EQ(run("!analyze -q"), "!analyze takes -v, not '-q'\n");
 }
 
