@@ -3,6 +3,7 @@
 #include "app/answer_output.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
+#include "app/image_evidence.h"
 #include "app/options.h"
 #include "hunt/export.h"
 #include "hunt/trend.h"
@@ -34,6 +35,7 @@ struct TrendWords {
     std::string series;
     hunt::TrendOptions tags;
     EvidenceArguments evidence_options;
+    std::optional<std::string> symbol_path;
     OutputArguments output;
     bool nonpaged = false, paged = false;
     std::optional<std::size_t> top;
@@ -53,7 +55,9 @@ struct TrendWords {
 using Source = std::unique_ptr<hunt::SnapshotSource>;
 
 Result<Source> open(const TrendWords& words, Work& work) {
-    return open_files_or_pipe({words.series}, words.evidence_options.options, work);
+    hunt::EvidenceOptions options = words.evidence_options.options;
+    options.open_other = image_evidence(words.symbol_path);
+    return open_files_or_pipe({words.series}, options, work);
 }
 
 /// The tags that `--top` leaves; nothing when all are wanted.
@@ -134,6 +138,9 @@ void add_trend_command(CLI::App& program, int& exit_code) {
     CLI::Option* nonpaged = command->add_flag("--nonpaged", words->nonpaged, "tags of nonpaged pool only");
     command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);
     words->evidence_options.add_to(*command);
+    command->add_option("-y", words->symbol_path, "symbol path, for a memory image")
+        ->type_name("PATH")
+        ->group("Evidence");
     words->output.add_to(*command);
     command->footer(trend_examples);
     command->callback([words, &exit_code] { exit_code = run_trend(*words); });

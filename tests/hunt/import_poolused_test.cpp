@@ -44,6 +44,16 @@ TEST(ImportPoolused, ClassicWithDescriptionsGluedOn) {
     EXPECT_FALSE(read.noted("TOTAL"));
 }
 
+TEST(ImportPoolused, ATextThatOnlyQuotesARowIsNoted) {
+    const std::string row = " Abc         1      344         2      384\n", text(60, '\n');
+    EXPECT_TRUE(
+        import_text("0: kd> !poolused\n" + std::string(classic) + row + text).noted("Of its 67 lines 1 hold counters"));
+    std::string rows;
+    for (char c = 'a'; c <= 'z'; ++c)
+        rows += fmt::format(" Ab{}         1      344         2      384\n", c);
+    EXPECT_FALSE(import_text("0: kd> !poolused\n" + std::string(classic) + rows + text).noted("hold counters"));
+}
+
 TEST(ImportPoolused, TheWiderLayoutOfToday) {
     const Imported read =
         import_text("..\n Sorting by NonPaged Pool Consumed\n\n               NonPaged                  Paged\n"

@@ -124,6 +124,7 @@ class PoolusedReader final : public Reader {
                     if (!total_fits && !cut) odd_totals_.add(lines_.number());
                     break;
                 }
+                ++rows_read_;
                 if (row->contradicts) contradicting_.add(lines_.number());
                 sums.add(*row);
                 ++tags;
@@ -172,6 +173,11 @@ class PoolusedReader final : public Reader {
 
     void tell_at_end() {
         if (std::exchange(told_, true)) return;
+        // A report that quotes a few rows is no table of the tags.
+        constexpr std::size_t next_to_nothing = 8;
+        if (rows_read_ * next_to_nothing < lines_.number())
+            notes_.push_back(
+                fmt::format("Of its {} lines {} hold counters: is this the right file?", lines_.number(), rows_read_));
         unreadable_.tell(notes_, "could not be read");
         contradicting_.tell(notes_, "with a difference that is not allocations minus frees");
         odd_totals_.tell(notes_, "with a TOTAL that is not the sum of its table");
@@ -182,6 +188,7 @@ class PoolusedReader final : public Reader {
     TextLines lines_;
     bool part_ = false; ///< the last command shows a part of the tags
     std::size_t start_ = 0;
+    std::size_t rows_read_ = 0;
     std::optional<Time> time_, last_time_;
     std::optional<std::chrono::milliseconds> uptime_;
     std::vector<TagCounts> last_rows_;
