@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 namespace poolkd::commands {
@@ -84,11 +83,22 @@ Result<DumpWords> read_words(Session& session, Arguments& arguments) {
 std::optional<std::chrono::nanoseconds> estimated_time(Session& session, std::span<const dumps::PageRun> runs,
                                                        std::uint64_t bytes) {
     if (!session.target().link_statistics() || runs.empty()) return std::nullopt;
-    std::array<std::byte, 4 * page_bytes> sample;
-    const auto begun = std::chrono::steady_clock::now();
-    const memory::ReadResult read = session.target().physical().read(PhysAddr(runs.back().first * page_bytes), sample);
+    const dumps::PageRun& last = runs.back();
+    ByteVector sample;
+    std::chrono::duration<double> taken{};
+    memory::ReadResult read;
+    // A large request is answered faster than small ones, where the line is quick. On a slow one it would take long.
+    for (const std::uint64_t pages : {4u, 16u}) {
+        if (taken > std::chrono::milliseconds(250) || (read.bytes != 0 && pages > last.count)) break;
+        sample.resize(std::min(pages, last.count) * page_bytes);
+        const auto begun = std::chrono::steady_clock::now();
+        const memory::ReadResult got =
+            session.target().physical().read(PhysAddr((last.first + last.count) * page_bytes - sample.size()), sample);
+        if (got.bytes == 0) break;
+        read = got;
+        taken = std::chrono::steady_clock::now() - begun;
+    }
     if (read.bytes == 0) return std::nullopt;
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
     const std::chrono::duration<double> all = taken * (static_cast<double>(bytes) / static_cast<double>(read.bytes));
     constexpr std::chrono::hours longest(24 * 365); // what would take longer fits no count of nanoseconds
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::min<std::chrono::duration<double>>(all, longest));
