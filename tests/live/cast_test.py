@@ -114,7 +114,7 @@ class Cast(lab.LiveTest):
             for driver in sorted({memory.driver for memory in CAST}):
                 report = json.loads(self.poolkd("sites", str(images / f"{driver}.sys"), "--json").stdout)
                 found = {(site["value"], site["function"] or "", wrappers(step["function"] for step in site["via"]))
-                         for site in report["files"][0]["sites"] if site["kind"] != "release" and site["value"] is not None}
+                         for site in report["modules"][0]["sites"] if site["kind"] != "release" and site["value"] is not None}
                 told = {(memory.value, function, wrappers(memory.wrappers)) for memory in CAST if memory.driver == driver
                         for function in memory.functions or ("",)}
                 self.assertEqual(found, told, f"{arch} {driver}")
