@@ -53,8 +53,11 @@ pool::TagUsage row_of(const pool::UsageTable& usage, PoolTag tag) {
     return none;
 }
 
-std::int64_t bytes_of(const RetagSite& site) {
-    return site.usage.nonpaged.bytes + site.usage.paged.bytes;
+/// What piles up: sites of whose blocks none was ever freed, then by bytes in use.
+auto rank_of(const RetagSite& site) {
+    const bool none_freed = site.usage.nonpaged.frees == 0 && site.usage.paged.frees == 0;
+    const std::int64_t bytes = site.usage.nonpaged.bytes + site.usage.paged.bytes;
+    return std::pair(none_freed && bytes > 0, bytes);
 }
 
 } // namespace
@@ -122,7 +125,7 @@ Result<Answer<std::vector<RetagState>>> read_retags(nt::Kernel& kernel, const co
         (site.release ? state->releases : state->allocations).push_back(std::move(site));
     }
     for (RetagState& state : answer.value)
-        std::ranges::stable_sort(state.allocations, std::ranges::greater{}, bytes_of);
+        std::ranges::stable_sort(state.allocations, std::ranges::greater{}, rank_of);
     std::ranges::reverse(answer.value);
     return answer;
 }

@@ -88,7 +88,7 @@ struct RetagSite {
 struct RetagState {
     PoolTag tag;
     std::chrono::system_clock::time_point since;
-    std::vector<RetagSite> allocations; ///< most bytes in use first
+    std::vector<RetagSite> allocations; ///< those first of which nothing was ever freed, then by bytes in use
     std::vector<RetagSite> releases;
     pool::TagUsage old; ///< of the old tag itself: blocks from before, and sites that keep it
     /// What the kernel counts of tags that found no room in its tables; new tags may be among them.

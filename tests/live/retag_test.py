@@ -8,7 +8,7 @@ from lab import LiveTest
 
 SITES = ("Report", "Event", "Stream")
 FUNCTIONS = {"Report": "LeakyBuildReport", "Event": "LeakyQueueEvent", "Stream": "LeakyAllocateBuffer"}
-FREES = 2000  # of the driver, each of which would stop the machine
+FREES = 1500  # of the driver, each of which would stop the machine
 NOTHING_TO_SEPARATE = "There is nothing to separate"
 
 
@@ -79,14 +79,15 @@ class RetagOn:
 
     def test_at_any_place_and_after_a_killed_debugger(self):
         self.start_lab("leak", *self.layout)
-        for _ in range(3):
+        for _ in range(2):
             debugger = self.debug()
             debugger.type("g /for 0.1")
             self.assertEqual(len(debugger.json("!retag Abc")["writes"]), 5)
             self.run_on(debugger, count=FREES // 4)
             debugger.kill()
             debugger = self.debug()
-            self.assertEqual(len(debugger.json(".writes")["writes"]), 5)
+            # Beside them the tags of earlier rounds: their blocks may still be there.
+            self.assertEqual(sum(not write["undone"] for write in debugger.json(".writes")["writes"]), 5)
             self.assertEqual(set(rows_by_function(self.state(debugger))), set(FUNCTIONS.values()))
             self.undo(debugger)
             self.run_on(debugger, count=FREES // 4)
