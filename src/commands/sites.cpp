@@ -79,7 +79,7 @@ void add_site_commands(debugger::CommandTable& table) {
     table.add(
         {.names = {"!sites"},
          .family = "Pool",
-         .summary = "Where drivers allocate from the pool and free to it, and under which tags",
+         .summary = "where drivers allocate from the pool and free to it, and under which tags",
          .syntax = "!sites [Tag] [/m Module] [/a] [/u] [--json]",
          .help = "Looks through the code of every loaded module, once a session. A site is a call, jump or thunk to a "
                  "pool routine, also through functions that pass their own argument on (wrappers). Listed are the "

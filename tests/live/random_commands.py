@@ -23,7 +23,7 @@ dt -r2 nt!_KTHREAD @$thread|dt nt!_EPROCESS <address>|dt nt!_POOL_HEADER <addres
 !sym noisy|!sym quiet|!sym missing|.sympath|.sympath+ nosuch|vertarget|version|.time|.link|.link --json|.lastevent|.writes|.writes --json
 !poolused|!poolused <number>|!poolused 4 <tag>|!poolused /t 3 2|!poolused 1 --json|!poolused 2 <tag> --json
 !poolfind <tag>|!poolfind <tag> 1|!poolfind <tag> -total|!poolfind <tag> 0 --json|!poolfind Tron IoN7|!pool <address>|!pool <address> --json
-!pool <number>|.tag <tag>|.tag <tag> --json|!gflag|!gflag --json|!pte <address>|!vtop <number> <address>
+!sites|!sites <tag>|!sites /m leaky /a|!sites /u --json|!sites <tag> /m <module>|!pool <number>|.tag <tag>|.tag <tag> --json|!gflag|!gflag --json|!pte <address>|!vtop <number> <address>
 s -d <module> L2000 20636241|s -a <module> L?3000 "Ex"|s 0 L?ffffffffffff 1|s -u <address> <count> "x"|s <address> <count> 4d 5a|c <address> L10 <address>
 .echo <text>|.help|.help <name>|.help <name> --json|.help --json|.help nosuch|.cls
 .printf "%d %x %p %ma %y %%|n" , <expression>, <expression>, <address>, <address>, <code>|.printf "<text>"|.printf "%s %q %", <number>
