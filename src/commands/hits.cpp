@@ -138,7 +138,7 @@ void add_hits_command(debugger::CommandTable& table) {
                                     "bursts it runs without stops, and what happens then is not seen"},
                     {"/s Sample", "look at each so-manieth hit only, on average"},
                     {"/age Time", "also count blocks that are out for longer than that"},
-                    {"/f Frames", "of a stack at most (32)"},
+                    {"/f Frames", "of a stack at most (32; not below 8)"},
                     {"/noblocks", "stacks and counts only: faster, but nothing of what is outstanding"},
                     {"/nobase", "do not let it run undisturbed first, to measure by how much it is slowed down"},
                     {"/sites", "breakpoints on the tag's call sites from the start, not nt!PoolHitTag"},

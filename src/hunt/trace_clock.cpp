@@ -17,7 +17,6 @@ constexpr auto read_interval = 250ms;
 
 void TraceClock::begin() {
     *this = TraceClock(*kernel_);
-    begun_ = changed_ = HostClock::now();
     read_target();
 }
 

@@ -37,7 +37,7 @@ class TraceClock {
     [[nodiscard]] std::chrono::nanoseconds ran() const; ///< since `begin`
 
     nt::Kernel* kernel_;
-    HostClock::time_point begun_{}, changed_{}, read_at_{}, pause_begun_{};
+    HostClock::time_point begun_ = HostClock::now(), changed_ = begun_, read_at_{}, pause_begun_{};
     bool stands_ = true, pausing_ = false, readable_ = true;
     std::chrono::nanoseconds stood_{0}, paused_{0};
     std::chrono::nanoseconds ran_at_read_{0}; ///< by the host, when the target's clock was read last

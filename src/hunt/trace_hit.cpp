@@ -13,6 +13,7 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr std::size_t most_freed_candidates = 24; // words of a stop that may be the freed pointer; each is a request
+constexpr std::size_t least_frames = 8;           // enough to see who called the allocator
 constexpr std::size_t most_returns = 16;          // threads that are between the stop in the allocator and its return
 constexpr std::size_t most_threads = 4096;
 constexpr std::uint64_t stack_span = 0x10000;                         // around the stack pointer: no pool
@@ -48,7 +49,7 @@ bool Tracer::skipped_by_sampling(VirtAddr ip) {
 
 Result<std::optional<Answer<code::StackTrace>>> Tracer::walk(const RegisterFile& registers) {
     code::WalkOptions options;
-    options.max_frames = options_.frames;
+    options.max_frames = std::max(options_.frames, least_frames);
     options.arguments = false;
     Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, options, &work_);
     if (work_.stop_requested() || answer.coverage.stopped()) return std::nullopt;

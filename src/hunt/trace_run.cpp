@@ -110,6 +110,9 @@ Result<void> Tracer::arm() {
                armed.error().kind == ErrorKind::unwritable) {
         POOLKD_CHECK(fall_back(armed.error().message));
     } else {
+        // The value may be there, and not have been read back.
+        if (found) hit_tag_ = *std::move(found);
+        restore();
         return armed;
     }
     clock_.begin();
@@ -183,7 +186,7 @@ void Tracer::loop() {
         if (over_) return;
         const bool silent = report_.hits == 0 && counts_before_;
         const auto to_check = std::chrono::ceil<milliseconds>(silence_due_ - HostClock::now());
-        auto stop = go_on(silent ? std::clamp<milliseconds>(to_check, 1ms, time_left()) : time_left());
+        auto stop = go_on(std::max<milliseconds>(1ms, silent ? std::min(to_check, time_left()) : time_left()));
         if (stop && !*stop) {
             stop = stop_target();
             if (stop && *stop) take(**stop);
