@@ -193,6 +193,7 @@ std::string usage_text() {
   poolkd --lab[=<scenario>] [options] start a practice machine, connect to it, end it with the session
   poolkd poolmon -k <connection>     PoolMon's live table, with a verdict on each tag (poolkd poolmon /?)
   poolkd record <file> -k <connection> snapshots over hours into a series for verdict and trend
+  poolkd trace <tag> -k <connection> a tag's allocations and frees by stack: who does not free
   poolkd verdict <evidence>...       which tags leak: files of snapshots, or a live target
   poolkd diff <snapshot> <snapshot>  what each tag gained between two snapshots
   poolkd trend <series> [<tag>...]   how tags went over time, in figures and charts
