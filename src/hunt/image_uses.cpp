@@ -61,8 +61,10 @@ std::optional<ImageUses::Use> ImageUses::use_at(std::uint32_t at, std::uint32_t 
         if (instruction->slot == place) return Use{at, *std::move(instruction)};
         another = another || instruction->slot.has_value();
     }
-    // Bytes that happen to look so, in an instruction that means another place; or it is not known what they are.
-    const bool exact = machine_.pointer_size == 4 || reached(at) == rva;
+    // Bytes that happen to look so, in an instruction that means another place; or it is not known what they are. Zeros
+    // right before the place are the end of a long nop.
+    const bool x64 = machine_.pointer_size == 8;
+    const bool exact = !x64 || (reached(at) == rva && at + reference_bytes != rva);
     return another || !exact ? std::nullopt : std::optional(Use{at, std::nullopt});
 }
 
