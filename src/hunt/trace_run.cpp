@@ -1,5 +1,6 @@
 #include "hunt/trace_run.h"
 
+#include "base/exception_codes.h"
 #include "hunt/break_in.h"
 #include "nt/bug_check.h"
 
@@ -40,6 +41,23 @@ std::uint64_t uses(const pool::TagUsage& before, const pool::TagUsage& after) {
     return advanced(before, after, &pool::PoolCounts::allocs) + advanced(before, after, &pool::PoolCounts::frees);
 }
 
+/// As long as it lives the target stops at its own breakpoints, whatever the user wants of them (`sxi bpe`).
+class StopsAtBreakpoints {
+  public:
+    explicit StopsAtBreakpoints(control::EventFilters& filters) : filters_(filters), before_(row()) {
+        row().reaction = control::Reaction::stop;
+        row().command.clear();
+    }
+    ~StopsAtBreakpoints() { row() = before_; }
+    StopsAtBreakpoints(const StopsAtBreakpoints&) = delete;
+    StopsAtBreakpoints& operator=(const StopsAtBreakpoints&) = delete;
+
+  private:
+    control::EventFilter& row() { return filters_.row_of(status_breakpoint); }
+    control::EventFilters& filters_;
+    control::EventFilter before_;
+};
+
 } // namespace
 
 Tracer::Tracer(nt::Kernel& kernel, control::Controller& controller, const TraceOptions& options, Work& work,
@@ -49,6 +67,7 @@ Tracer::Tracer(nt::Kernel& kernel, control::Controller& controller, const TraceO
 }
 
 Result<TraceReport> Tracer::run() {
+    const StopsAtBreakpoints stops(controller_.filters());
     POOLKD_CHECK(begin());
     if (!over_) loop();
     finish();

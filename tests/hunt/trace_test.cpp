@@ -341,6 +341,17 @@ TEST_F(Trace, SamplingPassesHitsOver) {
     EXPECT_EQ(report->allocations, report->sampled);
 }
 
+TEST_F(Trace, StopsAlsoWhereTheUserWantsNoneAtBreakpoints) {
+    controller.filters().row_of(status_breakpoint).reaction = control::Reaction::ignore;
+    options.blocks = false;
+    then_allocation(pages + 0x1050, build, false);
+    auto report = trace(1);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->hits, 1u);
+    EXPECT_EQ(controller.filters().for_exception(status_breakpoint).reaction, control::Reaction::ignore);
+    expect_nothing_left();
+}
+
 TEST_F(Trace, ARestartEndsIt) {
     then_allocation(pages + 0x1050, build);
     fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
