@@ -110,7 +110,8 @@ class Attribution {
         }
         told.clear();
         for (const HolderClue& holder : blocks.holders) {
-            if (!told.insert(holder.module).second) continue;
+            // Its data hold stacks and buffers too, where anything may lie.
+            if (clues_.modules[holder.module].kernel || !told.insert(holder.module).second) continue;
             const std::uint64_t led_to = std::max(holder.reached, holder.words);
             // A list that was followed as far as the bound counts as one to the end.
             const double share = holder.whole ? share_of(led_to, blocks.found) : 1;
@@ -173,55 +174,59 @@ class Attribution {
         }
     }
 
-    /// A watched tag: only who was seen to leave blocks behind.
-    void name_traced() {
-        for (ImageCase& one : cases_) {
-            double best = 0;
-            std::uint64_t allocated = 0, kept = 0;
-            for (const SiteCandidate& site : sites_.list) {
-                if (site.module != one.module) continue;
-                allocated += site.site.seen_allocated;
-                kept += site.kept;
-                best = std::max(best, site.traced.value_or(0));
-            }
-            SuspectOwner owner{one.image, one.unloaded, best, std::move(one.reasons), std::move(one.against)};
-            if (best >= SuspectSite::accusing) {
-                owner.reasons.insert(
-                    owner.reasons.begin(),
-                    fmt::format("While the kernel was watched, {} of {} blocks that it allocated stayed", kept,
-                                allocated));
-            } else if (allocated != 0) {
-                owner.against.insert(
-                    owner.against.begin(),
-                    fmt::format("While the kernel was watched, it gave back what it allocated: {} blocks", allocated));
-            } else {
-                owner.against.insert(owner.against.begin(),
-                                     "While the kernel was watched, it allocated nothing of the tag");
-            }
-            owner.confidence = std::max(best, one.weight > 0 ? exonerated : 0);
-            suspect_.owners.push_back(std::move(owner));
-        }
-    }
-
-    void name_owners() {
+    /// How likely it is by what stands still: weights against each other and against somebody unknown.
+    [[nodiscard]] std::vector<double> weighed() const {
         const bool in_code =
             std::ranges::any_of(sites_.list, [](const SiteCandidate& one) { return one.site.from_index; });
-        const double unknown = in_code && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
-        if (sites_.decided) {
-            name_traced();
-        } else {
-            double sum = unknown;
-            for (const ImageCase& one : cases_)
-                sum += one.weight;
-            for (ImageCase& one : cases_)
-                suspect_.owners.push_back({one.image, one.unloaded, std::min(surest, one.weight / sum),
-                                           std::move(one.reasons), std::move(one.against)});
+        double sum = in_code && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
+        for (const ImageCase& one : cases_)
+            sum += one.weight;
+        std::vector<double> parts;
+        for (const ImageCase& one : cases_)
+            parts.push_back(std::min(surest, one.weight / sum));
+        return parts;
+    }
+
+    /// A watched tag: only who was seen to leave blocks behind. Gives the confidence.
+    double tell_watched(ImageCase& one, double before) {
+        double best = 0;
+        std::uint64_t allocated = 0, kept = 0;
+        for (const SiteCandidate& site : sites_.list) {
+            if (site.module != one.module) continue;
+            allocated += site.site.seen_allocated;
+            kept += site.kept;
+            best = std::max(best, site.traced.value_or(0));
         }
-        for (const SuspectOwner& owner : suspect_.owners)
-            by_image_.emplace_back(owner.image, owner.confidence);
+        if (best >= SuspectSite::accusing) {
+            one.reasons.insert(one.reasons.begin(),
+                               fmt::format("While the kernel was watched, {} of {} blocks that it allocated stayed "
+                                           "from the first third of that time to its end",
+                                           kept, allocated));
+            return both(best, before);
+        }
+        one.against.insert(
+            one.against.begin(),
+            allocated != 0
+                ? fmt::format("While the kernel was watched, none of its {} blocks stayed for long", allocated)
+                : std::string("While the kernel was watched, it allocated nothing of the tag"));
+        return std::min({best, before, 2 * exonerated});
+    }
+
+    /// Of two findings that do not rest on each other.
+    static double both(double one, double other) { return std::min(surest, 1 - (1 - one) * (1 - other)); }
+
+    void name_owners() {
+        const std::vector<double> parts = weighed();
+        for (std::size_t i = 0; i < cases_.size(); ++i) {
+            ImageCase& one = cases_[i];
+            const double sure = sites_.decided ? tell_watched(one, parts[i]) : parts[i];
+            by_image_.emplace_back(one.image, parts[i]);
+            suspect_.owners.push_back({one.image, one.unloaded, sure, std::move(one.reasons), std::move(one.against)});
+        }
         std::ranges::stable_sort(suspect_.owners, std::greater{}, &SuspectOwner::confidence);
     }
 
+    /// By what stands still.
     [[nodiscard]] double confidence_in(const std::string& image) const {
         const auto found = std::ranges::find(by_image_, image, &std::pair<std::string, double>::first);
         return found == by_image_.end() ? 0 : found->second;
@@ -231,9 +236,11 @@ class Attribution {
         weigh_sites(sites_, clues_);
         for (SiteCandidate& site : sites_.list) {
             SuspectSite& one = site.site;
-            one.confidence =
-                site.traced ? *site.traced
-                            : std::min(surest, site.within_image) * confidence_in(clues_.modules[site.module].image);
+            const double standing =
+                std::min(surest, site.within_image) * confidence_in(clues_.modules[site.module].image);
+            one.confidence = standing;
+            if (site.traced)
+                one.confidence = *site.traced >= SuspectSite::accusing ? both(*site.traced, standing) : *site.traced;
             suspect_.sites.push_back(std::move(one));
         }
         std::ranges::stable_sort(suspect_.sites, [](const SuspectSite& a, const SuspectSite& b) {
@@ -249,6 +256,10 @@ class Attribution {
         const bool accused = std::ranges::any_of(suspect_.sites, &SuspectSite::accused);
         const auto open = std::ranges::count_if(suspect_.sites,
                                                 [](const SuspectSite& one) { return one.confidence > 2 * exonerated; });
+        if (sites_.too_short)
+            unknown.emplace_back(
+                "What the trace says of its call sites: in that short a time even what is usually freed "
+                "stayed");
         if (!accused && open > 1)
             unknown.push_back(fmt::format("Which of {} call sites the blocks pile up from: {}", open,
                                           clues_.trace ? "the time watched was too short"

@@ -13,7 +13,7 @@ namespace poolkd::hunt {
 /// How much is looked at.
 struct BlockLimits {
     std::size_t samples = 64;                       ///< blocks of a tag whose content is read
-    std::size_t list_steps = 512;                   ///< that a list or chain is followed
+    std::size_t list_steps = 128;                   ///< that a list or chain is followed
     std::uint64_t data_bytes = 8u << 20;            ///< of modules' variables
     std::size_t kept_blocks = std::size_t{1} << 20; ///< of a tag, whose places are kept
 };

@@ -28,9 +28,9 @@ class HeadersReader final : public pe::ByteReader {
 
 class HolderSearch {
   public:
-    HolderSearch(nt::Kernel& kernel, const BlockPlaces& places, const BlockLimits& limits, Work& work,
-                 BlockFindings& findings)
-        : kernel_(kernel), places_(places), limits_(limits), work_(work), findings_(findings),
+    HolderSearch(nt::Kernel& kernel, const BlockPlaces& places, std::span<const ClueModule> modules,
+                 const BlockLimits& limits, Work& work, BlockFindings& findings)
+        : kernel_(kernel), places_(places), modules_(modules), limits_(limits), work_(work), findings_(findings),
           width_(kernel.machine().pointer_size), left_(limits.data_bytes) {}
 
     /// The variables of one module. False: too many bytes were read already.
@@ -56,8 +56,9 @@ class HolderSearch {
             findings_.tags[key.second].holders.push_back(std::move(holder));
         for (BlockClues& tag : findings_.tags) {
             tag.looked_for_holders = true;
-            std::ranges::stable_sort(tag.holders, [](const HolderClue& a, const HolderClue& b) {
-                return std::max(a.reached, a.words) > std::max(b.reached, b.words);
+            // The kernel's data hold stacks and buffers too, where anything may lie: it comes last.
+            std::ranges::stable_sort(tag.holders, std::greater{}, [&](const HolderClue& one) {
+                return std::pair(!modules_[one.module].kernel, std::max(one.reached, one.words));
             });
             if (tag.holders.size() > kept_holders) tag.holders.resize(kept_holders);
         }
@@ -149,6 +150,7 @@ class HolderSearch {
 
     nt::Kernel& kernel_;
     const BlockPlaces& places_;
+    std::span<const ClueModule> modules_;
     const BlockLimits& limits_;
     Work& work_;
     BlockFindings& findings_;
@@ -162,7 +164,7 @@ class HolderSearch {
 void find_holders(nt::Kernel& kernel, const BlockPlaces& places, std::span<const ClueModule> modules,
                   const BlockLimits& limits, Work& work, BlockFindings& findings) {
     if (places.size() == 0) return;
-    HolderSearch search(kernel, places, limits, work, findings);
+    HolderSearch search(kernel, places, modules, limits, work, findings);
     bool all = true;
     for (std::size_t i = 0; i < modules.size() && !work.stop_requested(); ++i) {
         if (modules[i].unloaded) continue;

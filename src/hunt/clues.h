@@ -4,6 +4,7 @@
 #include "hunt/hunt.h"
 #include "hunt/layers.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +25,9 @@ struct ClueModule {
 
     [[nodiscard]] bool contains(VirtAddr address) const { return address - base < size; }
 };
+
+/// Where the calls go that return to these addresses, as far as they are direct.
+using CallTargets = std::map<VirtAddr, VirtAddr>;
 
 /// Sampled blocks that hold pointers into one module at one offset.
 struct PointerClue {
@@ -68,7 +72,11 @@ struct Clues {
     const TraceReport* trace = nullptr; ///< null: the tag was not watched
     const BlockClues* blocks = nullptr; ///< null: no memory to look at
     Layer layer;                        ///< of the tag lists and the table
-    bool never_freed = false;           ///< the counters say that nothing of the tag is given back
+    std::optional<double> freed_share;  ///< frees per allocation, by the counters
+    const CallTargets* call_targets = nullptr;
+
+    /// The counters say that nothing of the tag is given back.
+    [[nodiscard]] bool never_freed() const { return freed_share && *freed_share < 0.05; }
 };
 
 } // namespace poolkd::hunt

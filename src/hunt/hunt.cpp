@@ -1,13 +1,15 @@
 #include "hunt/hunt.h"
 
+#include "code/call_sites.h"
 #include "code/site_index.h"
 #include "hunt/attribute.h"
 #include "hunt/block_clues.h"
+#include "hunt/counters.h"
 #include "hunt/hunt_steps.h"
 #include "hunt/hunt_words.h"
 #include "hunt/live.h"
 #include "hunt/signature.h"
-#include "hunt/stack_site.h"
+#include "hunt/site_candidates.h"
 #include "hunt/timed_work.h"
 
 #include <fmt/format.h>
@@ -24,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds shortest_trace = 1500ms, longest_trace = 15s;
+constexpr milliseconds shortest_trace = 1500ms, longest_alone = 5s, longest_trace = 60s; // of a tag
 constexpr std::size_t most_growing = 4; ///< of tags that merely grow, beside those that leak
 constexpr std::size_t most_orphans = 8;
 constexpr std::int64_t few_orphans = 2; ///< blocks
@@ -297,42 +299,80 @@ class Hunt {
 
     // --- traces -----------------------------------------------------------------------------------------------------
 
+    /// A tag to watch. Where its code leaves one place only, a few allocations confirm it; where several sites share
+    /// it, what is usually freed has to be seen freed.
+    struct Watched {
+        PoolTag tag;
+        bool shared = false;
+        double freed_share = 0;
+
+        [[nodiscard]] bool enough(const TraceReport& so_far) const {
+            constexpr std::uint64_t few = 10, many = 40;
+            constexpr double leaked = 12, freed = 0.7;
+            if (!shared) return so_far.allocations >= few;
+            const auto allocations = static_cast<double>(so_far.allocations);
+            return so_far.allocations >= many && allocations * (1 - freed_share) >= leaked &&
+                   static_cast<double>(so_far.matched) >= freed * freed_share * allocations;
+        }
+    };
+
+    [[nodiscard]] std::vector<Watched> to_watch() const {
+        std::vector<Watched> list;
+        for (const Suspect& suspect : report_.suspects) {
+            const TagVerdict& row = row_of(suspect);
+            if (suspect.orphaned || std::ranges::find(list, row.key.tag, &Watched::tag) != list.end()) continue;
+            const Clues clues{.key = row.key, .modules = modules_, .layer = {}, .freed_share = {}};
+            list.push_back({row.key.tag, candidates_of(clues).list.size() > 1,
+                            std::clamp(row.figures.freed_share.value_or(0), 0.0, 1.0)});
+        }
+        std::ranges::stable_partition(list, &Watched::shared); // those that need it most
+        return list;
+    }
+
+    /// How long the first of these may be watched: a shared tag has what the others do not need.
+    static milliseconds time_for(std::span<const Watched> list, milliseconds left) {
+        const auto shared = std::ranges::count(list, true, &Watched::shared);
+        const auto alone = static_cast<std::ptrdiff_t>(list.size()) - shared;
+        if (list.front().shared)
+            return std::clamp((left - alone * shortest_trace) / shared, shortest_trace, longest_trace);
+        return std::clamp(left / alone, shortest_trace, longest_alone);
+    }
+
     void watch() {
         (void)begin_step();
-        std::vector<PoolTag> tags;
-        for (const Suspect& suspect : report_.suspects) {
-            const PoolTag tag = row_of(suspect).key.tag;
-            if (!suspect.orphaned && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
-        }
+        const std::vector<Watched> list = to_watch();
+        if (list.empty()) return end_step("There is no suspect to watch");
         std::size_t watched = 0;
         std::uint64_t hits = 0;
         std::string failed;
-        for (std::size_t i = 0; i < tags.size() && !stopped() && !foreign_stop_ && failed.empty(); ++i) {
+        for (std::size_t i = 0; i < list.size() && !stopped() && !foreign_stop_ && failed.empty(); ++i) {
             const milliseconds left = budget_ - spent() - times_.memory;
-            const milliseconds each = std::clamp<milliseconds>(left / (tags.size() - i), shortest_trace, longest_trace);
             if (left < shortest_trace) break;
-            failed = watch_tag(tags[i], each, watched, hits);
+            failed = watch_tag(list[i], time_for(std::span(list).subspan(i), left), watched, hits);
         }
-        if (tags.empty()) return end_step("There is no suspect to watch");
-        if (watched < tags.size())
-            report_.not_visible.push_back(fmt::format(
-                "{} of {} suspects were not watched{}", tags.size() - watched, tags.size(),
-                failed.empty() && !report_.partial && !foreign_stop_ ? ": the time was over (--budget gives more)"
-                : failed.empty()                                     ? ""
-                                                                     : ": " + failed));
-        end_step(fmt::format("{} of {} tags, {} allocations and frees", watched, tags.size(), hits), !report_.partial);
+        if (watched < list.size()) {
+            const std::string why = !failed.empty()                    ? ": " + failed
+                                    : report_.partial || foreign_stop_ ? ""
+                                                                       : ": the time was over (--budget gives more)";
+            report_.not_visible.push_back(
+                fmt::format("{} of {} suspects were not watched{}", list.size() - watched, list.size(), why));
+        }
+        end_step(fmt::format("{} of {} tags, {} allocations and frees", watched, list.size(), hits), !report_.partial);
     }
 
     /// Why it cannot be watched; empty when it was.
-    std::string watch_tag(PoolTag tag, milliseconds time, std::size_t& watched, std::uint64_t& hits) {
+    std::string watch_tag(const Watched& what, milliseconds time, std::size_t& watched, std::uint64_t& hits) {
         TraceOptions options;
-        options.tag = tag;
+        options.tag = what.tag;
         options.time = time;
         options.age = time / 3;
         options.sites = [this](Work& work) { return input_.sites->all(work); };
-        work_.progress("watching", watched, report_.suspects.size());
+        bool enough = false;
         auto trace = trace_tag(*input_.kernel, *input_.controller, options, work_, [&](const TraceReport& so_far) {
-            work_.progress(fmt::format("watching {}: hits", tag.text()), so_far.hits, 0);
+            work_.progress(fmt::format("watching {}: hits", what.tag.text()), so_far.hits, 0);
+            if (enough || !what.enough(so_far)) return;
+            enough = true;
+            work_.request_stop();
         });
         if (!trace) {
             if (trace.error().kind != ErrorKind::stopped) return trace.error().message;
@@ -342,29 +382,37 @@ class Hunt {
         }
         ++watched;
         hits += trace->hits;
-        if (trace->end == TraceEnd::user) report_.partial = true;
-        std::string failed;
+        if (trace->end == TraceEnd::user && enough) trace->end = TraceEnd::limit;
+        report_.partial |= trace->end == TraceEnd::user;
         if (trace->end == TraceEnd::foreign_stop) {
             foreign_stop_ = true;
             if (input_.on_foreign_stop) input_.on_foreign_stop();
         }
-        if (trace->end == TraceEnd::restart) failed = "the target was restarted";
-        if (trace->end == TraceEnd::link) failed = "the connection broke";
         report_.coverage.merge(trace->coverage);
-        index_stacks(*trace);
+        const bool lost = trace->end == TraceEnd::restart || trace->end == TraceEnd::link;
+        if (!lost) look_at_stacks(*trace);
         for (Suspect& suspect : report_.suspects)
-            if (row_of(suspect).key.tag == tag) suspect.trace = *trace;
-        return failed;
+            if (row_of(suspect).key.tag == what.tag) suspect.trace = *trace;
+        if (!lost) return {};
+        return trace->end == TraceEnd::restart ? "the target was restarted" : "the connection broke";
     }
 
-    /// The code of those on the stacks, where there was no time for all.
-    void index_stacks(const TraceReport& trace) {
+    /// The code of those on the stacks, where there was no time for all, and which functions they called.
+    void look_at_stacks(const TraceReport& trace) {
+        constexpr std::size_t looked_at = 4; // frames above the allocator
         TimedWork timed(work_, Clock::now() + times_.code);
-        for (const TraceStack& stack : trace.stacks)
-            for (std::size_t i = stack.caller; i < stack.frames.size() && i < stack.caller + 4; ++i)
+        code::CallSites calls(*input_.kernel, &timed.work());
+        for (const TraceStack& stack : trace.stacks) {
+            if (stack.allocations == 0) continue;
+            for (std::size_t i = stack.caller; i < stack.frames.size() && i < stack.caller + looked_at; ++i) {
+                const VirtAddr address = stack.frames[i].address;
+                if (timed.look()) return;
                 for (std::size_t m = 0; m < modules_.size(); ++m)
-                    if (!modules_[m].unloaded && modules_[m].contains(stack.frames[i].address) && !timed.look())
-                        index_module(m, timed.work());
+                    if (!modules_[m].unloaded && modules_[m].contains(address)) index_module(m, timed.work());
+                if (call_targets_.contains(address)) continue;
+                if (const auto target = calls.before(address).target) call_targets_.emplace(address, *target);
+            }
+        }
     }
 
     // --- memory -----------------------------------------------------------------------------------------------------
@@ -387,6 +435,7 @@ class Hunt {
             return end_step(findings.error().message, false);
         }
         report_.coverage.merge(findings->coverage);
+        if (live() && !user) count_again();
         for (std::string& sentence : findings->not_visible)
             report_.not_visible.push_back(std::move(sentence));
         const bool late = findings->cut_off && !user;
@@ -407,6 +456,17 @@ class Hunt {
                  !findings->cut_off);
     }
 
+    /// The target ran on since its counters were judged, and blocks found are of now.
+    void count_again() {
+        const auto now = take_snapshot(*input_.kernel, work_);
+        if (!now) return;
+        for (Suspect& suspect : report_.suspects) {
+            const auto row = std::ranges::find(now->rows, row_of(suspect).key, &TagCounts::key);
+            suspect.blocks_counted =
+                row == now->rows.end() ? 0 : static_cast<std::uint64_t>(std::max<std::int64_t>(0, blocks_in_use(*row)));
+        }
+    }
+
     // --- the answer -------------------------------------------------------------------------------------------------
 
     void weigh() {
@@ -418,7 +478,8 @@ class Hunt {
                         .trace = suspect.trace ? &*suspect.trace : nullptr,
                         .blocks = i < blocks_.size() ? &blocks_[i] : nullptr,
                         .layer = layer_of(row.key.tag, input_.options.verdict.tags),
-                        .never_freed = row.figures.freed_share.value_or(1) < 0.05};
+                        .freed_share = row.figures.freed_share,
+                        .call_targets = &call_targets_};
             attribute(clues, suspect);
         }
         drop_unproven_orphans();
@@ -427,10 +488,10 @@ class Hunt {
     [[nodiscard]] double confidence_in(const Suspect& suspect) const {
         constexpr double in_orphans = 0.9; // what nobody can free is lost, growing or not
         const TagVerdict& row = row_of(suspect);
-        double sure = suspect.orphaned ? std::max(in_orphans, row.confidence) : row.confidence;
-        if (!suspect.owners.empty()) sure *= suspect.owners.front().confidence;
-        if (!suspect.sites.empty() && suspect.sites.front().accused()) sure *= suspect.sites.front().confidence;
-        return sure;
+        const double sure = suspect.orphaned ? std::max(in_orphans, row.confidence) : row.confidence;
+        // Whose the site is, is the owner; without a site it is the owner alone.
+        if (!suspect.sites.empty() && suspect.sites.front().accused()) return sure * suspect.sites.front().confidence;
+        return suspect.owners.empty() ? 0 : sure * suspect.owners.front().confidence;
     }
 
     void finish() {
@@ -468,6 +529,7 @@ class Hunt {
     bool foreign_stop_ = false;
     double bytes_a_second_ = 0; ///< over the link
     std::vector<ClueModule> modules_;
+    CallTargets call_targets_;
     std::vector<BlockClues> blocks_; ///< of the suspects, in their order
 };
 

@@ -77,7 +77,7 @@ void add_alternatives(HuntReport& report) {
             report.alternatives.push_back(
                 fmt::format("{} may be a load or a cache that still fills: {}", tag,
                             row.reasons.empty() ? "its growth proves no leak" : row.reasons.front()));
-        if (row.group) {
+        if (row.group && sites_named(suspect).empty()) {
             const LeakGroup& group = report.verdict.groups[*row.group];
             const TagVerdict& first = report.verdict.rows[group.members.front().row];
             if (first.key != row.key)
@@ -103,9 +103,9 @@ void add_steps(HuntReport& report, bool live) {
         report.confirm.push_back({fmt::format("!hits {} /for 60s", tag),
                                   "Watch the tag longer: each allocation and free, and which blocks stay, by stack"});
         if (first->sites.size() > 1)
-            report.confirm.push_back(
-                {fmt::format("!retag {}", tag), "Give each call site a tag of its own; the kernel's counters then tell "
-                                                "them apart at no further cost"});
+            report.confirm.push_back({fmt::format("!retag {}", tag),
+                                      "Give each call site a tag of its own; the kernel's counters then tell "
+                                      "them apart at no further cost"});
     }
     report.confirm.push_back(
         {fmt::format("!sites {}", tag), "Every place in the code that allocates or frees under the tag"});

@@ -57,7 +57,7 @@ SiteCandidate& candidate_at(SiteCandidates& sites, const StackSite& place, const
 void take_stacks(SiteCandidates& sites, const Clues& clues) {
     for (const TraceStack& stack : clues.trace->stacks) {
         if (stack.allocations == 0) continue;
-        const auto place = site_of_stack(stack, clues.key.tag, clues.modules);
+        const auto place = site_of_stack(stack, clues.key.tag, clues.modules, clues.call_targets);
         if (!place) continue;
         SiteCandidate& site = candidate_at(sites, *place, clues);
         site.site.from_trace = true;
@@ -75,6 +75,13 @@ bool same_block_size(const SiteCandidate& site, std::uint64_t size, const BlockC
     const std::uint64_t wanted = block_size_of(*site.site.site.size, blocks);
     // A block may keep what would be left over behind it.
     return size == wanted || size == wanted + blocks.unit || size == *site.site.site.size;
+}
+
+/// That the trace lasted so long that what is usually freed was freed. Else all that lives a while seems to stay.
+bool saw_usual_frees(const TraceReport& trace, std::optional<double> freed_share) {
+    constexpr double hardly = 0.05, part = 0.5;
+    if (!freed_share || *freed_share < hardly) return true;
+    return static_cast<double>(trace.matched) >= part * *freed_share * static_cast<double>(trace.allocations);
 }
 
 std::string kept_text(const SiteCandidate& site) {
@@ -136,6 +143,10 @@ void judge_traced(SiteCandidates& sites, const Clues& clues) {
     for (const SiteCandidate& site : sites.list)
         kept += site.kept;
     if (kept < enough_kept) return;
+    if (!saw_usual_frees(*clues.trace, clues.freed_share)) {
+        sites.too_short = true;
+        return;
+    }
     sites.decided = true;
     for (SiteCandidate& site : sites.list) {
         SuspectSite& one = site.site;
@@ -214,7 +225,7 @@ void weigh_sites(SiteCandidates& sites, const Clues& clues) {
         const double share =
             sites.blocks == 0 ? 0 : static_cast<double>(site.by_size) / static_cast<double>(sites.blocks);
         // What of the tag is never given back leaks from wherever it comes.
-        if (clues.never_freed && share >= least_share) site.within_image = std::max(site.within_image, 0.9);
+        if (clues.never_freed() && share >= least_share) site.within_image = std::max(site.within_image, 0.9);
         if (!site.site.reason.empty()) continue;
         if (site.size_excluded) {
             site.site.reason = fmt::format("No block has the size that it asks for ({} bytes)", *site.site.site.size);

@@ -26,6 +26,7 @@ struct SiteCandidates {
     std::uint64_t unresolved = 0;         ///< allocations in the modules whose tags are not known
     std::uint64_t blocks = 0;             ///< that were found
     bool decided = false;                 ///< a trace tells which sites leak
+    bool too_short = false;               ///< a trace was too short to tell
 
     [[nodiscard]] bool all_indexed() const { return not_indexed.empty(); }
     /// Of the blocks found, those whose size only sites of this module ask for.

@@ -32,6 +32,19 @@ const code::PoolSite* returning_to(const ClueModule& module, std::uint32_t rva) 
     return site == module.index->sites.end() ? nullptr : &*site;
 }
 
+/// The site in the called function that has no frame because it jumped on.
+const code::PoolSite* jumping_from(const ClueModule& module, VirtAddr return_address, PoolTag tag,
+                                   const CallTargets* targets) {
+    if (!module.index || !targets) return nullptr;
+    const auto target = targets->find(return_address);
+    if (target == targets->end() || !module.contains(target->second)) return nullptr;
+    const auto site = std::ranges::find_if(module.index->sites, [&](const code::PoolSite& one) {
+        return one.return_rva == 0 && module.base + one.function_rva == target->second &&
+               one.kind != code::SiteKind::release && one.tag && one.tag->bare() == tag.bare();
+    });
+    return site == module.index->sites.end() ? nullptr : &*site;
+}
+
 /// "LeakyBuildReport" of "leaky!LeakyBuildReport+0x2c"; empty for "leaky+0x1210".
 std::string function_of(std::string_view text) {
     const auto mark = text.find('!');
@@ -40,7 +53,8 @@ std::string function_of(std::string_view text) {
     return std::string(text.substr(0, text.rfind('+')));
 }
 
-std::optional<StackSite> site_of_frame(const TraceFrame& frame, std::span<const ClueModule> modules) {
+std::optional<StackSite> site_of_frame(const TraceFrame& frame, PoolTag tag, std::span<const ClueModule> modules,
+                                       const CallTargets* targets) {
     const auto module =
         std::ranges::find_if(modules, [&](const ClueModule& one) { return one.contains(frame.address); });
     if (module == modules.end()) return std::nullopt;
@@ -48,6 +62,7 @@ std::optional<StackSite> site_of_frame(const TraceFrame& frame, std::span<const 
     site.module = static_cast<std::size_t>(module - modules.begin());
     site.return_rva = static_cast<std::uint32_t>(frame.address - module->base);
     site.indexed = returning_to(*module, site.return_rva);
+    if (!site.indexed) site.indexed = jumping_from(*module, frame.address, tag, targets);
     site.function = site.indexed && !site.indexed->function.empty() ? site.indexed->function : function_of(frame.text);
     site.source = frame.source;
     return site;
@@ -64,12 +79,13 @@ bool goes_through(const code::PoolSite& outer, const std::string& inner) {
 
 } // namespace
 
-std::optional<StackSite> site_of_stack(const TraceStack& stack, PoolTag tag, std::span<const ClueModule> modules) {
+std::optional<StackSite> site_of_stack(const TraceStack& stack, PoolTag tag, std::span<const ClueModule> modules,
+                                       const CallTargets* targets) {
     std::optional<StackSite> first, found; // the first that is no library; the one that the index knows the tag of
     std::optional<StackSite> any;
     const std::size_t end = std::min(stack.frames.size(), stack.caller + most_looked_through);
     for (std::size_t i = stack.caller; i < end; ++i) {
-        auto site = site_of_frame(stack.frames[i], modules);
+        auto site = site_of_frame(stack.frames[i], tag, modules, targets);
         if (!site) continue;
         const bool knows = site->indexed && is_of(*site->indexed, tag);
         if (found) {

@@ -16,8 +16,10 @@ struct StackSite {
 };
 
 /// Looks through the allocator, wrappers, and the kernel's and class libraries' routines that allocate for their
-/// caller, to the driver that asked. Nothing: no frame lies in a module.
+/// caller, to the driver that asked. A function that jumped to the allocator has no frame: `targets` (null: not known)
+/// tell that it was called. Nothing: no frame lies in a module.
 [[nodiscard]] std::optional<StackSite> site_of_stack(const TraceStack& stack, PoolTag tag,
-                                                     std::span<const ClueModule> modules);
+                                                     std::span<const ClueModule> modules,
+                                                     const CallTargets* targets = nullptr);
 
 } // namespace poolkd::hunt

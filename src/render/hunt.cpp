@@ -15,7 +15,7 @@ namespace poolkd::render {
 namespace {
 
 constexpr std::size_t shown_sites = 6, shown_sizes = 4, shown_frames = 6;
-constexpr std::size_t label_width = 13; // of what stands left of the text
+constexpr std::size_t label_width = 15; // of what stands left of the text
 
 std::string labelled(std::string_view label, std::string_view text) {
     return wrapped(text, text_width, fmt::format("   {:<{}}", label, label_width - 3), std::string(label_width, ' '));

@@ -86,6 +86,35 @@ TEST(Attribute, ATraceThatSawNothingStayDecidesNothing) {
     EXPECT_THAT(suspect.unknown, Contains(HasSubstr("too short")));
 }
 
+TEST(Attribute, ATraceTooShortForTheUsualFreesDecidesNothing) {
+    ClueBench bench;
+    const std::size_t netfilt = bench.add_module("netfilt"), netshape = bench.add_module("netshape");
+    bench.add_site(netfilt, 0x1010, "Drop", 128);
+    bench.add_site(netshape, 0x1010, "Queue", 128);
+    bench.add_stack({{netfilt, 0x1015}}, 3, 3, 0);
+    bench.add_stack({{netshape, 0x1015}}, 9, 9, 3); // a ring that did not go round yet
+    bench.trace->allocations = 12;
+    bench.freed_share = 0.75;
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), IsEmpty());
+    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("even what is usually freed stayed")));
+    bench.trace->matched = 9; // the same stacks where frees were seen
+    EXPECT_THAT(accused(bench.judge()), ElementsAre("Queue"));
+}
+
+TEST(Attribute, AFunctionThatJumpsToTheAllocatorIsFoundByWhoCalledIt) {
+    ClueBench bench;
+    const std::size_t tail = bench.add_module("tailwrap");
+    code::PoolSite& site = bench.add_site(tail, 0x1010, "NewSession");
+    site.return_rva = 0;
+    bench.add_stack({{tail, 0x2015}, {tail, 0x3000}}, 10, 10, 4);
+    EXPECT_EQ(bench.judge().sites.size(), 2u); // the caller by its stack, and the site that was not seen
+    bench.call_targets[bench.modules[tail].base + 0x2015] = bench.modules[tail].base + site.function_rva;
+    const Suspect suspect = bench.judge();
+    EXPECT_THAT(accused(suspect), ElementsAre("NewSession"));
+    EXPECT_EQ(suspect.sites.size(), 1u);
+}
+
 TEST(Attribute, WrappersAreLookedThroughOnStacks) {
     ClueBench bench;
     const std::size_t wrapped = bench.add_module("wrapped");

@@ -14,7 +14,8 @@ struct ClueBench {
     std::optional<TraceReport> trace;
     std::optional<BlockClues> blocks;
     Layer layer;
-    bool never_freed = false;
+    std::optional<double> freed_share;
+    CallTargets call_targets;
 
     ClueBench() { add_module("nt", true); }
 
@@ -81,7 +82,8 @@ struct ClueBench {
                    .trace = trace ? &*trace : nullptr,
                    .blocks = blocks ? &*blocks : nullptr,
                    .layer = layer,
-                   .never_freed = never_freed},
+                   .freed_share = freed_share,
+                   .call_targets = &call_targets},
                   suspect);
         return suspect;
     }
