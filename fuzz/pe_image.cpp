@@ -1,6 +1,7 @@
 // Any bytes as a PE image, in both layouts.
 #include "pe/debug_directory.h"
 #include "pe/exports.h"
+#include "pe/imports.h"
 #include "symbols/export_symbols.h"
 
 #include <span>
@@ -14,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!image) continue;
         (void)image->section_at(image->entry_point);
         (void)pe::find_pdb_reference(*image);
+        (void)pe::ImportTable::read(*image).at(image->entry_point);
         if (auto exports = symbols::ExportSymbols::read(*image)) {
             (void)(*exports)->nearest(image->entry_point);
             (void)(*exports)->match("*a*", 100);

@@ -118,8 +118,20 @@ void FlowGraphs::follow(std::uint32_t start, bool orphan) {
 }
 
 void FlowGraphs::make_blocks() {
-    std::vector<Step>& steps = graph_.steps;
-    std::ranges::sort(steps, {}, &Step::rva);
+    // By way of small keys: steps are large to move about.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> order;
+    for (std::uint32_t i = 0; i < graph_.steps.size(); ++i)
+        order.emplace_back(graph_.steps[i].rva, i);
+    std::ranges::sort(order);
+    std::vector<Step> steps;
+    steps.reserve(order.size());
+    for (const auto& [rva, i] : order)
+        steps.push_back(graph_.steps[i]);
+    graph_.steps = std::move(steps);
+    make_blocks_of(graph_.steps);
+}
+
+void FlowGraphs::make_blocks_of(const std::vector<Step>& steps) {
     // Where steps overlap, the next one in the order of addresses is not the next one that runs.
     for (std::size_t i = 0; i < steps.size(); ++i)
         if (steps[i].goes_on() && (i + 1 == steps.size() || steps[i + 1].rva != steps[i].next()))

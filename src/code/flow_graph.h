@@ -60,6 +60,7 @@ class FlowGraphs {
     void lead(std::uint32_t rva, bool orphan = false);
     [[nodiscard]] bool inside(std::uint32_t rva) const;
     void make_blocks();
+    void make_blocks_of(const std::vector<Step>& steps);
 
     const FlatImage& image_;
     const Machine& machine_;

@@ -26,6 +26,16 @@ bool may_carry_argument(const Machine& machine, std::uint64_t reg) {
     return reg == 1 || reg == 2;
 }
 
+/// The ranges of code that a graph covers without a gap.
+std::vector<Extent> stretches_of(const FlowGraph& graph) {
+    std::vector<Extent> out;
+    for (const Step& step : graph.steps) {
+        if (out.empty() || step.rva > out.back().end) out.push_back({step.rva, step.rva});
+        out.back().end = std::max(out.back().end, step.next());
+    }
+    return out;
+}
+
 bool is_place(const Value& value) {
     return value.is(Kind::entry_register) || value.is(Kind::entry_stack);
 }
@@ -134,7 +144,11 @@ void SiteSearch::examine_around(std::uint32_t reference) {
         // What begins at a guess may be a part of what begins before it.
         if (entry && !bounds.guessed) break;
         if (bounds.whole && functions_done_.contains(bounds.entry)) return;
+        auto holds_reference = [&](const Extent& e) { return e.contains(reference); };
+        const auto known = bounds.roots.empty() ? reach_.find(bounds.entry) : reach_.end();
+        if (known != reach_.end() && std::ranges::none_of(known->second, holds_reference)) continue;
         FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, is_other_, bounds.roots);
+        if (!bounds.whole && bounds.roots.empty()) reach_[bounds.entry] = stretches_of(graph);
         const bool holds =
             std::ranges::any_of(graph.steps, [&](const Step& s) { return s.rva <= reference && reference < s.next(); });
         if (!bounds.whole && (!holds || (entry && !graph.at(*entry)))) continue;
@@ -151,12 +165,9 @@ void SiteSearch::examine_around(std::uint32_t reference) {
     }
     if (best.cut) coverage_.add_gap(GapReason::limit_reached, VirtAddr(*entry), 0);
     // What the function covers needs no second look in this round.
-    for (std::size_t i = 0; i < best.steps.size();) {
-        const std::uint32_t begin = best.steps[i].rva;
-        std::uint32_t end = begin;
-        for (; i < best.steps.size() && best.steps[i].rva <= end; ++i)
-            end = std::max(end, best.steps[i].next());
-        examined_[begin] = std::max(examined_[begin], end - 1);
+    for (const Extent& stretch : stretches_of(best)) {
+        std::uint32_t& last = examined_[stretch.begin];
+        last = std::max(last, stretch.end - 1);
     }
     // With more roots the same function is larger; what is found twice is one site.
     if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry);

@@ -65,12 +65,13 @@ class SiteSearch {
     ValueFlow::Surroundings surroundings_;
 
     bool first_round_ = true;
-    std::map<std::uint32_t, Callees> wrappers_;       ///< all, by the function's RVA
-    std::map<std::uint32_t, Callees> fresh_;          ///< those of this round
-    std::map<std::uint32_t, Callees> found_;          ///< those of the next
-    std::map<std::uint32_t, std::uint32_t> examined_; ///< of this round: RVAs of first and last bytes of code
-    std::set<std::uint32_t> functions_done_;          ///< of this round
-    std::set<std::uint32_t> called_;                  ///< wrappers that have callers
+    std::map<std::uint32_t, Callees> wrappers_;          ///< all, by the function's RVA
+    std::map<std::uint32_t, Callees> fresh_;             ///< those of this round
+    std::map<std::uint32_t, Callees> found_;             ///< those of the next
+    std::map<std::uint32_t, std::uint32_t> examined_;    ///< of this round: RVAs of first and last bytes of code
+    std::set<std::uint32_t> functions_done_;             ///< of this round
+    std::map<std::uint32_t, std::vector<Extent>> reach_; ///< of functions whose bounds were guessed, by entry
+    std::set<std::uint32_t> called_;                     ///< wrappers that have callers
     std::map<std::uint32_t, std::optional<std::uint32_t>> popped_;
     std::vector<PoolSite> sites_;
     std::set<std::size_t> odd_; ///< sites whose tag came in a register that arguments do not come in

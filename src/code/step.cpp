@@ -105,14 +105,18 @@ std::uint16_t bit(std::uint8_t reg) {
 } // namespace
 
 std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva) {
-    thread_local zydis::Decoded decoded;
-    if (zydis::decode(machine, code, decoded) != zydis::Outcome::good) return std::nullopt;
+    thread_local zydis::Partial partial;
+    if (zydis::decode_instruction(machine, code, partial) != zydis::Outcome::good) return std::nullopt;
+    zydis::Decoded& decoded = partial.decoded;
     const ZydisDecodedInstruction& raw = decoded.instruction;
     Step step;
     step.rva = rva;
     step.length = raw.length;
     step.action = action_of(raw);
     step.filler = raw.mnemonic == ZYDIS_MNEMONIC_NOP;
+    if (step.action == Action::nothing || step.action == Action::leave || step.action == Action::stop) return step;
+    // What an instruction writes beside its visible operands matters only where nothing better is known of it.
+    if (!zydis::decode_operands(machine, partial, step.action == Action::other)) return std::nullopt;
     const std::uint64_t address = base + rva;
     const auto& first = decoded.operands[0];
     const auto& second = decoded.operands[1];

@@ -1,6 +1,7 @@
 #include "code/value_flow.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace poolkd::code {
@@ -38,6 +39,13 @@ Value untouched(const Machine& machine, std::uint32_t origin, std::int32_t offse
     return {.kind = Kind::entry_stack, .number = static_cast<std::uint64_t>(offset)};
 }
 
+/// Whether anybody can make use of the value later: not of what a caller keeps in its registers.
+bool is_worth_keeping(const Value& value) {
+    if (value.is(Kind::unknown)) return false;
+    constexpr std::uint32_t arguments = 1u << 1 | 1u << 2 | 1u << 8 | 1u << 9;
+    return !value.is(Kind::entry_register) || (arguments >> value.number & 1) != 0;
+}
+
 /// What a narrower read of a value gives.
 Value narrowed(Value value, unsigned size) {
     if (value.is(Kind::constant)) {
@@ -68,6 +76,8 @@ void FlowState::write(std::uint32_t origin, std::int32_t offset, unsigned size, 
         return slot.origin == origin && slot.offset < offset + static_cast<std::int32_t>(size) &&
                offset < slot.offset + slot.size;
     });
+    // That an argument is no longer what it was has to be kept, of other places only what is known.
+    if (!is_worth_keeping(value) && (full_ || origin != 0 || offset < 4)) return;
     if (slots_.size() >= max_slots) {
         full_ = true;
         return;
@@ -91,7 +101,7 @@ ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatI
         entry.registers[reg] = Value::entry(reg);
     entry.registers[sp] = Value::stack(0, 0);
     states_[graph.entry] = entry;
-    run({graph.entry});
+    run(graph.entry);
     // What nobody is seen to go to: the frame stands as it does at the first call, the rest is unknown.
     std::optional<Value> frame;
     for (std::size_t i = 0; i < graph.blocks.size() && !frame; ++i) {
@@ -111,19 +121,17 @@ ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatI
             value = Value::unknown(Why::paths);
         state.registers[sp] = frame.value_or(Value::stack(i * 2 + 1, 0));
         states_[i] = state;
-        run({i});
+        run(i);
     }
 }
 
-void ValueFlow::run(std::vector<std::uint32_t> work) {
-    std::vector<bool> waiting(graph_.blocks.size());
-    for (std::uint32_t i : work)
-        waiting[i] = true;
+void ValueFlow::run(std::uint32_t first) {
+    // In the order of addresses, which is mostly that of control: a block is seen again only where a loop changes it.
+    std::set<std::uint32_t> waiting{first};
     std::size_t budget = visits_per_block * graph_.blocks.size() + 100;
-    while (!work.empty()) {
-        const std::uint32_t index = work.back();
-        work.pop_back();
-        waiting[index] = false;
+    while (!waiting.empty()) {
+        const std::uint32_t index = *waiting.begin();
+        waiting.erase(waiting.begin());
         FlowState state = *states_[index];
         if (budget-- == 0) {
             // Cannot happen while joins only lose knowledge; if it does, nothing is claimed.
@@ -140,10 +148,7 @@ void ValueFlow::run(std::vector<std::uint32_t> work) {
                 changed = join(*states_[next], state, next);
             else
                 states_[next] = state;
-            if (changed && !waiting[next]) {
-                waiting[next] = true;
-                work.push_back(next);
-            }
+            if (changed) waiting.insert(next);
         }
     }
 }
@@ -449,7 +454,12 @@ bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block
         into.full_ = true;
         changed = true;
     }
-    if (into.slots_.empty() && from.slots_.empty()) return changed;
+    auto same_slots = [](std::span<const FlowState::Slot> left, std::span<const FlowState::Slot> right) {
+        return std::ranges::equal(left, right, [](const FlowState::Slot& a, const FlowState::Slot& b) {
+            return a.origin == b.origin && a.offset == b.offset && a.size == b.size && a.value == b.value;
+        });
+    };
+    if (same_slots(into.slots_, from.slots_)) return changed;
     FlowState joined;
     joined.full_ = into.full_;
     auto take = [&](const FlowState::Slot& slot, const Value& other) {
@@ -467,10 +477,7 @@ bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block
         });
         if (!both_have) take(slot, into.read(machine_, slot.origin, slot.offset, slot.size));
     }
-    const bool same = std::ranges::equal(into.slots_, joined.slots_, [](const auto& a, const auto& b) {
-        return a.origin == b.origin && a.offset == b.offset && a.size == b.size && a.value == b.value;
-    });
-    if (same) return changed;
+    if (same_slots(into.slots_, joined.slots_)) return changed;
     into.slots_ = std::move(joined.slots_);
     into.full_ = joined.full_;
     return true;

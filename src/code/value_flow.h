@@ -105,7 +105,7 @@ class ValueFlow {
   private:
     static constexpr std::uint8_t sp = 4, bp = 5;
 
-    void run(std::vector<std::uint32_t> work);
+    void run(std::uint32_t first);
     void apply(FlowState& state, const Step& step) const;
     void apply_call(FlowState& state, const Step& step) const;
     void write(FlowState& state, const Place& place, Value value, std::uint32_t rva) const;

@@ -26,6 +26,21 @@ Outcome decode(const Machine& machine, Bytes bytes, Decoded& out) {
     return status == ZYDIS_STATUS_NO_MORE_DATA ? Outcome::truncated : Outcome::malformed;
 }
 
+Outcome decode_instruction(const Machine& machine, Bytes bytes, Partial& out) {
+    if (bytes.empty()) return Outcome::truncated;
+    const ZyanStatus status = ZydisDecoderDecodeInstruction(&decoder_of(machine), &out.context, bytes.data(),
+                                                            bytes.size(), &out.decoded.instruction);
+    if (ZYAN_SUCCESS(status)) return Outcome::good;
+    return status == ZYDIS_STATUS_NO_MORE_DATA ? Outcome::truncated : Outcome::malformed;
+}
+
+bool decode_operands(const Machine& machine, Partial& out, bool all) {
+    const ZydisDecodedInstruction& raw = out.decoded.instruction;
+    const std::uint8_t count = all ? raw.operand_count : raw.operand_count_visible;
+    return ZYAN_SUCCESS(
+        ZydisDecoderDecodeOperands(&decoder_of(machine), &out.context, &raw, out.decoded.operands.data(), count));
+}
+
 std::string_view register_name(ZydisRegister reg) {
     if (reg == ZYDIS_REGISTER_NONE) return {};
     const char* name = ZydisRegisterGetString(reg);

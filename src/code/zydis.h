@@ -22,6 +22,15 @@ enum class Outcome { good, malformed, truncated };
 
 Outcome decode(const Machine& machine, Bytes bytes, Decoded& out);
 
+/// The instruction without its operands, and those operands: all, or the visible ones. In two steps, since most of the
+/// time goes into operands.
+struct Partial {
+    ZydisDecoderContext context{};
+    Decoded decoded;
+};
+Outcome decode_instruction(const Machine& machine, Bytes bytes, Partial& out);
+bool decode_operands(const Machine& machine, Partial& out, bool all);
+
 /// "rax"; empty for none.
 std::string_view register_name(ZydisRegister reg);
 
