@@ -112,7 +112,10 @@ int run_trace(TraceWords& words) {
     if (session.running())
         if (auto stopped = session.controller().stop(work); !stopped) return tell_failure(stopped.error());
     words.options.sites = [&session](Work& the_work) { return session.sites().all(the_work); };
-    auto report = hunt::trace_tag((*live)->kernel(), session.controller(), words.options, work);
+    auto report = hunt::trace_tag((*live)->kernel(), session.controller(), words.options, work,
+                                  [&work](const hunt::TraceReport& so_far) {
+                                      work.progress(render::trace_progress_text(so_far), so_far.hits, 0);
+                                  });
     clear_progress(work);
     if (!report) return tell_failure(report.error());
     const bool foreign = report->end == hunt::TraceEnd::foreign_stop;

@@ -98,7 +98,11 @@ Result<HitsRequest> parse_hits(Session& session, Arguments& arguments) {
 
 Result<void> run_hits(Session& session, Arguments& arguments) {
     POOLKD_TRY(const HitsRequest request, parse_hits(session, arguments));
-    auto report = hunt::trace_tag(session.kernel(), session.controller(), request.options, session.work());
+    Work& work = session.work();
+    auto report = hunt::trace_tag(session.kernel(), session.controller(), request.options, work,
+                                  [&work](const hunt::TraceReport& so_far) {
+                                      work.progress(render::trace_progress_text(so_far), so_far.hits, 0);
+                                  });
     session.note_stop();
     if (!report) return std::unexpected(std::move(report).error());
     if (arguments.json) {

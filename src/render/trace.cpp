@@ -201,6 +201,11 @@ nlohmann::json hit_json(const hunt::TraceHit& hit) {
 
 } // namespace
 
+std::string trace_progress_text(const TraceReport& report) {
+    return fmt::format("{}, {}, {} out; hits", number_of(report.allocations, "allocation"),
+                       number_of(report.releases, "free"), report.outstanding);
+}
+
 std::string trace_text(const TraceReport& report, const TraceView& view) {
     std::string text = sums_text(report) + cost_text(report);
     if (!report.means_note.empty()) text += wrapped(report.means_note, text_width);

@@ -13,6 +13,8 @@ struct TraceView {
     unsigned pointer_size = 8; ///< of the target, bytes
 };
 
+/// What there is so far, for a line of progress that ends with a number: "12 allocations, 9 frees, 5 out; hits".
+[[nodiscard]] std::string trace_progress_text(const hunt::TraceReport& report);
 /// What came of a trace, for people: its sums, what it cost, then the stacks, most outstanding blocks first.
 [[nodiscard]] std::string trace_text(const hunt::TraceReport& report, const TraceView& view);
 /// All of it; `most_stacks` 0: all stacks.
