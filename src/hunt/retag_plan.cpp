@@ -275,6 +275,9 @@ Result<void> Planner::name_allocations(Work& work) {
     for (const ModuleSites* module : modules_)
         for (const PoolSite& site : module->index.sites)
             if (site.tag) taken.insert(site.tag->bare());
+    // Of tags given to another's sites at this stop the kernel knows nothing yet.
+    for (const control::JournalEntry& entry : journal_.entries())
+        if (entry.tag_site) taken.insert(PoolTag(load_or<std::uint32_t>(entry.after, 0)).bare());
     const std::vector<PoolTag> tags = make_new_tags(plan_.tag, plan_.allocations.size(), taken);
     if (tags.size() < plan_.allocations.size()) {
         forbid("There are not enough unused tags");

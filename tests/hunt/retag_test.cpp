@@ -166,6 +166,18 @@ TEST_F(Retag, EachAllocationSiteGetsAnUnusedTagAndFreeSitesZero) {
     EXPECT_EQ(journal.entries()[1].note, "!retag 'Abc ': leaky!F0+0x6");
 }
 
+TEST_F(Retag, TagsGivenAtTheSameStopAreTaken) {
+    usual_driver();
+    const PoolTag similar = *PoolTag::from_text("Abd ");
+    ModuleSites& other = driver("other", 0xfffff88001000000);
+    allocation(other, similar);
+    allocation(other, similar);
+    apply();
+    RetagPlan made = plan(similar);
+    ASSERT_EQ(made.allocations.size(), 2u);
+    EXPECT_EQ(made.allocations[0].new_tag.text(), "Ab03");
+}
+
 TEST_F(Retag, FreesInOtherDriversArePatchedToo) {
     usual_driver();
     ModuleSites& receiver = driver("receiver", 0xfffff88001000000);
