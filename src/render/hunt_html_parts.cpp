@@ -27,8 +27,10 @@ std::string html_paragraph(std::string_view text, std::string_view style) {
 
 std::string html_list(std::span<const std::string> sentences) {
     std::string items;
-    for (const std::string& sentence : sentences)
-        items += "<li>" + html_text(sentence) + "</li>";
+    for (const std::string& sentence : sentences) {
+        const bool ended = sentence.empty() || std::string_view(".:?!").find(sentence.back()) != std::string_view::npos;
+        items += "<li>" + html_text(sentence) + (ended ? "" : ".") + "</li>";
+    }
     return items.empty() ? items : "<ul>" + items + "</ul>";
 }
 

@@ -15,7 +15,7 @@ namespace poolkd::render {
 /// The same below a suspect, with a smaller heading.
 [[nodiscard]] std::string html_part(std::string_view heading, const std::string& content);
 [[nodiscard]] std::string html_paragraph(std::string_view text, std::string_view style = {});
-/// Sentences as a list; empty when there are none.
+/// Sentences as a list, each ended; empty when there are none.
 [[nodiscard]] std::string html_list(std::span<const std::string> sentences);
 /// A name of the target's. Lines break in it before an offset and behind a module rather than within a word.
 [[nodiscard]] std::string html_code(std::string_view text);

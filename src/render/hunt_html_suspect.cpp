@@ -81,6 +81,16 @@ std::string owners_html(const hunt::Suspect& suspect) {
     return items.empty() ? items : "<ol class=\"sites\">" + items + "</ol>";
 }
 
+std::string found_html(const hunt::Suspect& suspect) {
+    if (suspect.blocks_counted == 0 && suspect.blocks_found == 0) return {};
+    const std::string found = count_text(static_cast<std::int64_t>(suspect.blocks_found));
+    const std::string counted = count_text(static_cast<std::int64_t>(suspect.blocks_counted));
+    // Blocks of a live target are looked for after its counters were read.
+    if (suspect.blocks_found > suspect.blocks_counted)
+        return html_paragraph(fmt::format("Found {} blocks; the counters told {} before.", found, counted));
+    return html_paragraph(fmt::format("Found {} of the {} blocks that the counters tell.", found, counted));
+}
+
 std::string sizes_html(const hunt::Suspect& suspect) {
     if (suspect.sizes.empty()) return {};
     std::uint64_t most = 1;
@@ -96,11 +106,7 @@ std::string sizes_html(const hunt::Suspect& suspect) {
         R"(<table class="sizes"><thead><tr><th class="number">Bytes a block<th class="number">Blocks<th>)"
         "</tr></thead><tbody>" +
         rows + "</tbody></table>";
-    if (suspect.blocks_counted != 0 || suspect.blocks_found != 0)
-        text += html_paragraph(fmt::format("Found {} of the {} blocks that the counters tell.",
-                                           count_text(static_cast<std::int64_t>(suspect.blocks_found)),
-                                           count_text(static_cast<std::int64_t>(suspect.blocks_counted))));
-    return text;
+    return text + found_html(suspect);
 }
 
 std::string holders_html(const hunt::Suspect& suspect) {

@@ -88,8 +88,12 @@ std::string stack_html(const hunt::TraceReport& trace, const hunt::TraceStack& s
     for (std::size_t i = 0; i < stack.frames.size(); ++i)
         text += frame_html(stack.frames[i], i == stack.caller);
     text += "</ol>";
-    if (!stack.freed_by_text.empty())
-        text += html_paragraph("Blocks from here are freed by:") + html_list(stack.freed_by_text);
+    if (!stack.freed_by_text.empty()) {
+        text += html_paragraph("Blocks from here are freed by:") + "<ul>";
+        for (const std::string& place : stack.freed_by_text)
+            text += "<li>" + html_code(place) + "</li>";
+        text += "</ul>";
+    }
     return text + "</details>";
 }
 

@@ -127,6 +127,8 @@ TEST(HuntHtml, TellsAllThatTheReportHolds) {
                              "the budget was used up",
                              "Tags of large session pool",
                              "Found 48,023 of the 48,723 blocks",
+                             "Found 1,100 blocks; the counters told 1,024 before.",
+                             "<code>leaky!LeakyCloseStream+0x22</code></li>",
                              "they stay until the machine restarts",
                              "leaky!LeakyCloseStream+0x22",
                              "2026-06-01 08:00:00 to 2026-06-01 08:05:00, 5m (UTC)",

@@ -190,6 +190,9 @@ inline hunt::HuntReport hunt_report() {
     dpc.signature = "DpcQ:nonpaged:storlab.sys:StorQueueDpc+51:01b7e0d4";
     dpc.confidence = 0.71;
     dpc.conclusion = "storlab.sys gains 1.2 MB a minute under DpcQ, from a DPC.";
+    dpc.sizes = {{8192, 1100}};
+    dpc.blocks_found = 1100;
+    dpc.blocks_counted = 1024;
     dpc.owners = {{"storlab.sys", false, 0.8, {"Its code has the tag."}, {}}};
     dpc.sites = {hunt_site(0x2210, "StorQueueDpc", 0x51, 0.62)};
     dpc.sites[0].module = "storlab";
