@@ -52,20 +52,36 @@ std::vector<render::SiteModule> modules_of(const SitesWords& words, const std::v
     return modules;
 }
 
+/// Tells on stderr what could not be looked at, and gives the exit code.
+int tell_failures(const SitesWords& words, const std::vector<Result<code::SiteIndex>>& found, const Work& work) {
+    int code = exit_good;
+    std::size_t left_out = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (found[i]) continue;
+        if (found[i].error().kind == ErrorKind::stopped) {
+            ++left_out;
+        } else {
+            code = tell_failure({found[i].error().kind, words.files[i] + ": " + found[i].error().message});
+        }
+    }
+    if (work.stop_requested())
+        code = tell_failure(
+            {ErrorKind::stopped, fmt::format("Stopped: {} of {} files were not looked at", left_out, found.size())});
+    return code;
+}
+
 int run_sites(const SitesWords& words) {
+    const std::string& tag = words.view.tag_pattern;
+    if (tag.size() > 4 && !tag.contains('*'))
+        return tell_failure({ErrorKind::usage, fmt::format("'{}' is no tag: a tag has four characters (a pattern may "
+                                                           "hold * and ?)",
+                                                           tag)});
     FileWork file_work;
     ImageSites images(words.symbol_path);
     const auto found = images.of({words.files.begin(), words.files.end()}, file_work.work());
     clear_progress(file_work.work());
-    int code = file_work.work().stop_requested() ? exit_command_failed : exit_good;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        if (found[i]) continue;
-        code = tell_failure({found[i].error().kind, words.files[i] + ": " + found[i].error().message});
-    }
+    const int code = tell_failures(words, found, file_work.work());
     auto modules = modules_of(words, found);
-    const bool searching = words.view.unresolved || !words.view.tag_pattern.empty();
-    render::SiteView view = words.view;
-    view.quiet_when_empty = searching && modules.size() > 1;
     if (words.json) {
         Coverage coverage;
         for (const auto& index : found)
@@ -73,10 +89,12 @@ int run_sites(const SitesWords& words) {
         write_json_answer({{"command", "sites"},
                            {"modules", render::sites_json(modules, words.view)},
                            {"coverage", render::to_json(coverage)}});
-    } else {
-        std::erase_if(modules, [](const render::SiteModule& module) { return !module.index; }); // told on stderr
-        write_answer(render::sites_text(modules, view));
+        return code;
     }
+    std::erase_if(modules, [](const render::SiteModule& module) { return !module.index; }); // told on stderr
+    render::SiteView view = words.view;
+    view.quiet_when_empty = modules.size() > 1 && (view.unresolved || !tag.empty());
+    write_answer(render::sites_text(modules, view));
     return code;
 }
 

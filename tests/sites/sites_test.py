@@ -187,6 +187,7 @@ class LabDrivers(Sites):
         self.assertIn(f"{__file__}: This is not a PE image", answer.stderr)
         self.assertEqual(run().returncode, 2)
         self.assertEqual(run("--nosuch", leaky).returncode, 2)
+        self.assertEqual(run("--tag", "TooLong", leaky).returncode, 2)
 
 
 class KnownDrivers(Sites):
