@@ -69,7 +69,7 @@ Result<FlatImage> FlatImage::of_file(Bytes file) {
 
 Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& module, Work& work) {
     POOLKD_TRY(FlatImage image, empty(module.size));
-    auto take = [&](std::uint32_t rva, std::uint32_t size) {
+    auto take = [&](std::uint32_t rva, std::uint32_t size, bool thrown_away = false) {
         constexpr std::uint32_t block = 0x40000;
         for (std::uint32_t done = 0; done < size; done += block) {
             const std::uint32_t count = std::min(block, size - done);
@@ -82,7 +82,12 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
                     if (at < missing.size()) missing[at] = true;
             for (std::size_t i = 0; i < missing.size(); ++i)
                 if (!missing[i]) image.mark(rva + done + static_cast<std::uint32_t>(i) * page, 1);
-            image.coverage_.merge(read.coverage);
+            // Where code was thrown away after the start (INIT), nothing is missing: nobody runs it any more.
+            if (thrown_away) {
+                image.coverage_.add_read(read.coverage.read());
+            } else {
+                image.coverage_.merge(read.coverage);
+            }
             work.progress("Reading code", rva + done, module.size);
         }
     };
@@ -90,7 +95,7 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
     POOLKD_TRY(pe::Image headers, pe::Image::open(image, pe::ImageLayout::memory));
     for (const pe::Section& section : headers.sections()) {
         if (section.rva >= image.size_ || is_useless(section)) continue;
-        take(section.rva, std::min(section.size(), image.size_ - section.rva));
+        take(section.rva, std::min(section.size(), image.size_ - section.rva), section.is_discardable());
     }
     return image;
 }

@@ -130,7 +130,8 @@ class HolderSearch {
                 break;
             }
             const auto next = read(shape == HolderClue::Shape::list ? at : place->body + link);
-            if (!next || next->value == 0 || *next == end) {
+            if (!next) break; // its page is not there
+            if (next->value == 0 || *next == end) {
                 whole = true;
                 break;
             }

@@ -27,7 +27,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds shortest_trace = 1500ms, longest_alone = 5s, longest_trace = 60s; // of a tag
-constexpr std::size_t most_growing = 4; ///< of tags that merely grow, beside those that leak
 constexpr std::size_t most_orphans = 8;
 constexpr std::int64_t few_orphans = 2; ///< blocks
 
@@ -134,6 +133,12 @@ class Hunt {
         report_.suspects.push_back(std::move(suspect));
     }
 
+    static bool never_freed_so_far(const TagVerdict& row) {
+        constexpr std::int64_t many = 200; // blocks
+        return row.verdict == Verdict::undecided && row.figures.samples == 1 && row.figures.blocks >= many &&
+               row.figures.freed_share.value_or(1) < 0.05;
+    }
+
     void choose_suspects() {
         const std::vector<TagVerdict>& rows = report_.verdict.rows;
         if (input_.options.tag) {
@@ -144,11 +149,11 @@ class Hunt {
                     fmt::format("The counters do not have the tag '{}'", input_.options.tag->text()));
             return;
         }
-        std::size_t growing = 0;
-        for (std::size_t i = 0; i < rows.size() && report_.suspects.size() < input_.options.top; ++i) {
-            if (rows[i].verdict == Verdict::leaking) add_suspect(i);
-            if (rows[i].verdict == Verdict::growing && growing++ < most_growing) add_suspect(i);
-        }
+        for (std::size_t i = 0; i < rows.size() && report_.suspects.size() < input_.options.top; ++i)
+            if (rows[i].verdict == Verdict::leaking || rows[i].verdict == Verdict::growing) add_suspect(i);
+        // One snapshot has no growth to go by: what was never freed since boot is worth a look.
+        for (std::size_t i = 0; i < rows.size() && report_.suspects.size() < input_.options.top; ++i)
+            if (never_freed_so_far(rows[i])) add_suspect(i);
         const auto leaking = static_cast<std::size_t>(std::ranges::count(rows, Verdict::leaking, &TagVerdict::verdict));
         if (leaking > report_.suspects.size())
             report_.not_visible.push_back(fmt::format("{} more leaking tags were not looked into (--top {})",
@@ -488,7 +493,10 @@ class Hunt {
     [[nodiscard]] double confidence_in(const Suspect& suspect) const {
         constexpr double in_orphans = 0.9; // what nobody can free is lost, growing or not
         const TagVerdict& row = row_of(suspect);
-        const double sure = suspect.orphaned ? std::max(in_orphans, row.confidence) : row.confidence;
+        constexpr double unproven = 0.25; // that what is only not freed yet is a leak
+        const double sure = suspect.orphaned                    ? std::max(in_orphans, row.confidence)
+                            : row.verdict == Verdict::undecided ? unproven
+                                                                : row.confidence;
         // Whose the site is, is the owner; without a site it is the owner alone.
         if (!suspect.sites.empty() && suspect.sites.front().accused()) return sure * suspect.sites.front().confidence;
         return suspect.owners.empty() ? 0 : sure * suspect.owners.front().confidence;

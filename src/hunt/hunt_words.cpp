@@ -51,13 +51,23 @@ bool is_leak(const TagVerdict& row, const Suspect& suspect) {
     return row.verdict == Verdict::leaking || suspect.orphaned;
 }
 
+std::string_view verb_of(Verdict verdict) {
+    switch (verdict) {
+    case Verdict::leaking: return "leaks";
+    case Verdict::growing: return "grows in";
+    case Verdict::undecided: return "keeps what it allocates in";
+    case Verdict::flat:
+    case Verdict::sawtooth:
+    case Verdict::falling: break;
+    }
+    return "lies in";
+}
+
 /// "Abc  leaks paged pool from leaky!LeakyBuildReport (leaky.sys)"
 std::string claim_of(const TagVerdict& row, const Suspect& suspect) {
-    std::string text = fmt::format("{} {} {} pool", tag_name(row.key.tag),
-                                   suspect.orphaned                  ? "lies orphaned in"
-                                   : row.verdict == Verdict::leaking ? "leaks"
-                                                                     : "grows in",
-                                   pool_name(row.key.kind));
+    std::string text =
+        fmt::format("{} {} {} pool", tag_name(row.key.tag),
+                    suspect.orphaned ? "lies orphaned in" : verb_of(row.verdict), pool_name(row.key.kind));
     text += from_where(suspect);
     const SuspectOwner* owner = owner_named(suspect);
     if (owner) {
@@ -73,6 +83,9 @@ void add_alternatives(HuntReport& report) {
     for (const Suspect& suspect : report.suspects) {
         const TagVerdict& row = report.verdict.rows[suspect.row];
         const std::string tag = tag_name(row.key.tag);
+        if (row.verdict == Verdict::undecided)
+            report.alternatives.push_back(fmt::format(
+                "{} may be what its driver needs for good: that it was never freed since boot proves no leak", tag));
         if (row.verdict == Verdict::growing)
             report.alternatives.push_back(
                 fmt::format("{} may be a load or a cache that still fills: {}", tag,

@@ -56,7 +56,7 @@ std::string owners_text(const hunt::Suspect& suspect) {
     return text;
 }
 
-std::string sites_text(const hunt::Suspect& suspect) {
+std::string sites_text(const hunt::Suspect& suspect, bool leaks) {
     std::string text;
     std::size_t shown = 0;
     for (const hunt::SuspectSite& site : suspect.sites) {
@@ -64,7 +64,7 @@ std::string sites_text(const hunt::Suspect& suspect) {
             text += labelled("", fmt::format("and {} more places", suspect.sites.size() - shown_sites));
             break;
         }
-        text += labelled(site.accused()           ? "Leaks from"
+        text += labelled(site.accused()           ? (leaks ? "Leaks from" : "Comes from")
                          : site.confidence >= 0.1 ? "Perhaps"
                                                   : "Not",
                          fmt::format("{}, {}{}", site_text(site), percent_text(site.confidence),
@@ -107,7 +107,9 @@ std::string suspect_text(const hunt::HuntReport& report, const hunt::Suspect& su
         if (!row->reasons.empty())
             text += labelled("", row->reasons.front() + (row->reasons.front().ends_with('.') ? "" : "."));
     }
-    text += owners_text(suspect) + sites_text(suspect) + stack_text(suspect) + blocks_text(suspect);
+    const hunt::TagVerdict* judged = verdict_of(report, suspect);
+    const bool leaks = suspect.orphaned || (judged && judged->verdict == hunt::Verdict::leaking);
+    text += owners_text(suspect) + sites_text(suspect, leaks) + stack_text(suspect) + blocks_text(suspect);
     if (!suspect.holders.empty()) text += labelled("Held by", suspect.holders);
     for (const std::string& sentence : suspect.unknown)
         text += labelled("Unknown", sentence + ".");
