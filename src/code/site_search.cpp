@@ -139,7 +139,7 @@ void SiteSearch::examine(const std::vector<std::uint32_t>& references) {
 void SiteSearch::examine_around(std::uint32_t reference) {
     FlowGraph best;
     std::optional<std::uint32_t> entry;
-    bool with_roots = false;
+    bool with_roots = false, leaf = false;
     for (const FunctionBounds& bounds : functions_->holding(reference)) {
         // What begins at a guess may be a part of what begins before it.
         if (entry && !bounds.guessed) break;
@@ -155,6 +155,7 @@ void SiteSearch::examine_around(std::uint32_t reference) {
         best = std::move(graph);
         entry = bounds.entry;
         with_roots = !bounds.roots.empty();
+        leaf = !bounds.whole && functions_->has_tables();
         if (!bounds.guessed) break;
     }
     if (!entry) {
@@ -170,7 +171,7 @@ void SiteSearch::examine_around(std::uint32_t reference) {
         last = std::max(last, stretch.end - 1);
     }
     // With more roots the same function is larger; what is found twice is one site.
-    if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry);
+    if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry, leaf);
 }
 
 std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std::uint32_t reference) {
@@ -191,9 +192,11 @@ std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std
     return std::nullopt;
 }
 
-void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry) {
+void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry, bool leaf) {
     ValueFlow flow(graph, machine_, *image_.bytes, image_.base, surroundings_);
     flow.visit([&](const Step& step, const FlowState& state) {
+        // A function that calls has an entry in the tables; what has none and seems to call is data.
+        if (leaf && step.action == Action::call) return;
         for (const Callee& callee : callees(flow, graph, step, state))
             add_sites(flow, step, state, entry, callee);
     });

@@ -34,7 +34,8 @@ class SiteSearch {
     void examine_around(std::uint32_t reference);
     /// Without unwind tables, where nothing tells a beginning: what lies behind the function before is one.
     [[nodiscard]] std::optional<std::pair<std::uint32_t, FlowGraph>> search_onward(std::uint32_t reference);
-    void examine_calls(const FlowGraph& graph, std::uint32_t entry);
+    /// `leaf`: the function is none that calls.
+    void examine_calls(const FlowGraph& graph, std::uint32_t entry, bool leaf);
     /// What a call or jump leads to, of those that this round looks for.
     [[nodiscard]] Callees callees(const ValueFlow& flow, const FlowGraph& graph, const Step& step,
                                   const FlowState& state);
