@@ -123,10 +123,15 @@ std::string site_table(const SiteModule& module, const SiteView& view) {
     return table.empty() ? std::string() : table.text();
 }
 
-std::string unresolved_text(const SiteCounts& counts) {
+std::string notes_text(const SiteModule& module, const SiteCounts& counts, const SiteView& view) {
     std::string text;
     for (const auto& [why, count] : counts.unresolved)
         text += wrapped(fmt::format("Tag unresolved at {}: {}", counted(count, "site"), why), text_width, "  ", "    ");
+    std::map<std::string, std::size_t> notes; // of the sites that are shown
+    for (const PoolSite* site : select_sites(*module.index, view))
+        if (site->tag_source != TagSource::unresolved && !site->note.empty()) ++notes[site->note];
+    for (const auto& [note, count] : notes)
+        text += wrapped(fmt::format("At {}: {}", counted(count, "site"), note), text_width, "  ", "    ");
     return text;
 }
 
@@ -216,7 +221,7 @@ std::string sites_text(const std::vector<SiteModule>& modules, const SiteView& v
         text += fmt::format("{}: {}\n", module.heading, module.index ? sum_text(counts) : module.error);
         if (!module.index) continue;
         if (counts.shown != 0) text += site_table(module, view);
-        text += unresolved_text(counts);
+        text += notes_text(module, counts, view);
         if (!module.index->coverage.complete()) text += "  " + module.index->coverage.sentence() + "\n";
     }
     if (modules.size() > 1)

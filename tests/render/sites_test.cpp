@@ -114,6 +114,12 @@ TEST_F(Sites, SeveralModulesAreSummedUp) {
     EXPECT_THAT(brief, HasSubstr("bad.sys: Not an image")) << "what could not be looked through is always told";
 }
 
+TEST_F(Sites, NotesOfTheSitesThatAreShown) {
+    index.sites[1].note = index.sites[4].note = "A variable may replace the tag.";
+    EXPECT_THAT(sites_text({module()}, {}), HasSubstr("\n  At 1 site: A variable may replace the tag.\n"));
+    EXPECT_THAT(sites_text({module()}, {.all = true}), HasSubstr("\n  At 2 sites: A variable may replace the tag.\n"));
+}
+
 TEST_F(Sites, WhatCouldNotBeReadIsTold) {
     index.coverage.add_read(4000);
     index.coverage.add_gap(GapReason::paged_out, VirtAddr(0x2000), 0x1000);
