@@ -242,7 +242,8 @@ TEST(BlockSize, HasTheHeaderAndIsRounded) {
     EXPECT_EQ(block_size_of(1, x64), 32u);
     EXPECT_EQ(block_size_of(128, x64), 144u);
     EXPECT_EQ(block_size_of(4080, x64), 4096u);
-    EXPECT_EQ(block_size_of(4081, x64), 8192u);
+    EXPECT_EQ(block_size_of(4081, x64), 4096u); // a page without a header
+    EXPECT_EQ(block_size_of(4097, x64), 8192u);
     BlockClues x86{};
     x86.header_size = x86.unit = 8;
     EXPECT_EQ(block_size_of(100, x86), 112u);
