@@ -16,6 +16,7 @@ nlohmann::json suspect_site_json(const hunt::SuspectSite& at) {
             {"name", site_name(at.module, site)},
             {"rva", site.rva},
             {"function", json_text(site.function)},
+            {"function_rva", site.function_rva},
             {"source", json_text(site.source)},
             {"kind", site_kind_word(site.kind)},
             {"api", json_text(site.api)},
