@@ -18,7 +18,7 @@ DOES_NOT_RUN = r"\AThe target \((64-bit ELF core|raw memory|raw memory, shared w
 
 # The same at every image, word by word.
 COMMANDS = ("lm", "x nt!Pool*", "!poolused 4", "!poolused 2 Abc", "!poolfind Abc 1", "dd nt!PoolHitTag L4", "dt nt!_LIST_ENTRY nt!PsLoadedModuleList",
-            "u nt!ExAllocatePoolWithTag L8", "? poi(nt!PsLoadedModuleList)", "k", "r", "!process 0 7", "!thread")
+            "u nt!ExAllocatePoolWithTag L8", "? poi(nt!PsLoadedModuleList)", "k", "r", "!process 0 7", "!thread", "!sites Abc /m leaky")
 
 
 def looks_at_others(session, image_base):
