@@ -334,13 +334,12 @@ class Hunt {
         return list;
     }
 
-    /// How long the first of these may be watched: a shared tag has what the others do not need.
+    /// How long the first of these may be watched. Shared tags come first and need it most; of the others the code
+    /// tells enough where no time is left.
     static milliseconds time_for(std::span<const Watched> list, milliseconds left) {
-        const auto shared = std::ranges::count(list, true, &Watched::shared);
-        const auto alone = static_cast<std::ptrdiff_t>(list.size()) - shared;
-        if (list.front().shared)
-            return std::clamp((left - alone * shortest_trace) / shared, shortest_trace, longest_trace);
-        return std::clamp(left / alone, shortest_trace, longest_alone);
+        const bool shared = list.front().shared;
+        const auto alike = std::ranges::count(list, shared, &Watched::shared);
+        return std::clamp<milliseconds>(left / alike, shortest_trace, shared ? longest_trace : longest_alone);
     }
 
     void watch() {
