@@ -195,6 +195,7 @@ std::string usage_text() {
   poolkd record <file> -k <connection> snapshots over hours into a series for verdict and trend
   poolkd trace <tag> -k <connection> a tag's allocations and frees by stack: who does not free
   poolkd sites <image>...            where drivers allocate and free, and under which tags, from their code
+  poolkd hunt <evidence>...          which tags leak, whose they are, from where: any evidence, a live target
   poolkd verdict <evidence>...       which tags leak: files of snapshots, or a live target
   poolkd diff <snapshot> <snapshot>  what each tag gained between two snapshots
   poolkd trend <series> [<tag>...]   how tags went over time, in figures and charts
