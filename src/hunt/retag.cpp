@@ -7,7 +7,6 @@ namespace poolkd::hunt {
 
 namespace {
 
-constexpr std::size_t tag_bytes = 4;
 constexpr std::string_view note_begin = "!retag '";
 constexpr std::string_view note_middle = "': ";
 

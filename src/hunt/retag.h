@@ -19,6 +19,8 @@ namespace poolkd::hunt {
 // kernel does not compare with the block's (pool.md 3.1, 14.4). From then on the kernel's own counters tell by site
 // what is in use. All of it is done through the journal, so that it can be undone by any later debugger.
 
+inline constexpr std::size_t tag_bytes = 4; ///< of the constant in code or data
+
 /// A call that passes the constant of a patch.
 struct RetagPlace {
     std::string text;   ///< "leaky!LeakyQueueEvent+0x1f"

@@ -18,7 +18,6 @@ using code::PoolSite;
 using code::SiteKind;
 using code::TagSource;
 
-constexpr std::size_t tag_bytes = 4;
 constexpr std::size_t named_places = 3; // in a sentence
 
 RetagPlace place_of(const ModuleSites& module, const PoolSite& site) {
