@@ -113,7 +113,7 @@ void add_steps(HuntReport& report, bool live) {
     if (tag.find(' ') != std::string::npos) tag = '"' + tag + '"';
     const SuspectOwner* owner = owner_named(*first);
     if (live) {
-        report.confirm.push_back({fmt::format("!hits {} /for 60s", tag),
+        report.confirm.push_back({fmt::format("!hits {} /t 60s", tag),
                                   "Watch the tag longer: each allocation and free, and which blocks stay, by stack"});
         if (first->sites.size() > 1)
             report.confirm.push_back({fmt::format("!retag {}", tag),

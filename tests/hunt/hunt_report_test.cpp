@@ -82,7 +82,7 @@ TEST(HuntWords, TheHeadlineNamesTagDriverFunctionAndHowSure) {
     HuntReport report = report_of_a_leak();
     tell_report(report, true, true);
     EXPECT_EQ(report.title, "LEAK: 'Abc ' leaks paged pool from leaky!LeakyBuildReport (leaky.sys), confidence 83 %.");
-    EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, "!hits \"Abc \" /for 60s")));
+    EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, "!hits \"Abc \" /t 60s")));
     EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, HasSubstr("verifier /flags 0x8 /driver leaky.sys"))));
 }
 
