@@ -99,7 +99,7 @@ class SiteCommands : public testing::SessionFixture {
 TEST_F(SiteCommands, AllocationsByModule) {
     const std::string text = run("!sites");
     EXPECT_FALSE(failed) << text;
-    EXPECT_THAT(text, HasSubstr("fffff805`00001014  allocation  Abc  paged   240  constant  "
+    EXPECT_THAT(text, HasSubstr("fffff805`00001014  allocation  Abc   paged   240  constant  "
                                 "imagef80500000000!LeakyOpen+0x14  ExAllocatePoolWithTag\n"));
     EXPECT_THAT(text, Not(HasSubstr("LeakyClose"))) << "frees only when asked for";
     EXPECT_THAT(text, HasSubstr("1 allocation, 1 release; no tag unresolved; 1 shown"));
