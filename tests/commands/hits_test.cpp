@@ -38,7 +38,7 @@ TEST_F(HitsCommand, TellsWhatCameOfIt) {
 
 TEST_F(HitsCommand, AnswersInJson) {
     then_hit();
-    const auto json = nlohmann::json::parse(run("!hits 'cbA' /n 1 /nobase /noblocks --json"));
+    const auto json = nlohmann::json::parse(run("!hits /n 1 /nobase /noblocks ' cbA' --json"));
     EXPECT_EQ(json["command"], "!hits");
     EXPECT_EQ(json["hits"], 1);
     EXPECT_EQ(json["end"], "limit");
