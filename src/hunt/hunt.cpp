@@ -330,7 +330,8 @@ class Hunt {
             list.push_back({row.key.tag, candidates_of(clues).list.size() > 1,
                             std::clamp(row.figures.freed_share.value_or(0), 0.0, 1.0)});
         }
-        std::ranges::stable_partition(list, &Watched::shared); // those that need it most
+        // Shared ones first, as they need it most; of these last the one that takes longest, with all the time left.
+        std::ranges::stable_sort(list, {}, [](const Watched& one) { return std::pair(!one.shared, one.freed_share); });
         return list;
     }
 

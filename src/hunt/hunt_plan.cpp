@@ -13,7 +13,7 @@ HuntTimes times_of(std::chrono::milliseconds budget) {
     const auto counting = budget * 2 / 5;
     times.interval = std::clamp<std::chrono::milliseconds>(counting / (HuntTimes::snapshots - 1), 50ms, 60s);
     times.code = budget / 5;
-    times.memory = budget / 6;
+    times.memory = budget / 10;
     return times;
 }
 
