@@ -10,8 +10,8 @@
 namespace poolkd::nt {
 namespace {
 
-using ::testing::HasSubstr;
 using small_machine::SmallMachine;
+using ::testing::HasSubstr;
 
 class OpenImage : public ::testing::Test {
   protected:
