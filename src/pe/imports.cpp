@@ -86,7 +86,8 @@ void ImportTable::read_module(const Image& image, const Descriptor& descriptor) 
     }
     const std::uint32_t width = image.is_64 ? 8 : 4;
     const std::uint64_t by_ordinal = image.is_64 ? 1ull << 63 : 1ull << 31;
-    for (std::uint32_t i = 0; imports_.size() < max_imports; ++i) {
+    // Those whose names cannot be read count, too: many tables may be said to lie in the same place.
+    for (std::uint32_t i = 0; imports_.size() + unreadable_ < max_imports; ++i) {
         auto bytes = image.read(lookups + i * width, width);
         if (!bytes) {
             ++unreadable_;

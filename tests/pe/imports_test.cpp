@@ -117,6 +117,23 @@ TEST(Imports, WhatCannotBeReadIsCounted) {
     EXPECT_TRUE(table.at(0x2210));
 }
 
+TEST(Imports, TablesThatLieInOnePlaceEnd) {
+    ImageBuilder builder(false);
+    builder.directory(1, 0x2000, 40);
+    for (std::uint32_t at = 0x2000; at + 20 <= 0x3000; at += 20) {
+        builder.put<std::uint32_t>(at, 0x2000);
+        builder.put<std::uint32_t>(at + 4, 0x7fff0000);
+        builder.put<std::uint32_t>(at + 8, 0x7fff0000);
+        builder.put<std::uint32_t>(at + 12, 0x7fff0000);
+        builder.put<std::uint32_t>(at + 16, 0x2000);
+    }
+    SpanReader memory(builder.memory());
+    auto image = Image::open(memory, ImageLayout::memory);
+    ASSERT_TRUE(image);
+    const ImportTable table = ImportTable::read(*image);
+    EXPECT_LE(table.all().size() + table.unreadable(), ImportTable::max_imports + ImportTable::max_modules);
+}
+
 TEST(Imports, AnImageWithoutAnyHasNone) {
     ImageBuilder builder;
     SpanReader memory(builder.memory());
