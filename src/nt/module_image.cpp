@@ -39,13 +39,24 @@ Result<Bytes> ModuleImage::bytes(std::uint32_t rva, std::uint32_t size) {
         const std::uint32_t from = page * page_size_;
         const std::uint32_t count = std::min(end * page_size_, size_) - from;
         const MutableBytes out(bytes_.get() + from, count);
-        if (auto read = memory::read_exact(memory_, base_ + from, out); !read)
-            if (read.error().kind != ErrorKind::unreadable || !take_from_file(from, out))
-                return std::unexpected(read.error());
+        POOLKD_CHECK(fill(from, out));
         std::fill(valid_.begin() + page, valid_.begin() + end, true);
         page = end - 1;
     }
     return Bytes(bytes_.get() + rva, size);
+}
+
+Result<void> ModuleImage::fill(std::uint32_t from, MutableBytes out) {
+    auto read = memory::read_exact(memory_, base_ + from, out);
+    if (read || read.error().kind != ErrorKind::unreadable) return read;
+    if (out.size() > page_size_) {
+        // What memory has of these pages is better than the file's.
+        for (std::uint32_t at = 0; at < out.size(); at += page_size_)
+            POOLKD_CHECK(fill(from + at, out.subspan(at, std::min<std::size_t>(page_size_, out.size() - at))));
+        return {};
+    }
+    if (!take_from_file(from, out)) return read;
+    return {};
 }
 
 namespace {

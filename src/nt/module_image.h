@@ -33,6 +33,8 @@ class ModuleImage {
     struct Free {
         void operator()(std::byte* p) const;
     };
+    /// The bytes from `from` on, each page from memory or else from the file.
+    Result<void> fill(std::uint32_t from, MutableBytes out);
     /// The same bytes as the loader lays them out, without its relocations; false where the file has none of them.
     bool take_from_file(std::uint32_t from, MutableBytes out);
 

@@ -49,6 +49,19 @@ TEST(ModuleImage, TakesFromItsFileWhatMemoryLacks) {
     EXPECT_EQ(asked, 1);
 }
 
+TEST(ModuleImage, PagesThatMemoryHasAreNotTakenFromTheFile) {
+    constexpr VirtAddr base{0xfffff80001000000};
+    testing::FakeMemory memory;
+    memory.map(base + 0x2000, 0x1000);
+    memory.put_value(base + 0x2000, std::uint64_t{0x5678});
+    ModuleImage image(memory, base, 0x3000, 4096);
+    image.use_file([]() -> Result<ByteVector> { return image_file(); });
+    const auto both = image.bytes(0x1000, 0x2000);
+    ASSERT_TRUE(both);
+    EXPECT_EQ(load<std::uint64_t>(*both, 0x20), 0x1234u);
+    EXPECT_EQ(load<std::uint64_t>(*both, 0x1000), 0x5678u);
+}
+
 TEST(ModuleImage, WithoutAFileTheErrorIsThatOfTheMemory) {
     testing::FakeMemory memory;
     ModuleImage image(memory, VirtAddr(0xfffff80001000000), 0x3000, 4096);
