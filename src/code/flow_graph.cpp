@@ -49,6 +49,10 @@ void FlowGraphs::follow_table(const Step& jump) {
             if (!entry) return;
             const std::uint64_t target = target_of(*entry);
             if (target >= image_.size() || !inside(static_cast<std::uint32_t>(target))) return;
+            if (cases_.size() >= FlowGraph::max_steps) {
+                graph_.cut = true;
+                return;
+            }
             add_case(jump, target);
         }
     };
@@ -154,6 +158,8 @@ void FlowGraphs::make_blocks_of(const std::vector<Step>& steps) {
         if (found == starts.end() || *found != rva) return std::nullopt;
         return static_cast<std::uint32_t>(found - starts.begin());
     };
+    std::ranges::sort(cases_);
+    cases_.erase(std::ranges::unique(cases_).begin(), cases_.end());
     for (FlowBlock& block : graph_.blocks) {
         const Step& last = steps[block.first + block.count - 1];
         auto add = [&](std::uint64_t rva) {
@@ -162,8 +168,8 @@ void FlowGraphs::make_blocks_of(const std::vector<Step>& steps) {
         if (last.goes_on()) add(last.next());
         if (last.direct && last.action != Action::call) add(last.target - base_);
         if (last.action == Action::jump && !last.direct)
-            for (const auto& [from, to] : cases_)
-                if (from == last.rva) add(to);
+            for (const auto& [from, to] : std::ranges::equal_range(cases_, last.rva, {}, &Case::first))
+                add(to);
     }
     graph_.entry = block_at(entry_rva_).value_or(0);
 }

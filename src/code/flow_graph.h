@@ -32,7 +32,7 @@ struct FlowGraph {
     std::vector<Step> steps; ///< by RVA
     std::vector<FlowBlock> blocks;
     std::uint32_t entry = 0; ///< the block where the function begins
-    bool cut = false;        ///< longer than `max_steps`
+    bool cut = false;        ///< longer than `max_steps`, or more cases of switches than that
 
     /// The step that begins at `rva`, or null.
     [[nodiscard]] const Step* at(std::uint32_t rva) const;
@@ -72,7 +72,8 @@ class FlowGraphs {
     const IsOther* is_other_ = nullptr;
     std::vector<std::uint32_t> queue_;
     std::vector<std::uint32_t> leaders_;
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> cases_; ///< RVA of a jump through a table, and of a case
+    using Case = std::pair<std::uint32_t, std::uint32_t>; ///< RVA of a jump through a table, and of what it leads to
+    std::vector<Case> cases_;
     std::uint32_t entry_rva_ = 0;
 };
 

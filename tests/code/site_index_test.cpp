@@ -368,6 +368,22 @@ TEST_F(SiteIndexX86, FindsAFunctionThatOnlyAPointerLeadsTo) {
     EXPECT_EQ(only().function_rva, 0x1100u);
 }
 
+TEST_F(SiteIndexX86, SwitchesWithoutNumberAreCutOff) {
+    // Hundreds of jumps through one table that leads to all of them.
+    constexpr std::uint32_t table = 0x3000, cases = 0x800, length = 7, jumps = 500;
+    const std::uint32_t first =
+        image.code(0x1000, {"push ebp", "mov ebp,esp", "push 1", "call dword ptr [ExFreePool]"});
+    for (std::uint32_t i = 0; i < jumps; ++i)
+        image.put(first + i * length, {0xff, 0x24, 0x85, 0x00, 0x30, 0x40, 0x00}); // jmp [eax*4+403000]
+    for (std::uint32_t i = 0; i < cases; ++i)
+        image.put(table + i * 4, static_cast<std::uint32_t>(image.base()) + first + i % jumps * length);
+    Work work;
+    auto index = index_file(image.bytes(), work);
+    ASSERT_TRUE(index);
+    EXPECT_EQ(index->sites.size(), 1u);
+    EXPECT_FALSE(index->coverage.complete());
+}
+
 TEST(SiteStore, ReadsModulesOnceAndNamesThem) {
     SiteImageFile kernel_image(x64_machine(), {});
     kernel_image.function(0x1000, {"xor eax,eax", "ret"});
