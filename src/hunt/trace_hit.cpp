@@ -1,5 +1,4 @@
 #include "code/stack_names.h"
-#include "hunt/break_in.h"
 #include "hunt/trace_frames.h"
 #include "hunt/trace_run.h"
 #include "nt/processes.h"
@@ -80,9 +79,7 @@ std::optional<std::size_t> Tracer::stack_of(const code::StackTrace& trace, const
         // The kernel may meet the tag in a routine that we do not know; a driver's own int 3 is none of ours.
         const nt::Module* module = kernel_.modules().containing(report.stop.ip);
         const bool called_by_driver = sites.size() > 1 && kernel_function(sites[1]).empty();
-        if (!module || !module->is_kernel || called_by_driver ||
-            at_break_in(kernel_, report).value_or(report.requested))
-            return std::nullopt;
+        if (!module || !module->is_kernel || called_by_driver || is_break_in(report)) return std::nullopt;
     }
     TraceStack stack;
     stack.kind = allocator.kind;

@@ -230,6 +230,10 @@ void Tracer::take(const StopReport& report) {
         return end_with(TraceEnd::restart);
     }
     if (report.kind == StopKind::step_done) {
+        if (report.overtook) { // the break-in is still to come
+            break_in_pending_ = true;
+            if (!asked) end_with(TraceEnd::user);
+        }
         if (auto done = returned(report); !done) return take_error(done.error());
         if (const auto* site = sites_ ? sites_->at(report.stop.ip) : nullptr) {
             auto seen = look_at_site(report, *site);
@@ -250,7 +254,7 @@ void Tracer::take(const StopReport& report) {
             }
             return;
         }
-        if (at_break_in(kernel_, report).value_or(report.requested) && !nt::read_bug_check(kernel_)) {
+        if (is_break_in(report) && !nt::read_bug_check(kernel_)) {
             const bool late = std::exchange(break_in_pending_, false);
             if (!asked && !late && report.requested) end_with(TraceEnd::user);
             return; // else one that an earlier debugger left
@@ -258,6 +262,10 @@ void Tracer::take(const StopReport& report) {
     }
     report_.notes.push_back(fmt::format("The trace ends here: {}. The target stands.", describe_stop(kernel_, report)));
     end_with(TraceEnd::foreign_stop);
+}
+
+bool Tracer::is_break_in(const StopReport& report) const {
+    return at_break_in(kernel_, report).value_or(report.requested || break_in_pending_);
 }
 
 std::optional<std::uint64_t> Tracer::counted() {
@@ -353,7 +361,7 @@ void Tracer::settle() {
         } else if (auto seen = look(report); !seen || *seen == Seen::cut_off) {
             break;
         } else if (*seen == Seen::other) {
-            if (!at_break_in(kernel_, report).value_or(report.requested)) return;
+            if (!is_break_in(report)) return;
             break_in_pending_ = false;
         }
     }

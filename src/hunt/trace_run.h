@@ -56,6 +56,7 @@ class Tracer {
     void settle();
     void drop_what_is_gone();
     [[nodiscard]] std::optional<std::uint64_t> counted();
+    [[nodiscard]] bool is_break_in(const control::StopReport& report) const;
 
     // What a hit shows: trace_hit.cpp.
     Result<Seen> look(const control::StopReport& report);

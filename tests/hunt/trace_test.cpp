@@ -283,6 +283,35 @@ TEST_F(Trace, TheUserStopsIt) {
     expect_nothing_left();
 }
 
+TEST_F(Trace, AReturnThatOvertakesTheUsersBreakInDoesNotLoseIt) {
+    fake.target.set_processors(2);
+    options.time = 10s;
+    then_allocation(pages + 0x1050, build, false, 0);
+    then_returned(pages + 0x9990, build, 1);                                // somebody else comes by
+    fake.target.on_resume([this](FakeTarget& self, const target::Resume&) { // off the breakpoint
+        work.request_stop();
+        return stop_of(self, build + 1, status_single_step, 1, std::byte{0x90});
+    });
+    bool broke_in = false;
+    fake.target.on_break_in([&](FakeTarget& self, const target::Resume&) {
+        if (broke_in) return stop_of(self, VirtAddr(base + 0x500), status_breakpoint);
+        self.on_resume([&](FakeTarget& same, const target::Resume&) {
+            broke_in = true;
+            return stop_of(same, VirtAddr(base + 0x500), status_breakpoint);
+        });
+        set(self, 0, "rsp", (sp + frame_bytes + 8).value);
+        set(self, 0, "rax", pages + 0x1050);
+        return stop_of(self, build, status_breakpoint, 0, std::byte{0x90});
+    });
+    auto report = trace(100);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->end, TraceEnd::user);
+    EXPECT_EQ(report->hits, 1u);
+    EXPECT_EQ(report->outstanding, 1u);
+    EXPECT_TRUE(broke_in) << "the break-in that came late is met before the trace is over";
+    expect_nothing_left();
+}
+
 TEST_F(Trace, ATimeWithoutHitsEndsWithABreakIn) {
     options.time = 30ms;
     auto report = trace(100);
