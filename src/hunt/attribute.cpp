@@ -26,6 +26,7 @@ constexpr double surest = 0.98;
 constexpr double exonerated = 0.05;
 constexpr double most_of_blocks = 0.5;
 constexpr std::uint64_t few_samples = 4;
+constexpr std::uint64_t long_way = 100; // blocks of a list, below every bound of following one
 
 double share_of(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -113,8 +114,10 @@ class Attribution {
             // Its data hold stacks and buffers too, where anything may lie.
             if (clues_.modules[holder.module].kernel || !told.insert(holder.module).second) continue;
             const std::uint64_t led_to = std::max(holder.reached, holder.words);
-            // A list that was followed as far as the bound counts as one to the end.
-            const double share = holder.whole ? share_of(led_to, blocks.found) : 1;
+            // A list that was followed as far as the bound counts as one to the end; not one that soon comes to a page
+            // that is not there.
+            const bool long_list = !holder.whole && led_to >= long_way;
+            const double share = long_list ? 1 : share_of(led_to, blocks.found);
             if (share < 0.1) continue;
             ImageCase& one = case_of(holder.module);
             one.weight = std::max(one.weight, by_table) * (1 + (for_holder - 1) * std::min(1.0, share));
@@ -168,17 +171,23 @@ class Attribution {
             if (owned && !known) continue;
             ImageCase& one = case_of(i);
             if (one.weight == 0) one.weight = by_unloading;
-            one.reasons.emplace_back("It was unloaded, and no module that is loaded has the tag in its code");
+            one.reasons.emplace_back(in_code() ? "It was unloaded"
+                                     : sites_.all_indexed()
+                                         ? "It was unloaded, and no module that is loaded has the tag in its code"
+                                         : "It was unloaded, and no code that was looked through has the tag");
             if (gone > 1 && !known)
                 one.against.push_back(fmt::format("{} drivers were unloaded, and nothing tells them apart", gone));
         }
     }
 
+    /// Some code that was looked through allocates under the tag.
+    [[nodiscard]] bool in_code() const {
+        return std::ranges::any_of(sites_.list, [](const SiteCandidate& one) { return one.site.from_index; });
+    }
+
     /// How likely it is by what stands still: weights against each other and against somebody unknown.
     [[nodiscard]] std::vector<double> weighed() const {
-        const bool in_code =
-            std::ranges::any_of(sites_.list, [](const SiteCandidate& one) { return one.site.from_index; });
-        double sum = in_code && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
+        double sum = in_code() && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
         for (const ImageCase& one : cases_)
             sum += one.weight;
         std::vector<double> parts;
@@ -253,6 +262,9 @@ class Attribution {
         auto& unknown = suspect_.unknown;
         if (!sites_.not_indexed.empty())
             unknown.push_back(fmt::format("Not looked through for the tag: {}", listed(sites_.not_indexed)));
+        if (!sites_.partly.empty())
+            unknown.push_back(
+                fmt::format("Whether code that could not be read has the tag, in {}", listed(sites_.partly)));
         const bool accused = std::ranges::any_of(suspect_.sites, &SuspectSite::accused);
         const auto open = std::ranges::count_if(suspect_.sites,
                                                 [](const SuspectSite& one) { return one.confidence > 2 * exonerated; });

@@ -112,8 +112,11 @@ SiteCandidates candidates_of(const Clues& clues) {
     for (std::size_t i = 0; i < clues.modules.size(); ++i) {
         const ClueModule& module = clues.modules[i];
         if (module.unloaded) continue;
-        if (!module.index || !module.index->coverage.complete()) sites.not_indexed.push_back(module.image);
-        if (!module.index) continue;
+        if (!module.index) {
+            sites.not_indexed.push_back(module.image);
+            continue;
+        }
+        if (!module.index->coverage.complete()) sites.partly.push_back(module.image);
         bool frees = false;
         for (const code::PoolSite& site : module.index->sites) {
             if (site.kind == code::SiteKind::release) {

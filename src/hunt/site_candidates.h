@@ -22,13 +22,14 @@ struct SiteCandidate {
 struct SiteCandidates {
     std::vector<SiteCandidate> list;
     std::vector<std::size_t> freeing;     ///< modules that free blocks of the tag
-    std::vector<std::string> not_indexed; ///< images that are loaded and were not looked through, or not wholly
+    std::vector<std::string> not_indexed; ///< images that are loaded and were not looked through
+    std::vector<std::string> partly;      ///< those of which some code could not be read
     std::uint64_t unresolved = 0;         ///< allocations in the modules whose tags are not known
     std::uint64_t blocks = 0;             ///< that were found
     bool decided = false;                 ///< a trace tells which sites leak
     bool too_short = false;               ///< a trace was too short to tell
 
-    [[nodiscard]] bool all_indexed() const { return not_indexed.empty(); }
+    [[nodiscard]] bool all_indexed() const { return not_indexed.empty() && partly.empty(); }
     /// Of the blocks found, those whose size only sites of this module ask for.
     [[nodiscard]] double share_by_size(std::size_t module) const;
 };

@@ -55,8 +55,9 @@ std::string function_of(std::string_view text) {
 
 std::optional<StackSite> site_of_frame(const TraceFrame& frame, PoolTag tag, std::span<const ClueModule> modules,
                                        const CallTargets* targets) {
-    const auto module =
-        std::ranges::find_if(modules, [&](const ClueModule& one) { return one.contains(frame.address); });
+    // Where a driver lay that is gone, another may have been loaded since the modules were listed.
+    const auto module = std::ranges::find_if(
+        modules, [&](const ClueModule& one) { return !one.unloaded && one.contains(frame.address); });
     if (module == modules.end()) return std::nullopt;
     StackSite site;
     site.module = static_cast<std::size_t>(module - modules.begin());

@@ -27,7 +27,14 @@ TEST(Attribute, CodeThatCouldNotBeReadLeavesADoubt) {
     bench.modules[bench.add_module("paged")].index = nullptr;
     const Suspect suspect = bench.judge();
     EXPECT_LT(suspect.owners[0].confidence, sure);
-    EXPECT_THAT(suspect.unknown, Contains(HasSubstr("paged.sys")));
+    EXPECT_THAT(suspect.unknown, Contains("Not looked through for the tag: paged.sys"));
+}
+
+TEST(Attribute, CodeOfWhichAPartIsMissingIsToldAsSuch) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "LeakyBuildReport");
+    bench.indexes[bench.add_module("paged")]->coverage.add_gap(GapReason::unmapped, VirtAddr(0x1000), 0x1000);
+    EXPECT_THAT(bench.judge().unknown, ElementsAre("Whether code that could not be read has the tag, in paged.sys"));
 }
 
 TEST(Attribute, OfTwoDriversWithOneTagNobodyIsAccusedWithoutMore) {
@@ -189,6 +196,47 @@ TEST(Attribute, BlocksThatPointIntoAnUnloadedDriverNameIt) {
     EXPECT_EQ(suspect.owners[0].image, "late.sys");
     EXPECT_TRUE(suspect.owners[0].unloaded);
     EXPECT_GT(suspect.owners[0].confidence, 0.75);
+}
+
+TEST(Attribute, AShortListThatEndsAtAMissingPageIsNotTakenForAllBlocks) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "Leak");
+    const std::size_t cache = bench.add_module("cache");
+    bench.add_blocks(144, 1000);
+    bench.blocks->holders.push_back({cache, "cache!Last", HolderClue::Shape::chain, 1, 2, false});
+    EXPECT_EQ(bench.judge().owners[0].image, "leaky.sys");
+    EXPECT_EQ(bench.judge().owners.size(), 1u);
+    bench.blocks->holders[0].reached = 128; // as far as a list is followed over a link
+    EXPECT_EQ(bench.judge().owners.size(), 2u);
+}
+
+TEST(Attribute, WhatIsSaidOfAnUnloadedDriverIsTrue) {
+    ClueBench bench;
+    const std::size_t late = bench.add_unloaded("late.sys");
+    auto reasons = [&] {
+        std::string text;
+        for (const SuspectOwner& owner : bench.judge().owners)
+            if (owner.unloaded)
+                for (const std::string& reason : owner.reasons)
+                    text += reason + ". ";
+        return text;
+    };
+    EXPECT_THAT(reasons(), HasSubstr("no module that is loaded has the tag"));
+    const std::size_t unread = bench.add_module("unread");
+    bench.modules[unread].index = nullptr;
+    EXPECT_THAT(reasons(), HasSubstr("no code that was looked through has the tag"));
+    bench.add_site(bench.add_module("leaky"), 0x1010, "Leak");
+    bench.add_blocks(304, 1500);
+    bench.blocks->sampled = 64;
+    bench.blocks->pointers.push_back({late, 0, 64, bench.modules[late].base + 0x100});
+    EXPECT_THAT(reasons(), HasSubstr("It was unloaded. "));
+}
+
+TEST(Attribute, AFrameWhereADriverLayThatIsGoneIsNotThatDrivers) {
+    ClueBench bench;
+    const std::size_t late = bench.add_unloaded("late.sys");
+    bench.add_stack({{late, 0x1015}}, 100, 100, 40);
+    EXPECT_THAT(accused(bench.judge()), IsEmpty());
 }
 
 TEST(Attribute, OfTwoUnloadedDriversNobodyIsNamedWithoutMore) {
