@@ -83,7 +83,10 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
             for (std::size_t i = 0; i < missing.size(); ++i)
                 if (!missing[i]) image.mark(rva + done + static_cast<std::uint32_t>(i) * page, 1);
             // Where code was thrown away after the start (INIT), nothing is missing: nobody runs it any more.
-            if (thrown_away) {
+            const bool broke_off = std::ranges::any_of(read.coverage.gaps(), [](const Gap& gap) {
+                return gap.reason == GapReason::link_lost || gap.reason == GapReason::stopped;
+            });
+            if (thrown_away && !broke_off) {
                 image.coverage_.add_read(read.coverage.read());
             } else {
                 image.coverage_.merge(read.coverage);
