@@ -22,8 +22,10 @@ bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// Where a word is a path: its last name stays. Relative ones with a folder count, and so do those of a network.
+/// Where a word is a path, or a setting that is one: its last name stays. Those of a network count, too.
 std::string shortened_word(std::string_view word) {
+    if (const std::size_t value = word.find('=') + 1; value != 0)
+        return std::string(word.substr(0, value)) + shortened_word(word.substr(value));
     const bool drive = word.size() > 2 && is_letter(word[0]) && word[1] == ':' && is_slash(word[2]);
     const bool rooted = !word.empty() && is_slash(word[0]) && word.size() > 1;
     const bool home = word.starts_with("~/") || word.starts_with("./") || word.starts_with("../");
@@ -38,6 +40,16 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
     if (what.size() < 3) return; // would be found in anything
     for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
         text.replace(at, what.size(), with);
+}
+
+/// The folders of the evidence as the user named them, with the slash: relative ones, and those with spaces, too.
+std::vector<std::string> folders_of(const std::vector<std::string>& evidence) {
+    std::vector<std::string> folders;
+    for (const std::string& one : evidence)
+        if (const std::size_t last = one.find_last_of("/\\"); last != std::string::npos)
+            folders.push_back(one.substr(0, last + 1));
+    std::ranges::sort(folders, std::ranges::greater{}, &std::string::size); // one may begin with another
+    return folders;
 }
 
 /// Calls `use` with every text of the report that people read.
@@ -115,7 +127,10 @@ std::string without_paths(std::string_view text) {
 
 void redact(HuntReport& report) {
     const std::string machine = report.verdict.machine;
+    const std::vector<std::string> folders = folders_of(report.verdict.evidence);
     for_each_text(report, [&](std::string& text) {
+        for (const std::string& folder : folders)
+            replace_all(text, folder, std::string(hidden_path) + folder.back());
         text = without_paths(text);
         replace_all(text, machine, hidden_name);
     });

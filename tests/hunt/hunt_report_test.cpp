@@ -136,11 +136,23 @@ TEST(Redact, TakesOutMachinePathsAndProcesses) {
     EXPECT_EQ(report.suspects[0].owners[0].image, "leaky.sys");
 }
 
+TEST(Redact, FoldersOfTheEvidenceMayHaveSpacesOrBeRelative) {
+    HuntReport report = report_of_a_leak();
+    report.verdict.evidence = {"/home/ann smith/leak.csv, line 12", "ann smith/june/two.csv"};
+    report.verdict.notes = {"ann smith/june/two.csv: the times are assumed", "/home/ann smith/leak.csv is short"};
+    redact(report);
+    EXPECT_EQ(report.verdict.evidence[0], "<path>/leak.csv, line 12");
+    EXPECT_EQ(report.verdict.evidence[1], "<path>/two.csv");
+    EXPECT_EQ(report.verdict.notes[0], "<path>/two.csv: the times are assumed");
+    EXPECT_EQ(report.verdict.notes[1], "<path>/leak.csv is short");
+}
+
 TEST(Redact, LeavesWhatIsNoPath) {
     EXPECT_EQ(without_paths("grows 1/2 as fast, report.cpp:12, com:pipe"),
               "grows 1/2 as fast, report.cpp:12, com:pipe");
     EXPECT_EQ(without_paths(R"(\\server\share\ann\dump.dmp)"), R"(<path>\dump.dmp)");
     EXPECT_EQ(without_paths("(/srv/x/y.c:12)"), "(<path>/y.c:12)");
+    EXPECT_EQ(without_paths("com:pipe,port=/home/ann/kd.sock"), "com:pipe,port=<path>/kd.sock");
 }
 
 } // namespace
