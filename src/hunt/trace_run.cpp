@@ -260,8 +260,7 @@ void Tracer::take(const StopReport& report) {
             return; // else one that an earlier debugger left
         }
     }
-    report_.notes.push_back(fmt::format("The trace ends here: {}. The target stands.", describe_stop(kernel_, report)));
-    end_with(TraceEnd::foreign_stop);
+    end_at(report);
 }
 
 bool Tracer::is_break_in(const StopReport& report) const {
@@ -353,19 +352,38 @@ void Tracer::settle() {
             if (returns_.empty() && !break_in_pending_) break;
             continue;
         }
-        const StopReport report = **stop;
-        if (report.target_restarted || (report.kind != StopKind::step_done && report.kind != StopKind::hard_breakpoint))
-            return; // the target's own, and it stands there
-        if (report.kind == StopKind::step_done) {
-            if (!returned(report)) break;
-        } else if (auto seen = look(report); !seen || *seen == Seen::cut_off) {
-            break;
-        } else if (*seen == Seen::other) {
-            if (!is_break_in(report)) return;
+        if (!take_late(**stop)) return;
+    }
+    if (!controller_.running()) return;
+    if (auto stop = stop_target(); stop && *stop) (void)take_late(**stop);
+}
+
+bool Tracer::take_late(const StopReport& report) {
+    if (report.target_restarted) {
+        report_.end = TraceEnd::restart;
+        return false;
+    }
+    if (report.kind == StopKind::step_done) {
+        (void)returned(report); // a line that broke ends the next wait
+        return true;
+    }
+    if (report.kind == StopKind::hard_breakpoint) {
+        const auto seen = look(report);
+        if (!seen || *seen != Seen::other) return true;
+        if (is_break_in(report) && !nt::read_bug_check(kernel_)) {
             break_in_pending_ = false;
+            return true;
         }
     }
-    if (controller_.running()) (void)stop_target();
+    // The target's own, and it stands there.
+    end_at(report);
+    return false;
+}
+
+void Tracer::end_at(const StopReport& report) {
+    report_.notes.push_back(fmt::format("The trace ends here: {}. The target stands.", describe_stop(kernel_, report)));
+    over_ = true;
+    report_.end = TraceEnd::foreign_stop;
 }
 
 void Tracer::drop_what_is_gone() {

@@ -54,6 +54,10 @@ class Tracer {
     void pause_if_due();
     void restore();
     void settle();
+    /// A stop after the end. False: it is none of the trace's.
+    bool take_late(const control::StopReport& report);
+    /// Something else stopped the target.
+    void end_at(const control::StopReport& report);
     void drop_what_is_gone();
     [[nodiscard]] std::optional<std::uint64_t> counted();
     [[nodiscard]] bool is_break_in(const control::StopReport& report) const;

@@ -255,6 +255,18 @@ TEST_F(Trace, AStopOfTheTargetsOwnEndsItThere) {
     expect_nothing_left();
 }
 
+TEST_F(Trace, AStopOfTheTargetsOwnRightAfterTheEndIsTold) {
+    fake.target.set_processors(2);
+    then_allocation(pages + 0x1050, build);
+    then_exception(0xc0000005);
+    auto report = trace(1);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->hits, 1u);
+    EXPECT_EQ(report->end, TraceEnd::foreign_stop);
+    EXPECT_FALSE(controller.running());
+    expect_nothing_left();
+}
+
 TEST_F(Trace, ABreakpointOfADriverIsNoHit) {
     fake.target.on_resume(
         [](FakeTarget& self, const target::Resume&) { return stop_of(self, build, status_breakpoint); });
