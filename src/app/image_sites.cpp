@@ -2,7 +2,6 @@
 
 #include "code/site_index.h"
 #include "pe/image.h"
-#include "symbols/symbol_store.h"
 
 #include <algorithm>
 #include <atomic>
@@ -55,13 +54,11 @@ Result<code::SiteIndex> ImageSites::of_file(const fs::path& file, Work& work) {
     if (index.sites.empty()) return index; // nothing to name: no PDB is asked for
     pe::SpanReader reader(bytes);
     POOLKD_TRY(pe::Image image, pe::Image::open(reader, pe::ImageLayout::file));
-    // A store of its own: two copies of one image, on two threads, would share a PDB that only one may use at a time.
-    symbols::SymbolStore store;
     symbols::SymbolServers servers(symbols::HttpLimits{.proxy = environment_.symbol_proxy.value_or("")});
     const auto loaded =
-        store.load(reader, pe::ImageLayout::file, {file.filename().string(), image.timestamp, image.size_of_image},
-                   symbols::SymbolPath::parse(path_for(file, symbol_path_), environment_),
-                   {.servers = &servers, .log = nullptr, .work = &work});
+        store_.load(reader, pe::ImageLayout::file, {file.filename().string(), image.timestamp, image.size_of_image},
+                    symbols::SymbolPath::parse(path_for(file, symbol_path_), environment_),
+                    {.servers = &servers, .log = nullptr, .work = &work});
     if (loaded.symbols) code::name_sites(index, *loaded.symbols);
     return index;
 }

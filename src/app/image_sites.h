@@ -4,6 +4,7 @@
 #include "base/work.h"
 #include "code/pool_sites.h"
 #include "symbols/symbol_path.h"
+#include "symbols/symbol_store.h"
 
 #include <filesystem>
 #include <optional>
@@ -27,6 +28,7 @@ class ImageSites {
 
     symbols::SymbolEnvironment environment_ = symbols::SymbolEnvironment::of_process();
     std::string symbol_path_;
+    symbols::SymbolStore store_;
 };
 
 } // namespace poolkd::app
