@@ -15,7 +15,8 @@ namespace {
 using Place = BlockPlaces::Place;
 
 constexpr std::size_t kept_holders = 8;
-constexpr std::uint32_t next_offsets = 4; // pointers at the start of a block that may lead on
+constexpr std::uint32_t next_offsets = 4;      // pointers at the start of a block that may lead on
+constexpr std::uint64_t most_steps = 1u << 25; // of all lists together: many words may point into one long list
 
 class HeadersReader final : public pe::ByteReader {
   public:
@@ -123,7 +124,8 @@ class HolderSearch {
               HolderClue& holder) {
         std::unordered_set<VirtAddr> seen;
         bool whole = false;
-        while (seen.size() < limits_.list_steps && !work_.stop_requested()) {
+        while (seen.size() < limits_.list_steps && steps_left_ != 0 && !work_.stop_requested()) {
+            --steps_left_;
             const Place* place = places_.at(at);
             if (!place || place->tag != tag || !seen.insert(place->body).second) {
                 whole = true;
@@ -156,7 +158,8 @@ class HolderSearch {
     Work& work_;
     BlockFindings& findings_;
     unsigned width_;
-    std::uint64_t left_;
+    std::uint64_t left_; ///< bytes of variables
+    std::uint64_t steps_left_ = most_steps;
     std::map<std::pair<std::string, std::uint32_t>, HolderClue> found_;
 };
 
