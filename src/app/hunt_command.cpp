@@ -152,6 +152,7 @@ bool found_by(const hunt::HuntReport& report, std::string_view looked_for) {
 int answer_hunt(const HuntWords& words, Result<hunt::HuntReport>& report) {
     if (!report) return tell_failure(report.error());
     if (words.redacted) hunt::redact(*report);
+    std::optional<Error> unwritten; // the answer is worth showing all the same
     for (const std::string& file : words.reports) {
         std::string content;
         switch (*report_form(file)) {
@@ -161,14 +162,18 @@ int answer_hunt(const HuntWords& words, Result<hunt::HuntReport>& report) {
             break;
         case ReportForm::text: content = render::hunt_text(*report, render::ChartStyle::unicode); break;
         }
-        if (auto written = write_report(file, content); !written) return tell_failure(written.error());
-        fmt::print(stderr, "The report is in {}.\n", file);
+        if (auto written = write_report(file, content); !written) {
+            unwritten = std::move(written).error();
+        } else {
+            fmt::print(stderr, "The report is in {}.\n", file);
+        }
     }
     if (words.output.json) {
         write_json_answer(render::hunt_json(*report));
     } else {
         write_answer(render::hunt_text(*report, words.output.style()));
     }
+    if (unwritten) return tell_failure(*unwritten);
     return !words.fail_on.empty() && found_by(*report, words.fail_on) ? exit_found : exit_good;
 }
 
