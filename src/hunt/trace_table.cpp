@@ -20,13 +20,14 @@ std::size_t HitTable::add(std::vector<VirtAddr> addresses, TraceStack stack) {
     std::size_t at = static_cast<std::size_t>(same - stacks_.begin());
     if (same == stacks_.end()) {
         if (stacks_.size() >= most_stacks_) {
-            if (!other_) {
-                other_ = stacks_.size();
+            // A hit is of its stack's kind.
+            const auto [other, first] = others_.try_emplace(stack.kind, stacks_.size());
+            if (first) {
                 TraceStack rest;
                 rest.kind = stack.kind;
                 stacks_.push_back({rest, {}});
             }
-            return *other_;
+            return other->second;
         }
         stacks_.push_back({std::move(stack), {}});
     }
@@ -155,7 +156,7 @@ void HitTable::fill(TraceReport& report, std::chrono::milliseconds now) const {
         report.notes.push_back(fmt::format(
             "{} blocks were out at once; {} further allocations are counted, but their blocks were not followed.",
             most_blocks_, left_out_));
-    if (other_)
+    if (!others_.empty())
         report.notes.push_back(
             fmt::format("There were more than {} different stacks; those beyond are added up in one without frames.",
                         most_stacks_));

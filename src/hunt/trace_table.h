@@ -20,7 +20,7 @@ class HitTable {
 
     /// The stack with these addresses; nothing when it is new.
     [[nodiscard]] std::optional<std::size_t> find(std::span<const VirtAddr> addresses) const;
-    /// A new one. Beyond the bound all go into one that says so.
+    /// A new one. Beyond the bound all of a kind go into one that says so.
     std::size_t add(std::vector<VirtAddr> addresses, TraceStack stack);
     [[nodiscard]] const TraceStack& stack(std::size_t index) const { return stacks_[index].stack; }
     /// Modules came or went: the same addresses may be other code now. Blocks and counts stay.
@@ -57,7 +57,7 @@ class HitTable {
     std::size_t most_blocks_, most_stacks_;
     std::map<std::vector<VirtAddr>, std::size_t> index_;
     std::vector<Entry> stacks_;
-    std::optional<std::size_t> other_; ///< the stack of those beyond the bound
+    std::map<HitKind, std::size_t> others_; ///< the stacks of those beyond the bound
     std::unordered_map<VirtAddr, Block> blocks_;
     std::deque<TraceHit> kept_;
     std::uint64_t allocations_ = 0, releases_ = 0, unknown_ = 0, matched_ = 0, older_ = 0, unseen_ = 0, left_out_ = 0;

@@ -93,6 +93,16 @@ TEST_F(Table, IsBoundedAndSaysSo) {
     EXPECT_EQ(report.notes.size(), 2u);
 }
 
+TEST_F(Table, BeyondTheBoundAFreeIsStillAFree) {
+    for (std::uint64_t i = 0; i < 4; ++i)
+        add(HitKind::allocation, "leaky!Build", 0x1001 + i);
+    const std::size_t allocations = add(HitKind::allocation, "leaky!Other", 0x5001);
+    const std::size_t releases = add(HitKind::release, "leaky!Retire", 0x6001);
+    EXPECT_EQ(table.stack(allocations).kind, HitKind::allocation);
+    EXPECT_EQ(table.stack(releases).kind, HitKind::release);
+    EXPECT_EQ(add(HitKind::release, "leaky!Drop", 0x7001), releases);
+}
+
 TEST_F(Table, TheSameAddressesAreOtherCodeWhenTheModulesChanged) {
     const std::size_t first = add(HitKind::allocation, "leaky!Build+0x1", 0x1001);
     const std::vector<VirtAddr> addresses{VirtAddr(0xfffff80000400000), VirtAddr(0x1001)};
