@@ -160,8 +160,9 @@ void judge_traced(SiteCandidates& sites, const Clues& clues) {
             one.reason = kept_text(site);
         } else if (one.seen_allocated >= enough_seen && site.kept == 0) {
             site.traced = watched_and_clean;
-            one.reason = fmt::format("All but {} of its {} blocks were freed while the kernel was watched",
-                                     one.seen_allocated - one.seen_freed, one.seen_allocated);
+            const std::uint64_t left = one.seen_allocated - one.seen_freed;
+            one.reason = fmt::format("All{} of its {} blocks were freed while the kernel was watched",
+                                     left == 0 ? "" : fmt::format(" but {}", left), one.seen_allocated);
         } else if (one.seen_allocated == 0) {
             site.traced = seldom;
             one.reason = "It was not called while the kernel was watched";
