@@ -13,7 +13,7 @@ using debugger::Session;
 
 namespace {
 
-/// `!sites [Tag] [-m Module] [-a] [-u]`.
+/// `!sites [Tag] [/m Module] [/a] [/u]`.
 struct SitesRequest {
     render::SiteView view;
     std::string module; ///< empty: all

@@ -102,13 +102,13 @@ std::string blocks_text(const hunt::Suspect& suspect) {
 std::string suspect_text(const hunt::HuntReport& report, const hunt::Suspect& suspect, std::size_t number,
                          ChartStyle style) {
     std::string text = "\n" + wrapped(suspect.conclusion, text_width, fmt::format("{}. ", number), "   ");
-    if (const hunt::TagVerdict* row = verdict_of(report, suspect)) {
+    const hunt::TagVerdict* row = verdict_of(report, suspect);
+    if (row) {
         text += labelled("Counters", figures_text(*row, style));
         if (!row->reasons.empty())
             text += labelled("", row->reasons.front() + (row->reasons.front().ends_with('.') ? "" : "."));
     }
-    const hunt::TagVerdict* judged = verdict_of(report, suspect);
-    const bool leaks = suspect.orphaned || (judged && judged->verdict == hunt::Verdict::leaking);
+    const bool leaks = suspect.orphaned || (row && row->verdict == hunt::Verdict::leaking);
     text += owners_text(suspect) + sites_text(suspect, leaks) + stack_text(suspect) + blocks_text(suspect);
     if (!suspect.holders.empty()) text += labelled("Held by", suspect.holders);
     for (const std::string& sentence : suspect.unknown)
