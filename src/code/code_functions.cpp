@@ -4,6 +4,7 @@
 #include "pe/exports.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace poolkd::code {
 
@@ -158,12 +159,16 @@ void CodeFunctions::add_padded(Extent range, std::vector<std::uint32_t>& out) co
 }
 
 void CodeFunctions::find_pointed() {
+    if (code_.empty()) return;
     constexpr std::uint32_t alignment = 16;
     const Bytes all = image_.all();
+    // One comparison for the many that are no pointers to code.
+    const std::uint32_t first = code_.front().begin, range = code_.back().end - first;
     auto take = [&](std::uint32_t at) {
-        const std::uint64_t target = static_cast<std::uint32_t>(load_or<std::uint32_t>(all, at) - base_);
-        if (!is_code(target) || target == 0) return;
-        const auto rva = static_cast<std::uint32_t>(target);
+        std::uint32_t value;
+        std::memcpy(&value, all.data() + at, sizeof value);
+        const std::uint32_t rva = value - static_cast<std::uint32_t>(base_);
+        if (rva - first >= range || !is_code(rva) || rva == 0) return;
         pointed_.push_back(rva);
         if (rva % alignment == 0 || all[rva - 1] == std::byte{0xcc}) likely_.push_back(rva);
     };

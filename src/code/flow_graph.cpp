@@ -22,17 +22,24 @@ const Step* FlowGraph::at(std::uint32_t rva) const {
 }
 
 FlowGraphs::FlowGraphs(const FlatImage& image, const Machine& machine, std::uint64_t base)
-    : image_(image), machine_(machine), base_(base), marks_(image.size() + 1) {}
+    : image_(image), machine_(machine), base_(base), marks_(image.size() / marks_of_page + 1) {}
+
+std::uint8_t& FlowGraphs::mark(std::uint32_t rva) {
+    auto& page = marks_[rva / marks_of_page];
+    if (!page) page = std::make_unique<MarksOfPage>();
+    return (*page)[rva % marks_of_page];
+}
 
 bool FlowGraphs::inside(std::uint32_t rva) const {
     const bool in_extents = std::ranges::any_of(extents_, [&](const Extent& e) { return e.contains(rva); });
-    return in_extents && (rva == entry_rva_ || !*is_other_ || !(*is_other_)(rva));
+    return in_extents && (whole_ || rva == entry_rva_ || !*is_other_ || !(*is_other_)(rva));
 }
 
 void FlowGraphs::lead(std::uint32_t rva, bool orphan) {
-    if (!(marks_[rva] & leader_bit)) leaders_.push_back(rva);
-    marks_[rva] |= leader_bit;
-    if (orphan) marks_[rva] |= orphan_bit;
+    std::uint8_t& here = mark(rva);
+    if (!(here & leader_bit)) leaders_.push_back(rva);
+    here |= leader_bit;
+    if (orphan) here |= orphan_bit;
 }
 
 void FlowGraphs::add_case(const Step& jump, std::uint64_t target) {
@@ -66,7 +73,7 @@ void FlowGraphs::follow_table(const Step& jump) {
     // A few steps before: mov eax, [rdx + rax*4 + table], where rdx is the image's base and the table holds RVAs; or
     // movsxd rax, [rcx + rax*4], where rcx is the table, which holds distances from itself.
     constexpr std::size_t steps_before = 12;
-    const auto& steps = graph_.steps;
+    const auto& steps = decoded_;
     const std::size_t first = steps.size() - std::min(steps.size(), steps_before);
     for (std::size_t i = steps.size(); i-- > first;) {
         const Place& from = steps[i].from;
@@ -95,15 +102,15 @@ void FlowGraphs::follow(std::uint32_t start, bool orphan) {
     while (!queue_.empty()) {
         std::uint32_t rva = queue_.back();
         queue_.pop_back();
-        while (inside(rva) && (marks_[rva] & length_bits) == 0) {
-            if (graph_.steps.size() >= FlowGraph::max_steps) {
+        while (inside(rva) && (mark(rva) & length_bits) == 0) {
+            if (decoded_.size() >= FlowGraph::max_steps) {
                 graph_.cut = true;
                 return;
             }
             auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
             if (!step) break;
-            marks_[rva] |= step->length;
-            graph_.steps.push_back(*step);
+            mark(rva) |= step->length;
+            decoded_.push_back(*step);
             if (step->direct && step->action != Action::call) {
                 const std::uint64_t target = step->target - base_;
                 if (target < image_.size() && inside(static_cast<std::uint32_t>(target))) {
@@ -117,21 +124,19 @@ void FlowGraphs::follow(std::uint32_t start, bool orphan) {
             rva = step->next();
             if (step->action == Action::branch) lead(rva);
         }
-        if (rva < marks_.size() && (marks_[rva] & length_bits) != 0) lead(rva);
+        if (rva < image_.size() && (mark(rva) & length_bits) != 0) lead(rva);
     }
 }
 
 void FlowGraphs::make_blocks() {
     // By way of small keys: steps are large to move about.
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> order;
-    for (std::uint32_t i = 0; i < graph_.steps.size(); ++i)
-        order.emplace_back(graph_.steps[i].rva, i);
-    std::ranges::sort(order);
-    std::vector<Step> steps;
-    steps.reserve(order.size());
-    for (const auto& [rva, i] : order)
-        steps.push_back(graph_.steps[i]);
-    graph_.steps = std::move(steps);
+    order_.clear();
+    for (std::uint32_t i = 0; i < decoded_.size(); ++i)
+        order_.emplace_back(decoded_[i].rva, i);
+    std::ranges::sort(order_);
+    graph_.steps.reserve(order_.size());
+    for (const auto& [rva, i] : order_)
+        graph_.steps.push_back(decoded_[i]);
     make_blocks_of(graph_.steps);
 }
 
@@ -139,24 +144,24 @@ void FlowGraphs::make_blocks_of(const std::vector<Step>& steps) {
     // Where steps overlap, the next one in the order of addresses is not the next one that runs.
     for (std::size_t i = 0; i < steps.size(); ++i)
         if (steps[i].goes_on() && (i + 1 == steps.size() || steps[i + 1].rva != steps[i].next()))
-            if (steps[i].next() < marks_.size()) lead(steps[i].next());
-    std::vector<std::uint32_t> starts;
+            if (steps[i].next() < image_.size()) lead(steps[i].next());
+    starts_.clear();
     for (std::uint32_t i = 0; i < steps.size(); ++i) {
-        const bool begins = i == 0 || (marks_[steps[i].rva] & leader_bit) != 0 || !steps[i - 1].goes_on() ||
+        const bool begins = i == 0 || (mark(steps[i].rva) & leader_bit) != 0 || !steps[i - 1].goes_on() ||
                             steps[i - 1].next() != steps[i].rva;
         if (begins) {
             FlowBlock block;
             block.first = i;
-            block.orphan = (marks_[steps[i].rva] & orphan_bit) != 0;
+            block.orphan = (mark(steps[i].rva) & orphan_bit) != 0;
             graph_.blocks.push_back(std::move(block));
-            starts.push_back(steps[i].rva);
+            starts_.push_back(steps[i].rva);
         }
         ++graph_.blocks.back().count;
     }
     auto block_at = [&](std::uint64_t rva) -> std::optional<std::uint32_t> {
-        auto found = std::ranges::lower_bound(starts, rva);
-        if (found == starts.end() || *found != rva) return std::nullopt;
-        return static_cast<std::uint32_t>(found - starts.begin());
+        auto found = std::ranges::lower_bound(starts_, rva);
+        if (found == starts_.end() || *found != rva) return std::nullopt;
+        return static_cast<std::uint32_t>(found - starts_.begin());
     };
     std::ranges::sort(cases_);
     cases_.erase(std::ranges::unique(cases_).begin(), cases_.end());
@@ -177,19 +182,21 @@ void FlowGraphs::make_blocks_of(const std::vector<Step>& steps) {
 FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other,
                             std::span<const std::uint32_t> roots) {
     graph_ = {};
+    decoded_.clear();
     cases_.clear();
     leaders_.clear();
     queue_.clear();
     extents_ = extents;
+    whole_ = whole;
     is_other_ = &is_other;
     entry_rva_ = entry;
     if (entry < image_.size()) follow(entry, false);
     for (std::uint32_t root : roots)
-        if (root < image_.size() && (marks_[root] & length_bits) == 0) follow(root, true);
+        if (root < image_.size() && (mark(root) & length_bits) == 0) follow(root, true);
     if (whole) {
         for (const Extent& extent : extents) {
             for (std::uint32_t rva = extent.begin; rva < extent.end && rva < image_.size() && !graph_.cut;) {
-                if (const std::uint8_t length = marks_[rva] & length_bits) {
+                if (const std::uint8_t length = mark(rva) & length_bits) {
                     rva += length;
                     continue;
                 }
@@ -206,9 +213,9 @@ FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents
     }
     make_blocks();
     for (const Step& step : graph_.steps)
-        marks_[step.rva] = 0;
+        mark(step.rva) = 0;
     for (std::uint32_t rva : leaders_)
-        marks_[rva] = 0;
+        mark(rva) = 0;
     return std::move(graph_);
 }
 

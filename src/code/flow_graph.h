@@ -3,8 +3,10 @@
 #include "code/flat_image.h"
 #include "code/step.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -49,7 +51,8 @@ class FlowGraphs {
     FlowGraphs(const FlatImage& image, const Machine& machine, std::uint64_t base);
 
     /// The function that begins at `entry` and stays within `extents`. `whole`: the extents are exactly its code, so
-    /// that parts of them which no branch leads to belong to it. `roots`: more code of it that none leads to.
+    /// that parts of them which no branch leads to belong to it, and no other begins there. `roots`: more code of it
+    /// that none leads to.
     FlowGraph build(std::uint32_t entry, std::span<const Extent> extents, bool whole, const IsOther& is_other,
                     std::span<const std::uint32_t> roots = {});
 
@@ -59,16 +62,25 @@ class FlowGraphs {
     void add_case(const Step& jump, std::uint64_t target);
     void lead(std::uint32_t rva, bool orphan = false);
     [[nodiscard]] bool inside(std::uint32_t rva) const;
+    [[nodiscard]] std::uint8_t& mark(std::uint32_t rva);
     void make_blocks();
     void make_blocks_of(const std::vector<Step>& steps);
 
     const FlatImage& image_;
     const Machine& machine_;
     std::uint64_t base_;
-    std::vector<std::uint8_t> marks_; ///< by RVA: length of the step that begins there, and what is known of it
+    /// By RVA: length of the step that begins there, and what is known of it. In pages, since functions that are looked
+    /// at are a small part of an image.
+    static constexpr std::uint32_t marks_of_page = 0x1000;
+    using MarksOfPage = std::array<std::uint8_t, marks_of_page>;
+    std::vector<std::unique_ptr<MarksOfPage>> marks_;
 
     FlowGraph graph_;
+    std::vector<Step> decoded_;                                  ///< in the order of finding
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> order_; ///< RVAs and indices of them
+    std::vector<std::uint32_t> starts_;                          ///< RVAs of blocks
     std::span<const Extent> extents_;
+    bool whole_ = false;
     const IsOther* is_other_ = nullptr;
     std::vector<std::uint32_t> queue_;
     std::vector<std::uint32_t> leaders_;

@@ -47,15 +47,25 @@ Action action_of(const ZydisDecodedInstruction& raw) {
     }
 }
 
-/// Reads an enclosing general register; false for any other kind.
-bool general(const Machine& machine, ZydisRegister reg, Place& out) {
-    const ZydisMachineMode mode = machine.pointer_size == 8 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32;
-    const int number = zydis::gpr_number(machine, ZydisRegisterGetLargestEnclosing(mode, reg));
-    if (number < 0) return false;
-    out.reg = static_cast<std::uint8_t>(number);
-    out.size = static_cast<std::uint8_t>(ZydisRegisterGetWidth(mode, reg) / 8);
-    out.high_byte = reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH;
-    return true;
+/// Reads a general register or a part of one; false for any other kind. By the order of Zydis' numbers, which is that
+/// of the encoding: asking its tables takes longer.
+bool general(ZydisRegister reg, Place& out) {
+    struct Range {
+        ZydisRegister first, last;
+        std::uint8_t number, size;
+    };
+    static constexpr Range ranges[] = {
+        {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_R15, 0, 8}, {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_R15D, 0, 4},
+        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_R15W, 0, 2}, {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BL, 0, 1},
+        {ZYDIS_REGISTER_AH, ZYDIS_REGISTER_BH, 0, 1},   {ZYDIS_REGISTER_SPL, ZYDIS_REGISTER_R15B, 4, 1}};
+    for (const Range& range : ranges) {
+        if (reg < range.first || reg > range.last) continue;
+        out.reg = static_cast<std::uint8_t>(range.number + (reg - range.first));
+        out.size = range.size;
+        out.high_byte = range.first == ZYDIS_REGISTER_AH;
+        return true;
+    }
+    return false;
 }
 
 Place place_of(const Machine& machine, const ZydisDecodedInstruction& raw, const ZydisDecodedOperand& operand,
@@ -63,7 +73,7 @@ Place place_of(const Machine& machine, const ZydisDecodedInstruction& raw, const
     Place out;
     switch (operand.type) {
     case ZYDIS_OPERAND_TYPE_REGISTER:
-        if (general(machine, operand.reg.value, out)) out.kind = Place::Kind::reg;
+        if (general(operand.reg.value, out)) out.kind = Place::Kind::reg;
         break;
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
         out.kind = Place::Kind::immediate;
@@ -79,14 +89,14 @@ Place place_of(const Machine& machine, const ZydisDecodedInstruction& raw, const
         out.elsewhere = operand.mem.segment == ZYDIS_REGISTER_GS || operand.mem.segment == ZYDIS_REGISTER_FS;
         Place part;
         if (operand.mem.index != ZYDIS_REGISTER_NONE)
-            out.index = general(machine, operand.mem.index, part) ? part.reg : std::uint8_t{0xfe};
+            out.index = general(operand.mem.index, part) ? part.reg : std::uint8_t{0xfe};
         if (operand.mem.base == ZYDIS_REGISTER_RIP) {
             out.fixed = true;
             out.value += address + raw.length;
         } else if (operand.mem.base == ZYDIS_REGISTER_NONE) {
             out.fixed = true;
             if (machine.pointer_size == 4) out.value = static_cast<std::uint32_t>(out.value);
-        } else if (general(machine, operand.mem.base, part)) {
+        } else if (general(operand.mem.base, part)) {
             out.base = part.reg;
         } else {
             out.elsewhere = true;

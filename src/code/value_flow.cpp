@@ -1,7 +1,8 @@
 #include "code/value_flow.h"
 
 #include <algorithm>
-#include <set>
+#include <queue>
+#include <ranges>
 #include <tuple>
 
 namespace poolkd::code {
@@ -24,10 +25,6 @@ std::uint64_t cut_to(std::uint64_t value, unsigned size) {
 std::uint64_t sign_extend(std::uint64_t value, unsigned from) {
     const unsigned unused = 64 - from * 8;
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(value << unused) >> unused);
-}
-
-bool before(const FlowState::Slot& slot, std::uint32_t origin, std::int32_t offset) {
-    return slot.origin != origin ? slot.origin < origin : slot.offset < offset;
 }
 
 /// The value of a slot that nothing was written to.
@@ -60,35 +57,52 @@ Value narrowed(Value value, unsigned size) {
 
 } // namespace
 
+std::size_t FlowState::first_from(std::uint32_t origin, std::int32_t offset) const {
+    auto found = std::ranges::lower_bound(slots_, std::pair(origin, offset), {},
+                                          [](const Slot& slot) { return std::pair(slot.origin, slot.offset); });
+    return static_cast<std::size_t>(found - slots_.begin());
+}
+
+FlowState::Range FlowState::overlapping(std::uint32_t origin, std::int32_t offset, std::int32_t end) const {
+    std::size_t first = first_from(origin, offset), last = first;
+    if (first > 0) {
+        const Slot& before = slots_[first - 1];
+        if (before.origin == origin && offset < before.offset + before.size) --first;
+    }
+    while (last < slots_.size() && slots_[last].origin == origin && slots_[last].offset < end)
+        ++last;
+    return {first, last};
+}
+
+void FlowState::erase(Range range) {
+    const auto begin = slots_.begin();
+    slots_.erase(begin + static_cast<std::ptrdiff_t>(range.first), begin + static_cast<std::ptrdiff_t>(range.last));
+}
+
 Value FlowState::read(const Machine& machine, std::uint32_t origin, std::int32_t offset, unsigned size) const {
-    auto found = std::ranges::find_if(
-        slots_, [&](const Slot& slot) { return slot.origin == origin && slot.offset == offset && slot.size >= size; });
-    if (found != slots_.end()) return narrowed(found->value, size);
-    const bool touched = full_ || std::ranges::any_of(slots_, [&](const Slot& slot) {
-                             return slot.origin == origin && slot.offset < offset + static_cast<std::int32_t>(size) &&
-                                    offset < slot.offset + slot.size;
-                         });
-    return touched ? Value::unknown(Why::memory) : narrowed(untouched(machine, origin, offset), size);
+    const Range range = overlapping(origin, offset, offset + static_cast<std::int32_t>(size));
+    if (range.first == range.last && !full_) return narrowed(untouched(machine, origin, offset), size);
+    if (range.first == range.last) return Value::unknown(Why::memory);
+    const Slot& slot = slots_[range.first];
+    return slot.offset == offset && slot.size >= size ? narrowed(slot.value, size) : Value::unknown(Why::memory);
 }
 
 void FlowState::write(std::uint32_t origin, std::int32_t offset, unsigned size, const Value& value) {
-    std::erase_if(slots_, [&](const Slot& slot) {
-        return slot.origin == origin && slot.offset < offset + static_cast<std::int32_t>(size) &&
-               offset < slot.offset + slot.size;
-    });
+    constexpr unsigned largest = 64;
+    const Range range = overlapping(origin, offset, offset + static_cast<std::int32_t>(size));
+    erase(range);
     // That an argument is no longer what it was has to be kept, of other places only what is known.
-    if (!is_worth_keeping(value) && (full_ || origin != 0 || offset < 4)) return;
+    if (size == 0 || (!is_worth_keeping(value) && (full_ || origin != 0 || offset < 4))) return;
     if (slots_.size() >= max_slots) {
         full_ = true;
         return;
     }
-    auto place = std::ranges::find_if(slots_, [&](const Slot& slot) { return !before(slot, origin, offset); });
-    slots_.insert(place, {origin, offset, static_cast<std::uint8_t>(std::min(size, 64u)), value});
+    slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(range.first),
+                  {origin, offset, static_cast<std::uint8_t>(std::min(size, largest)), value});
 }
 
 void FlowState::forget(std::uint32_t origin, std::int32_t offset, std::int32_t end) {
-    std::erase_if(
-        slots_, [&](const Slot& slot) { return slot.origin == origin && slot.offset >= offset && slot.offset < end; });
+    if (offset < end) erase({first_from(origin, offset), first_from(origin, end)});
 }
 
 ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatImage& image, std::uint64_t base,
@@ -102,6 +116,8 @@ ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatI
     entry.registers[sp] = Value::stack(0, 0);
     states_[graph.entry] = entry;
     run(graph.entry);
+    auto is_left = [&](std::size_t i) { return !states_[i] && graph.blocks[i].orphan; };
+    if (std::ranges::none_of(std::views::iota(std::size_t{0}, graph.blocks.size()), is_left)) return;
     // What nobody is seen to go to: the frame stands as it does at the first call, the rest is unknown.
     std::optional<Value> frame;
     for (std::size_t i = 0; i < graph.blocks.size() && !frame; ++i) {
@@ -114,7 +130,7 @@ ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatI
         }
     }
     for (std::uint32_t i = 0; i < graph.blocks.size(); ++i) {
-        if (states_[i] || !graph.blocks[i].orphan) continue;
+        if (!is_left(i)) continue;
         FlowState state;
         state.full_ = true;
         for (Value& value : state.registers)
@@ -127,12 +143,16 @@ ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatI
 
 void ValueFlow::run(std::uint32_t first) {
     // In the order of addresses, which is mostly that of control: a block is seen again only where a loop changes it.
-    std::set<std::uint32_t> waiting{first};
+    std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> waiting;
+    std::vector<bool> waits(graph_.blocks.size());
+    waiting.push(first);
     std::size_t budget = visits_per_block * graph_.blocks.size() + 100;
+    FlowState state;
     while (!waiting.empty()) {
-        const std::uint32_t index = *waiting.begin();
-        waiting.erase(waiting.begin());
-        FlowState state = *states_[index];
+        const std::uint32_t index = waiting.top();
+        waiting.pop();
+        waits[index] = false;
+        state = *states_[index];
         if (budget-- == 0) {
             // Cannot happen while joins only lose knowledge; if it does, nothing is claimed.
             for (auto& known : states_)
@@ -148,25 +168,37 @@ void ValueFlow::run(std::uint32_t first) {
                 changed = join(*states_[next], state, next);
             else
                 states_[next] = state;
-            if (changed) waiting.insert(next);
+            if (!changed || waits[next]) continue;
+            waits[next] = true;
+            waiting.push(next);
         }
     }
 }
 
+bool ValueFlow::is_visited(const Step& step, const FlowBlock& block) const {
+    if (step.action == Action::call) return true;
+    if (step.action != Action::jump && step.action != Action::branch) return false;
+    if (!step.direct) return block.next.empty();
+    const std::uint64_t rva = step.target - base_;
+    return rva >= image_.size() || !graph_.at(static_cast<std::uint32_t>(rva));
+}
+
 void ValueFlow::visit(const Visit& visit) {
+    FlowState state;
     for (std::size_t i = 0; i < graph_.blocks.size(); ++i) {
         if (!states_[i]) continue;
-        FlowState state = *states_[i];
         const FlowBlock& block = graph_.blocks[i];
-        for (std::uint32_t s = 0; s < block.count; ++s) {
-            const Step& step = graph_.steps[block.first + s];
-            const bool is_jump = step.action == Action::jump || step.action == Action::branch;
-            const bool leaves =
-                is_jump && (step.direct ? step.target - base_ >= image_.size() ||
-                                              !graph_.at(static_cast<std::uint32_t>(step.target - base_))
-                                        : block.next.empty());
-            if (step.action == Action::call || leaves) visit(step, state);
-            apply(state, step);
+        const std::span steps = std::span(graph_.steps).subspan(block.first, block.count);
+        std::size_t left = static_cast<std::size_t>(
+            std::ranges::count_if(steps, [&](const Step& step) { return is_visited(step, block); }));
+        if (left == 0) continue;
+        state = *states_[i];
+        for (auto step = steps.begin(); left > 0; ++step) {
+            if (is_visited(*step, block)) {
+                visit(*step, state);
+                --left;
+            }
+            apply(state, *step);
         }
     }
 }
@@ -384,7 +416,6 @@ void ValueFlow::apply(FlowState& state, const Step& step) const {
 void ValueFlow::apply_call(FlowState& state, const Step& step) const {
     const bool wide = machine_.pointer_size == 8;
     auto reaches = [&](const Value& value) {
-        if (!value.is(Kind::stack)) return;
         // Arguments that came on the stack are seldom meant; what is, is a local variable.
         const auto at = static_cast<std::int32_t>(value.number);
         const std::int32_t end = value.origin == 0 && at < 0 ? std::min(at + callee_reach, 0) : at + callee_reach;
@@ -394,14 +425,16 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
     constexpr std::uint8_t fast_arguments[] = {1, 2};
     const auto in_registers = wide ? std::span<const std::uint8_t>(wide_arguments) : fast_arguments;
     const Value top = state.registers[sp];
-    std::vector<Value> passed;
+    std::vector<Value> passed; // addresses on the stack
+    auto pass = [&](const Value& value) {
+        if (value.is(Kind::stack)) passed.push_back(value);
+    };
     for (std::uint8_t reg : in_registers)
-        passed.push_back(state.registers[reg]);
+        pass(state.registers[reg]);
     if (top.is(Kind::stack)) {
         const auto at = static_cast<std::int32_t>(top.number);
         for (const FlowState::Slot& slot : state.slots())
-            if (slot.origin == top.origin && slot.offset >= at && slot.offset < at + callee_reach)
-                passed.push_back(slot.value);
+            if (slot.origin == top.origin && slot.offset >= at && slot.offset < at + callee_reach) pass(slot.value);
         if (wide) state.forget(top.origin, at, at + 0x20);
     }
     for (const Value& value : passed)
@@ -422,10 +455,10 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
 
 Value ValueFlow::join(const Value& left, const Value& right) const {
     if (left == right) return left;
+    auto has_choices = [](const Value& value) { return !value.is(Kind::unknown) && !value.is(Kind::stack); };
+    if (!has_choices(left) || !has_choices(right)) return Value::unknown(Why::paths);
     std::vector<Value> all = choices(left);
     const std::vector<Value> more = choices(right);
-    if (all.empty() || more.empty())
-        return Value::unknown(left.is(Kind::unknown) && right.is(Kind::unknown) ? left.why : Why::paths);
     for (const Value& value : more)
         if (std::ranges::find(all, value) == all.end()) all.push_back(value);
     if (all.size() > max_choices) return Value::unknown(Why::paths);
@@ -462,6 +495,7 @@ bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block
     if (same_slots(into.slots_, from.slots_)) return changed;
     FlowState joined;
     joined.full_ = into.full_;
+    joined.slots_.reserve(into.slots_.size());
     auto take = [&](const FlowState::Slot& slot, const Value& other) {
         const Value both = join(slot.value, other);
         const bool same_as_untouched =
@@ -472,9 +506,9 @@ bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block
     for (const FlowState::Slot& slot : into.slots_)
         take(slot, from.read(machine_, slot.origin, slot.offset, slot.size));
     for (const FlowState::Slot& slot : from.slots_) {
-        const bool both_have = std::ranges::any_of(into.slots_, [&](const FlowState::Slot& other) {
-            return other.origin == slot.origin && other.offset == slot.offset && other.size == slot.size;
-        });
+        const std::size_t place = into.first_from(slot.origin, slot.offset);
+        const bool both_have = place < into.slots_.size() && into.slots_[place].origin == slot.origin &&
+                               into.slots_[place].offset == slot.offset && into.slots_[place].size == slot.size;
         if (!both_have) take(slot, into.read(machine_, slot.origin, slot.offset, slot.size));
     }
     if (same_slots(into.slots_, joined.slots_)) return changed;

@@ -73,7 +73,16 @@ class FlowState {
 
   private:
     friend class ValueFlow;
-    std::vector<Slot> slots_; ///< by origin and offset
+    /// Indices of slots.
+    struct Range {
+        std::size_t first, last;
+    };
+    [[nodiscard]] std::size_t first_from(std::uint32_t origin, std::int32_t offset) const;
+    /// The slots that share bytes with [offset, end).
+    [[nodiscard]] Range overlapping(std::uint32_t origin, std::int32_t offset, std::int32_t end) const;
+    void erase(Range range);
+
+    std::vector<Slot> slots_; ///< by origin and offset; none overlaps another
     bool full_ = false;       ///< more was written than is kept: what is not found is not known
 };
 
@@ -106,6 +115,7 @@ class ValueFlow {
     static constexpr std::uint8_t sp = 4, bp = 5;
 
     void run(std::uint32_t first);
+    [[nodiscard]] bool is_visited(const Step& step, const FlowBlock& block) const;
     void apply(FlowState& state, const Step& step) const;
     void apply_call(FlowState& state, const Step& step) const;
     void write(FlowState& state, const Place& place, Value value, std::uint32_t rva) const;
