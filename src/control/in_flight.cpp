@@ -44,6 +44,17 @@ bool is_off_processor(const nt::Thread& thread) {
            thread.state != nt::ThreadState::running && thread.state != nt::ThreadState::terminated;
 }
 
+/// By the user or a broken line: what is missing is there all the same.
+bool was_cut_off(const Coverage& coverage) {
+    return std::ranges::any_of(coverage.gaps(), [](const Gap& gap) {
+        return gap.reason == GapReason::stopped || gap.reason == GapReason::link_lost;
+    });
+}
+
+bool is_passing(const Error& error) {
+    return error.kind == ErrorKind::stopped || error.kind == ErrorKind::link;
+}
+
 } // namespace
 
 std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
@@ -55,15 +66,19 @@ std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> 
         if (std::string where = holds_a_tag(kernel, *registers, windows, work); !where.empty())
             return fmt::format("processor {} stands at {}, perhaps with a new tag in flight", processor, where);
     }
+    const std::string not_all = "not all threads could be looked at";
+    if (work.stop_requested()) return not_all;
     auto processes = nt::list_processes(kernel, work);
-    if (!processes) return {};
+    if (!processes) return is_passing(processes.error()) ? not_all : std::string();
+    if (was_cut_off(processes->coverage)) return not_all;
     const std::vector<VirtAddr> running = nt::running_threads(kernel);
     std::uint64_t looked_at = 0;
     for (const nt::Process& process : processes->value) {
         auto threads = nt::list_threads(kernel, process.address, running, work);
-        if (!threads) return {};
+        if (!threads) return is_passing(threads.error()) ? not_all : std::string();
+        if (was_cut_off(threads->coverage)) return not_all;
         for (const nt::Thread& thread : threads->value) {
-            if (work.stop_requested()) return "the look at what all threads do was stopped";
+            if (work.stop_requested()) return not_all;
             work.progress("Looking at threads", ++looked_at, 0);
             if (!is_off_processor(thread)) continue;
             auto registers = nt::thread_registers(kernel, thread);
@@ -78,7 +93,7 @@ std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> 
                                    thread.process_id, thread.id, where);
         }
     }
-    return {};
+    return work.stop_requested() ? not_all : std::string();
 }
 
 } // namespace poolkd::control
