@@ -149,7 +149,10 @@ class Machine:
             if pc < 1 << (8 * self.target.processor.pointer - 1):
                 return names + ["nowhere"]
             names.append(self.name(pc - (1 if names and names[-1] != "|" else 0)))
-            trap = stack.step()
+            try:
+                trap = stack.step()
+            except Failure as why:
+                raise Failure(f"{why}; the stack so far: {' '.join(names)}")
             if trap:
                 names.append("|")
             # A trap may have come with a stack of its own, which lies anywhere.
