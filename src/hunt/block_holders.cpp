@@ -15,8 +15,8 @@ namespace {
 using Place = BlockPlaces::Place;
 
 constexpr std::size_t kept_holders = 8;
-constexpr std::uint32_t next_offsets = 4;      // pointers at the start of a block that may lead on
-constexpr std::uint64_t most_steps = 1u << 25; // of all lists together: many words may point into one long list
+constexpr std::uint32_t next_offsets = 4;           // pointers at the start of a block that may lead on
+constexpr std::uint64_t most_list_steps = 1u << 25; // of all lists together: many words may point into one long list
 
 class HeadersReader final : public pe::ByteReader {
   public:
@@ -159,7 +159,7 @@ class HolderSearch {
     BlockFindings& findings_;
     unsigned width_;
     std::uint64_t left_; ///< bytes of variables
-    std::uint64_t steps_left_ = most_steps;
+    std::uint64_t steps_left_ = most_list_steps;
     std::map<std::pair<std::string, std::uint32_t>, HolderClue> found_;
 };
 
