@@ -16,7 +16,7 @@ struct TagWindow {
 /// A thread that may be about to allocate under such a tag, in half a sentence; empty when none is. Such a block is in
 /// no counter yet. Looked at are the processors and all threads with a stack in memory; a kernel whose threads cannot
 /// be listed is judged by its processors. A processor or a preempted thread that cannot be read counts as one with a
-/// tag.
+/// tag, and so does a look at the threads that the user or the line cut off.
 std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work);
 
 } // namespace poolkd::control
