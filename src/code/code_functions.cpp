@@ -162,27 +162,32 @@ void CodeFunctions::find_pointed() {
     if (code_.empty()) return;
     constexpr std::uint32_t alignment = 16;
     const Bytes all = image_.all();
-    // One comparison for the many that are no pointers to code.
     const std::uint32_t first = code_.front().begin, range = code_.back().end - first;
-    auto take = [&](std::uint32_t at) {
-        std::uint32_t value;
-        std::memcpy(&value, all.data() + at, sizeof value);
-        const std::uint32_t rva = value - static_cast<std::uint32_t>(base_);
-        if (rva - first >= range || !is_code(rva) || rva == 0) return;
+    auto take = [&](std::uint32_t rva) {
+        if (!is_code(rva) || rva == 0) return;
         pointed_.push_back(rva);
         if (rva % alignment == 0 || all[rva - 1] == std::byte{0xcc}) likely_.push_back(rva);
     };
     constexpr std::uint32_t field = 4;
-    std::uint32_t at = 0;
+    auto scan = [&](std::uint32_t begin, std::size_t end, std::uint32_t step) {
+        const std::byte* data = all.data();
+        const auto base = static_cast<std::uint32_t>(base_);
+        for (std::uint32_t at = begin; at + field <= end; at += step) {
+            std::uint32_t value;
+            std::memcpy(&value, data + at, field);
+            // One comparison for the many that are no pointers to code.
+            if (value - base - first < range) take(value - base);
+        }
+    };
+    auto aligned = [](std::uint32_t rva) { return (rva + field - 1) / field * field; };
+    std::uint32_t end = 0;
     for (const Extent& extent : code_) {
         // Data between the sections of code: pointers are aligned there, those in instructions are not.
-        for (at = (at + field - 1) / field * field; at + field <= extent.begin; at += field)
-            take(at);
-        for (at = extent.begin; at + field <= extent.end; ++at)
-            take(at);
+        scan(aligned(end), extent.begin, field);
+        scan(extent.begin, extent.end, 1);
+        end = extent.end;
     }
-    for (at = (at + field - 1) / field * field; at + field <= all.size(); at += field)
-        take(at);
+    scan(aligned(end), all.size(), field);
 }
 
 bool CodeFunctions::begins(std::uint32_t rva) const {
@@ -207,7 +212,7 @@ std::uint32_t CodeFunctions::behind_padding(std::uint32_t rva) const {
             ++rva;
             continue;
         }
-        const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
+        const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva, Detail::control);
         if (!step || !step->filler) break;
         rva = step->next();
     }

@@ -22,7 +22,10 @@ const Step* FlowGraph::at(std::uint32_t rva) const {
 }
 
 FlowGraphs::FlowGraphs(const FlatImage& image, const Machine& machine, std::uint64_t base)
-    : image_(image), machine_(machine), base_(base), marks_(image.size() / marks_of_page + 1) {}
+    : image_(image), machine_(machine), base_(base), marks_(image.size() / marks_of_page + 1) {
+    constexpr std::size_t common = 1024; // steps of a function
+    decoded_.reserve(common);
+}
 
 std::uint8_t& FlowGraphs::mark(std::uint32_t rva) {
     auto& page = marks_[rva / marks_of_page];

@@ -395,7 +395,7 @@ std::optional<std::uint32_t> SiteSearch::bytes_popped_by(std::uint32_t rva) {
     constexpr std::uint32_t longest = 15;
     std::uint32_t at = rva;
     for (int i = 0; i < most; ++i) {
-        const auto step = decode_step(machine_, image_.bytes->from(at, longest), image_.base, at);
+        const auto step = decode_step(machine_, image_.bytes->from(at, longest), image_.base, at, Detail::control);
         if (!step || step->action == Action::stop) return out;
         if (step->action == Action::ret) {
             out = step->popped;

@@ -114,7 +114,8 @@ std::uint16_t bit(std::uint8_t reg) {
 
 } // namespace
 
-std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva) {
+std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva,
+                                Detail detail) {
     thread_local zydis::Partial partial;
     if (zydis::decode_instruction(machine, code, partial) != zydis::Outcome::good) return std::nullopt;
     zydis::Decoded& decoded = partial.decoded;
@@ -125,6 +126,9 @@ std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_
     step.action = action_of(raw);
     step.filler = raw.mnemonic == ZYDIS_MNEMONIC_NOP;
     if (step.action == Action::nothing || step.action == Action::leave || step.action == Action::stop) return step;
+    const bool moves_control = step.action == Action::call || step.action == Action::jump ||
+                               step.action == Action::branch || step.action == Action::ret;
+    if (detail == Detail::control && !moves_control) return step;
     // What an instruction writes beside its visible operands matters only where nothing better is known of it.
     if (!zydis::decode_operands(machine, partial, step.action == Action::other)) return std::nullopt;
     const std::uint64_t address = base + rva;

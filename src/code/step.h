@@ -69,7 +69,14 @@ struct Step {
     }
 };
 
+/// What a step is decoded for.
+enum class Detail : std::uint8_t {
+    all,
+    control, ///< where control goes: `to` and `from` of other instructions stay empty
+};
+
 /// The instruction at the start of `code`, which lies at `rva` of an image at `base`. Nothing where there is none.
-std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva);
+std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva,
+                                Detail detail = Detail::all);
 
 } // namespace poolkd::code
