@@ -27,7 +27,7 @@ class NoSymbols(lab.LiveTest):
 
     def check(self, arch, era, *options):
         raw, expected = self.saved("--arch", arch, "--era", str(era), "--seed", "0", *options)
-        session = lab.Debugger(self, "-z", str(raw))
+        session = lab.Debugger(self, "-z", str(raw), "-y", str(self.home))
         self.assertEqual(session.type("x nt!PoolTrackTable"), "")  # nobody has them
         answer = session.json("!poolused 1")
         self.assertRegex(answer.pop("inferred"), rf"\ALayout inferred, not from symbols: rows of {ROW_BYTES[arch, era]} bytes, ")

@@ -37,7 +37,7 @@ class PageOn:
                           "Tron 0 0 552 7863232", "IoN7 0 0 10939 998432", "Gla5 1 128 2222 924352", "Ggb 0 0 22 828384"])
 
     def test_every_layout_and_pipe(self):
-        layouts = [["--seed", str(seed), *kaslr] for seed in range(5) for kaslr in ([], ["--kaslr"])]
+        layouts = [["--seed", str(seed), *kaslr] for seed in range(self.SEEDS) for kaslr in ([], ["--kaslr"])]
         for options in [*layouts, ["--pipe", "com1"]]:
             with self.subTest(options=options):
                 self.start_lab("page", *options)
@@ -94,10 +94,12 @@ class PageOn:
 
 
 class PageX64(PageOn, LiveTest):
+    SEEDS = 5
     arch = "x64"
 
 
 class PageX86(PageOn, LiveTest):
+    SEEDS = 3
     arch = "x86"
 
 

@@ -111,7 +111,7 @@ class Poolmon(LiveTest):
         self.assertEqual([row[0] for row in ROW.findall(first)], ["Abc ", "Tron", "Sum "])
         self.assertIn("System pool information", second)
         self.assertNotIn("\x1b", text)
-        lines = self.poolkd("poolmon", "--lab=page", "--every=200ms", "--for=400ms", "--json").stdout.splitlines()
+        lines = self.poolkd("poolmon", "--lab=page", "--every=200ms", "--count=2", "--json").stdout.splitlines()
         self.assertGreaterEqual(len(lines), 2)
         last = json.loads(lines[-1])
         self.assertEqual((last["command"], last["machine"], last["whole"]), ("poolmon", "lab:page", True))
