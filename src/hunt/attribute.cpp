@@ -170,7 +170,8 @@ class Attribution {
             const bool known = std::ranges::find(cases_, i, &ImageCase::module) != cases_.end();
             if (owned && !known) continue;
             ImageCase& one = case_of(i);
-            if (one.weight == 0) one.weight = by_unloading;
+            // Whose code was not looked through may have the tag as well.
+            if (one.weight == 0) one.weight = sites_.all_indexed() ? by_unloading : by_unloading / 3;
             one.reasons.emplace_back(in_code() ? "It was unloaded"
                                      : sites_.all_indexed()
                                          ? "It was unloaded, and no module that is loaded has the tag in its code"

@@ -97,7 +97,8 @@ class Hunt {
         LiveSource source(*input_.kernel, *input_.controller,
                           {.interval = times_.interval,
                            .count = HuntTimes::snapshots,
-                           .period = {},
+                           // A slow line gives fewer: there must be time left for the other steps.
+                           .period = times_.interval * (HuntTimes::snapshots - 1),
                            .machine = input_.options.machine});
         source.on_foreign_stop([this] {
             foreign_stop_ = true;
