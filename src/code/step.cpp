@@ -152,7 +152,9 @@ std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_
             step.from = place_of(machine, raw, first, address);
             if (first.type == ZYDIS_OPERAND_TYPE_POINTER) step.from = {}; // far: of another segment
         }
-        if (raw.mnemonic == ZYDIS_MNEMONIC_LOOP) step.clobbered = bit(1);
+        if (raw.mnemonic == ZYDIS_MNEMONIC_LOOP || raw.mnemonic == ZYDIS_MNEMONIC_LOOPE ||
+            raw.mnemonic == ZYDIS_MNEMONIC_LOOPNE)
+            step.clobbered = bit(1);
         return step;
     case Action::push: step.from = place_of(machine, raw, first, address); return step;
     case Action::pop: step.to = place_of(machine, raw, first, address); return step;

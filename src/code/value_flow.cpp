@@ -36,6 +36,11 @@ Value untouched(const Machine& machine, std::uint32_t origin, std::int32_t offse
     return {.kind = Kind::entry_stack, .number = static_cast<std::uint64_t>(offset)};
 }
 
+/// Whether it has to be kept that something was written there: else it would pass for an argument as it came.
+bool may_be_argument(std::uint32_t origin, std::int32_t offset) {
+    return origin == 0 && offset >= 4;
+}
+
 /// Whether anybody can make use of the value later: not of what a caller keeps in its registers.
 bool is_worth_keeping(const Value& value) {
     if (value.is(Kind::unknown)) return false;
@@ -87,22 +92,49 @@ Value FlowState::read(const Machine& machine, std::uint32_t origin, std::int32_t
     return slot.offset == offset && slot.size >= size ? narrowed(slot.value, size) : Value::unknown(Why::memory);
 }
 
-void FlowState::write(std::uint32_t origin, std::int32_t offset, unsigned size, const Value& value) {
-    constexpr unsigned largest = 64;
-    const Range range = overlapping(origin, offset, offset + static_cast<std::int32_t>(size));
-    erase(range);
-    // That an argument is no longer what it was has to be kept, of other places only what is known.
-    if (size == 0 || (!is_worth_keeping(value) && (full_ || origin != 0 || offset < 4))) return;
+void FlowState::insert(std::uint32_t origin, std::int32_t offset, std::int32_t end, const Value& value) {
+    constexpr std::int32_t largest = 64;
     if (slots_.size() >= max_slots) {
         full_ = true;
         return;
     }
-    slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(range.first),
-                  {origin, offset, static_cast<std::uint8_t>(std::min(size, largest)), value});
+    slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(first_from(origin, offset)),
+                  {origin, offset, static_cast<std::uint8_t>(std::min(end - offset, largest)), value});
+}
+
+void FlowState::write(std::uint32_t origin, std::int32_t offset, unsigned size, const Value& value) {
+    if (size == 0) return;
+    const std::int32_t end = offset + static_cast<std::int32_t>(size);
+    const Range range = overlapping(origin, offset, end);
+    std::int32_t old_offset = offset, old_end = end;
+    if (range.first != range.last) {
+        const Slot &first = slots_[range.first], &last = slots_[range.last - 1];
+        old_offset = std::min(offset, first.offset);
+        old_end = std::max(end, last.offset + last.size);
+        const bool known = !value.is(Kind::unknown) || !first.value.is(Kind::unknown);
+        // Unknown within unknown: as it is, or joins of the two would never settle.
+        if (range.last - range.first == 1 && !known && first.offset <= offset && old_end == last.offset + last.size)
+            return;
+    }
+    erase(range);
+    // That an argument is no longer what it was has to be kept, of other places only what is known.
+    auto keep_overwritten = [&](std::int32_t from, std::int32_t to) {
+        if (from < to && !full_ && may_be_argument(origin, from)) insert(origin, from, to, Value::unknown(Why::memory));
+    };
+    keep_overwritten(old_offset, offset);
+    keep_overwritten(end, old_end);
+    if (is_worth_keeping(value) || (!full_ && may_be_argument(origin, offset))) insert(origin, offset, end, value);
 }
 
 void FlowState::forget(std::uint32_t origin, std::int32_t offset, std::int32_t end) {
-    if (offset < end) erase({first_from(origin, offset), first_from(origin, end)});
+    if (offset >= end) return;
+    const Range range{first_from(origin, offset), first_from(origin, end)};
+    std::size_t arguments = range.first;
+    while (arguments < range.last && !may_be_argument(origin, slots_[arguments].offset))
+        ++arguments;
+    for (std::size_t i = arguments; i < range.last; ++i)
+        slots_[i].value = Value::unknown(Why::memory);
+    erase({range.first, arguments});
 }
 
 ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatImage& image, std::uint64_t base,
@@ -498,8 +530,7 @@ bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block
     joined.slots_.reserve(into.slots_.size());
     auto take = [&](const FlowState::Slot& slot, const Value& other) {
         const Value both = join(slot.value, other);
-        const bool same_as_untouched =
-            !into.full_ && both == narrowed(untouched(machine_, slot.origin, slot.offset), slot.size);
+        const bool same_as_untouched = !into.full_ && both == untouched(machine_, slot.origin, slot.offset);
         if (both.is(Kind::unknown) && (into.full_ || same_as_untouched)) return;
         joined.write(slot.origin, slot.offset, slot.size, both);
     };

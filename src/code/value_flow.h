@@ -81,6 +81,7 @@ class FlowState {
     /// The slots that share bytes with [offset, end).
     [[nodiscard]] Range overlapping(std::uint32_t origin, std::int32_t offset, std::int32_t end) const;
     void erase(Range range);
+    void insert(std::uint32_t origin, std::int32_t offset, std::int32_t end, const Value& value);
 
     std::vector<Slot> slots_; ///< by origin and offset; none overlaps another
     bool full_ = false;       ///< more was written than is kept: what is not found is not known

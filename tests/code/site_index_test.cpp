@@ -361,6 +361,33 @@ TEST_F(SiteIndexX86, LooksThroughWrappersAndTailJumps) {
     EXPECT_EQ(sites[1].tag, PoolTag(0x20636242));
 }
 
+TEST_F(SiteIndexX86, AnOverwrittenArgumentIsNoParameterAnyMore) {
+    // A callee that is given its address may have changed it.
+    image.code(0x1000, {"push ebp", "mov ebp,esp", "mov dword ptr [ebp+c],20636241", "lea eax,[ebp+c]", "push eax",
+                        "call dword ptr [KeFoo]", "push dword ptr [ebp+c]", "push 64", "push 1", call_allocate_x86,
+                        "leave", "ret 8"});
+    EXPECT_EQ(only().tag_source, TagSource::unresolved);
+    EXPECT_EQ(only().tag, std::nullopt);
+}
+
+TEST_F(SiteIndexX86, ANarrowStoreLeavesTheRestOfAnArgumentOverwritten) {
+    const std::uint32_t wide = image.code(0x1000, {"push ebp", "mov ebp,esp"});
+    image.put(wide, {0x66, 0x0f, 0xd6, 0x45, 0x08}); // movq [ebp+8],xmm0
+    image.code(wide + 5, {"mov dword ptr [ebp+8],64", "push dword ptr [ebp+c]", "push dword ptr [ebp+8]", "push 1",
+                          call_allocate_x86, "pop ebp", "ret 8"});
+    EXPECT_EQ(only().tag_source, TagSource::unresolved);
+    EXPECT_EQ(only().size, 0x64u);
+}
+
+TEST_F(SiteIndexX86, EveryLoopInstructionCounts) {
+    for (unsigned opcode : {0xe0u, 0xe1u, 0xe2u}) {
+        const std::uint32_t loop = image.code(0x1000, {"push ebp", "mov ebp,esp", "mov ecx,20636241"});
+        image.put(loop, {opcode, 0x00}); // to what follows it
+        image.code(loop + 2, {"push ecx", "push 64", "push 1", call_allocate_x86, "pop ebp", "ret"});
+        EXPECT_EQ(only().tag_source, TagSource::unresolved) << opcode;
+    }
+}
+
 TEST_F(SiteIndexX86, FindsAFunctionThatOnlyAPointerLeadsTo) {
     image.code(0x1000, {"push ebp", "mov ebp,esp", "push L1100", "call dword ptr [KeFoo]", "pop ebp", "ret"});
     image.code(0x1100, {"push 20636241", "push dword ptr [esp+8]", "call dword ptr [ExFreePoolWithTag]", "ret 4"});
