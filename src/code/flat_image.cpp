@@ -95,6 +95,8 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
         }
     };
     take(0, std::min<std::uint32_t>(page, module.size));
+    for (const Gap& gap : image.coverage_.gaps())
+        if (gap.reason == GapReason::link_lost) return fail(ErrorKind::link, "The connection to the target was lost");
     POOLKD_TRY(pe::Image headers, pe::Image::open(image, pe::ImageLayout::memory));
     for (const pe::Section& section : headers.sections()) {
         if (section.rva >= image.size_ || is_useless(section)) continue;

@@ -21,6 +21,20 @@ class LoadedReader final : public pe::ByteReader {
     nt::ModuleImage& image_;
 };
 
+/// What was read while the link was lost says nothing for good: it is read again when it is asked for again.
+bool is_lasting(const ModuleSites& sites) {
+    const auto& gaps = sites.index.coverage.gaps();
+    return std::ranges::find(gaps, GapReason::link_lost, &Gap::reason) == gaps.end();
+}
+
+/// Keeps pointers to what was there before good.
+void keep(std::unique_ptr<ModuleSites>& place, std::unique_ptr<ModuleSites> sites) {
+    if (place)
+        *place = std::move(*sites);
+    else
+        place = std::move(sites);
+}
+
 std::uint64_t written(const nt::Kernel& kernel, VirtAddr address) {
     return kernel.machine().pointer_size == 8 ? address.value : static_cast<std::uint32_t>(address.value);
 }
@@ -104,8 +118,10 @@ Answer<std::vector<const ModuleSites*>> SiteStore::all(Work& work) {
 
 void SiteStore::fill(const std::vector<nt::Module*>& modules, Work& work) {
     std::vector<nt::Module*> missing;
-    for (nt::Module* module : modules)
-        if (!known_.contains(key_of(*module))) missing.push_back(module);
+    for (nt::Module* module : modules) {
+        auto found = known_.find(key_of(*module));
+        if (found == known_.end() || !is_lasting(*found->second)) missing.push_back(module);
+    }
     if (missing.empty()) return;
     const std::vector<RoutineAddress> routines = routines_of(kernel_);
 
@@ -127,7 +143,9 @@ void SiteStore::fill(const std::vector<nt::Module*>& modules, Work& work) {
             jobs.push_back({&module, std::move(*bytes), std::move(sites)});
         } else {
             sites->error = bytes.error().message;
-            known_[key_of(module)] = std::move(sites);
+            if (bytes.error().kind == ErrorKind::link)
+                sites->index.coverage.add_gap(GapReason::link_lost, module.base, module.size);
+            keep(known_[key_of(module)], std::move(sites));
         }
         if (held < enough_bytes && i + 1 < missing.size()) continue;
         run(jobs, routines, work);
@@ -166,7 +184,7 @@ void SiteStore::run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& r
     }
     // One that was stopped half-way is not kept.
     for (Job& job : jobs)
-        if (job.done && !job.sites->index.coverage.stopped()) known_[key_of(*job.module)] = std::move(job.sites);
+        if (job.done && !job.sites->index.coverage.stopped()) keep(known_[key_of(*job.module)], std::move(job.sites));
 }
 
 } // namespace poolkd::code

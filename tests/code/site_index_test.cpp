@@ -441,5 +441,59 @@ TEST(SiteStore, ReadsModulesOnceAndNamesThem) {
     EXPECT_FALSE(fresh.of(*leaky, stopped)->error.empty());
 }
 
+/// Another target whose link can be lost above an address.
+class LossyTarget final : public target::Target, public memory::AddressSpace {
+  public:
+    explicit LossyTarget(target::Target& target) : target_(target) {}
+
+    VirtAddr lost_from{~0ull};
+
+    memory::ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) override {
+        if (address + out.size() > lost_from && address < lost_from + 0x10000) return {0, GapReason::link_lost};
+        return target_.memory().read(address, out, work);
+    }
+    [[nodiscard]] const target::Identity& identity() const override { return target_.identity(); }
+    [[nodiscard]] target::Epoch epoch() const override { return target_.epoch(); }
+    memory::AddressSpace& memory() override { return *this; }
+    memory::PhysicalMemory& physical() override { return target_.physical(); }
+    Result<RegisterFile> registers(std::uint32_t processor) override { return target_.registers(processor); }
+    Result<ByteVector> special_registers(std::uint32_t processor) override {
+        return target_.special_registers(processor);
+    }
+    Result<VirtAddr> processor_block(std::uint32_t processor) override { return target_.processor_block(processor); }
+
+  private:
+    target::Target& target_;
+};
+
+TEST(SiteStore, ReadsAgainWhatALostLinkCutOff) {
+    SiteImageFile image(x64_machine(), {"ExAllocatePoolWithTag"});
+    image.function(0x1000, {"sub rsp,28", "mov r8d,20636241", call_allocate, "add rsp,28", "ret"});
+    constexpr VirtAddr base{0xfffff80100000000};
+    poolkd::testing::CodeMachine machine;
+    machine.add_module("ntoskrnl.exe", poolkd::testing::CodeMachine::kernel_base, image.bytes());
+    machine.add_module("leaky.sys", base, image.bytes());
+    machine.kernel(); // writes the list of modules
+    LossyTarget target(machine.target);
+    nt::Kernel kernel(target, [](nt::Module&) {});
+    kernel.reload();
+    nt::Module* leaky = kernel.modules().find("leaky");
+    ASSERT_TRUE(leaky);
+    // Lost before the headers, and before the code.
+    for (std::uint32_t from : {0u, 0x1000u}) {
+        SiteStore store(kernel);
+        Work work;
+        target.lost_from = base + from;
+        const ModuleSites* sites = store.of(*leaky, work);
+        EXPECT_TRUE(sites->index.sites.empty());
+        EXPECT_FALSE(sites->index.coverage.complete());
+        target.lost_from = VirtAddr(~0ull);
+        EXPECT_EQ(store.of(*leaky, work), sites) << "the pointer stays good";
+        EXPECT_EQ(sites->error, "");
+        EXPECT_TRUE(sites->index.coverage.complete()) << sites->index.coverage.sentence();
+        EXPECT_EQ(sites->index.sites.size(), 1u);
+    }
+}
+
 } // namespace
 } // namespace poolkd::code
