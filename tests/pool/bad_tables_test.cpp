@@ -51,7 +51,7 @@ TEST(BadTables, TrackerTablesOfAbsurdSize) {
 
 // Tables that are their own tables map every address: the walk ends when it has seen more than the image can hold.
 TEST(BadTables, PageTablesInACircle) {
-    nt::testing::SmallMachine machine = nt::testing::x64_small();
+    nt::small_machine::SmallMachine machine = nt::small_machine::x64_small();
     for (std::size_t i = 0; i < 0x200; ++i)
         machine.put(0x5000 + 8 * i, std::uint64_t{0x5063});
     auto image = dumps::open_image(dumps::ImageFile::from_bytes(machine.bytes, "memory.raw"));
@@ -68,13 +68,13 @@ TEST(BadTables, PageTablesInACircle) {
     std::uint64_t bytes = 0;
     for (const PageRun& run : pages->value.runs)
         bytes += run.bytes;
-    EXPECT_LE(bytes, 2 * nt::testing::memory_bytes);
+    EXPECT_LE(bytes, 2 * nt::small_machine::memory_bytes);
 }
 
 // The same table everywhere, whose pages are not there: the walk ends when it has seen more entries than the image can
 // hold.
 TEST(BadTables, ManyTimesTheSameTableOfAbsentPages) {
-    nt::testing::SmallMachine machine = nt::testing::x64_small();
+    nt::small_machine::SmallMachine machine = nt::small_machine::x64_small();
     for (std::size_t i = 0; i < 0x200; ++i) {
         machine.put(0x5000 + 8 * i, std::uint64_t{0x6063});
         machine.put(0x6000 + 8 * i, std::uint64_t{0x7063});
@@ -95,7 +95,7 @@ TEST(BadTables, ManyTimesTheSameTableOfAbsentPages) {
     EXPECT_TRUE(pages->value.runs.empty());
     const std::uint64_t seen = pages->value.absent_pages + pages->value.empty_pages;
     EXPECT_GT(seen, 0u);
-    EXPECT_LE(seen, nt::testing::memory_bytes / 8 + 1);
+    EXPECT_LE(seen, nt::small_machine::memory_bytes / 8 + 1);
 }
 
 TEST(BadTables, AnyPageIsLookedAroundIn) {
