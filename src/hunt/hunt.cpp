@@ -500,7 +500,9 @@ class Hunt {
                                                                 : row.confidence;
         // Whose the site is, is the owner; without a site it is the owner alone.
         if (!suspect.sites.empty() && suspect.sites.front().accused()) return sure * suspect.sites.front().confidence;
-        return suspect.owners.empty() ? 0 : sure * suspect.owners.front().confidence;
+        // Without an owner to name, only the tag is told.
+        const bool named = !suspect.owners.empty() && suspect.owners.front().confidence >= SuspectSite::accusing;
+        return named ? sure * suspect.owners.front().confidence : sure;
     }
 
     void finish() {
@@ -513,6 +515,10 @@ class Hunt {
         }
         order_suspects();
         tell_report(report_, live(), input_.kernel != nullptr);
+        if (input_.options.tag && report_.suspects.empty()) { // what else there is was not asked for
+            report_.title = fmt::format("The counters do not have the tag '{}'.", input_.options.tag->text());
+            report_.confirm.clear();
+        }
         if (!report_.suspects.empty()) report_.signature = report_.suspects.front().signature;
         report_.took = spent();
     }
