@@ -228,8 +228,8 @@ Options (- and / are the same; case does not matter):
 Without a terminal there is no prompt: commands are read line by line, and at their end the target is left as it was
 found. Ctrl-C breaks into a running target or stops the command; it does not end the program: q or qd does.
 
-Exit codes: 0 all went well; 1 a command of -c, -cf or piped input failed, or the image cannot be opened; 2 the command
-line is wrong; 3 no target could be reached.
+Exit codes: 0 all went well; 1 a command of -c, -cf or piped input failed, or the image cannot be opened;
+2 the command line is wrong; 3 no target could be reached.
 )";
 }
 

@@ -36,8 +36,8 @@ TEST(RetagText, ThePlanIsATableOfOldAndNew) {
     plan.not_separable = {
         {{"leaky!DriverEntry+0x40", "", "ExInitializeNPagedLookasideList", {}}, "it prepares a list"}};
     const std::string text = retag_plan_text(plan, false, 8);
-    EXPECT_THAT(text, HasSubstr("Abc  0    fffff801`00006175  frees"));
-    EXPECT_THAT(text, HasSubstr("Abc  Ab01 fffff801`00006200  allocates"));
+    EXPECT_THAT(text, HasSubstr("Abc   0     fffff801`00006175  frees"));
+    EXPECT_THAT(text, HasSubstr("Abc   Ab01  fffff801`00006200  allocates"));
     EXPECT_THAT(text, HasSubstr("leaky!LeakyBuildReport+0x20 by MyAlloc\n"));
     EXPECT_THAT(text, HasSubstr("leaky!DriverEntry+0x40 keeps its tag: it prepares a list."));
     EXPECT_THAT(text, Not(HasSubstr("Refused")));
