@@ -92,13 +92,7 @@ void HuntWords::add_to(CLI::App& command) {
 
 /// Checks the words; a connection among them is the target.
 Result<void> sort_out_hunt(HuntWords& words) {
-    const auto connection = std::ranges::find_if(words.evidence, is_connection);
-    if (connection != words.evidence.end()) {
-        if (words.target.given())
-            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
-        words.target.options.connection = *connection;
-        words.evidence.erase(connection);
-    }
+    POOLKD_CHECK(words.target.take_connection(words.evidence));
     if (words.evidence.empty() && !words.live())
         return fail(ErrorKind::usage, "Name the evidence: a memory image, counters, or a target with -k or --lab");
     for (const std::string& report : words.reports)

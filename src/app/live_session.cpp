@@ -1,11 +1,13 @@
 #include "app/live_session.h"
 
+#include "app/evidence_arguments.h"
 #include "base/duration.h"
 #include "base/text.h"
 #include "commands/commands.h"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace poolkd::app {
@@ -126,6 +128,15 @@ Result<bool> SampleArguments::take(std::span<const std::string> words, std::size
 
 hunt::SamplePlan SampleArguments::plan(std::chrono::milliseconds usual_interval) const {
     return {.interval = every.value_or(usual_interval), .count = count, .period = period, .machine = {}};
+}
+
+Result<void> TargetArguments::take_connection(std::vector<std::string>& words) {
+    const auto connection = std::ranges::find_if(words, is_connection);
+    if (connection == words.end()) return {};
+    if (given()) return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
+    options.connection = *connection;
+    words.erase(connection);
+    return {};
 }
 
 void LiveSession::Console::write(std::string_view text) {

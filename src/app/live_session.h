@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -27,6 +28,9 @@ struct TargetArguments {
     /// The same for a subcommand that reads its words itself: true when it was one of ours (`--lab-seed=3`, `-k` with
     /// the word behind it); `at` stands behind it then. Errors: kind `usage`.
     Result<bool> take(std::span<const std::string> words, std::size_t& at);
+    /// A connection among the words is the target, and no word any more. Errors: kind `usage` when there is one
+    /// already.
+    Result<void> take_connection(std::vector<std::string>& words);
     /// -k or --lab was there. Else the environment may still name a target (`_NT_DEBUG_PORT`).
     [[nodiscard]] bool given() const { return options.connection || options.lab; }
 };

@@ -77,13 +77,7 @@ void VerdictWords::add_to(CLI::App& command) {
 
 /// A connection among the words is the target; it stands alone.
 Result<void> sort_out(VerdictWords& words) {
-    const auto connection = std::ranges::find_if(words.evidence, is_connection);
-    if (connection != words.evidence.end()) {
-        if (words.target.given())
-            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
-        words.target.options.connection = *connection;
-        words.evidence.erase(connection);
-    }
+    POOLKD_CHECK(words.target.take_connection(words.evidence));
     if (words.live() && !words.evidence.empty())
         return fail(ErrorKind::usage, "Either files or a live target, not both ({})", words.evidence.front());
     if (!words.live() && words.evidence.empty() && connection_text(words.target.options).empty())
