@@ -18,6 +18,7 @@ void Controller::note_restart() {
     waiting_hits_.clear();
     temporaries_.clear();
     owner_.reset();
+    leaving_.clear();
     // A new boot has a journal of its own; what stood in the old memory is gone with it.
     (void)kernel_.reload();
     (void)journal_.attach();
@@ -25,11 +26,14 @@ void Controller::note_restart() {
     if (resolver_ && !breakpoints_.resolve(resolver_)) modules_changed_ = true;
 }
 
-void Controller::note_module_change(bool loaded) {
+void Controller::note_module_change(const target::ModuleChange& change) {
     modules_changed_ = true;
-    // A breakpoint on a name must be there before the new module runs. One that leaves is still in the kernel's list at
-    // its event: the list is read again at the next stop that the user sees.
-    if (loaded) refresh_modules();
+    std::erase(leaving_, change.base);
+    if (change.loaded) {
+        refresh_modules(); // a breakpoint on a name must be there before the new module runs
+    } else {
+        leaving_.push_back(change.base);
+    }
 }
 
 bool Controller::reached_goal(const target::Stop& stop) {
@@ -91,7 +95,7 @@ Result<Controller::Outcome> Controller::classify(target::Stop stop) {
 }
 
 Result<Controller::Outcome> Controller::classify_module(const target::ModuleChange& change, StopReport report) {
-    if (!report.stop.after_restart) note_module_change(change.loaded);
+    if (!report.stop.after_restart) note_module_change(change);
     const EventFilter& filter = change.loaded ? filters_.load() : filters_.unload();
     if (!filter.fits(change.path)) return Outcome{};
     // An event has no second chance: of `sxd` the message is left.

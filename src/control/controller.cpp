@@ -525,8 +525,11 @@ Result<std::optional<StopReport>> Controller::settle() {
     POOLKD_CHECK(breakpoints_.lift());
     drop_temporaries();
     const bool refreshed = !modules_changed_ || refresh_modules();
-    // At its event a module that leaves is still in the list.
-    modules_changed_ = !refreshed || outcome_.report->kind == StopKind::module_unload;
+    std::erase_if(leaving_, [&](VirtAddr base) {
+        return std::ranges::none_of(kernel_.modules().loaded(),
+                                    [&](const auto& module) { return module->base == base; });
+    });
+    modules_changed_ = !refreshed || !leaving_.empty();
     return outcome_.report;
 }
 

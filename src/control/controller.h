@@ -177,7 +177,7 @@ class Controller {
     Result<std::optional<StopReport>> settle();
     [[nodiscard]] bool at_hard_breakpoint(const target::Stop& stop) const;
     Result<target::RunControl*> run_control();
-    void note_module_change(bool loaded);
+    void note_module_change(const target::ModuleChange& change);
     /// False when a Ctrl-C or the line cut it off.
     bool refresh_modules();
 
@@ -203,6 +203,9 @@ class Controller {
     std::map<std::uint16_t, std::uint64_t> waiting_hits_; ///< DR6 of processors that have yet to report it
     bool untouched_ = false;       ///< nobody but us has seen the stop: registers are as it tells
     bool modules_changed_ = false; ///< since the user saw a stop
+    /// Modules whose leaving was told and that the kernel's list still holds: it takes them out some time behind their
+    /// event, and the list is read at each stop that the user sees until then.
+    std::vector<VirtAddr> leaving_;
     bool restarted_ = false;
     bool break_in_sent_ = false;
     bool time_is_over_ = false; ///< the break-in was sent because of the goal's time

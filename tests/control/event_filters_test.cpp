@@ -5,11 +5,12 @@ namespace {
 
 constexpr std::uint32_t access_violation = 0xc0000005, odd_exception = 0xc0000123;
 
+constexpr VirtAddr module_base(0xfffff80000100000);
+
 void then_module(Machine& m, const char* path, bool loaded = true) {
     m.fake.target.on_resume([=](FakeTarget& self, const target::Resume&) {
         target::Stop stop = stop_at(self, code + 0x10, 0, std::byte{0xcc});
-        stop.reason =
-            target::ModuleChange{.loaded = loaded, .path = path, .base = VirtAddr(0xfffff80000100000), .size = 0x1000};
+        stop.reason = target::ModuleChange{.loaded = loaded, .path = path, .base = module_base, .size = 0x1000};
         return stop;
     });
 }
@@ -219,21 +220,51 @@ TEST(Breakpoints, ANameIsUnresolvedOnceItsModuleIsGone) {
     EXPECT_EQ(report->kind, StopKind::breakpoint);
 }
 
-TEST(Breakpoints, AModuleThatLeavesIsGoneAtTheStopBehindItsEvent) {
+/// The kernel's list of modules, with the one that then_module tells of or without it.
+struct LoaderList {
+    explicit LoaderList(Machine& machine) : memory(machine.fake.target.virtual_memory()) {
+        memory.map(head, 0x1000);
+        memory.put_value(entry + 0x30, module_base.value); // DllBase
+        memory.put_value<std::uint32_t>(entry + 0x40, 0x1000);
+        machine.fake.target.edit_identity().loaded_module_list = head;
+        hold(true);
+    }
+    void hold(bool module) {
+        memory.put_value(head, (module ? entry : head).value);
+        memory.put_value(entry, head.value);
+    }
+    static constexpr VirtAddr head{0xfffff80000200000}, entry{0xfffff80000200100};
+    testing::FakeMemory& memory;
+};
+
+TEST(Breakpoints, AModuleThatLeavesIsGoneOnceTheKernelsListIsWithoutIt) {
     Machine m;
+    LoaderList list(m);
     bool loaded = true;
     m.controller.set_resolver([&](const std::string&) { return found(loaded); });
     ASSERT_TRUE(m.controller.breakpoints().add(on_name(), std::nullopt));
     m.controller.filters().find("ud")->reaction = Reaction::stop;
+    auto& modules = m.fake.kernel->modules();
     then_module(m, "zeta.sys", false);
-    m.then_own_int3(code + 0x38);
     auto report = m.controller.go_and_wait(m.work);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->kind, StopKind::module_unload);
+    // A break-in can come between the event and the change of the list.
+    m.then_own_int3(code + 0x38);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
     EXPECT_TRUE(m.controller.breakpoints().all()[0].address) << "it is still there";
+    EXPECT_EQ(modules.loaded().size(), 2u);
     loaded = false;
+    list.hold(false);
+    m.then_own_int3(code + 0x38);
     ASSERT_TRUE(m.controller.go_and_wait(m.work));
     EXPECT_FALSE(m.controller.breakpoints().all()[0].address);
+    EXPECT_EQ(modules.loaded().size(), 1u);
+    // From there on the list is not read at each stop.
+    list.hold(true);
+    m.then_own_int3(code + 0x38);
+    ASSERT_TRUE(m.controller.go_and_wait(m.work));
+    EXPECT_EQ(modules.loaded().size(), 1u);
 }
 
 TEST(Breakpoints, ANameThatCouldNotBeAskedForKeepsItsAddressAndIsAskedForAgain) {
