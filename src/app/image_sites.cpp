@@ -1,16 +1,11 @@
 #include "app/image_sites.h"
 
+#include "base/parallel.h"
 #include "code/site_index.h"
 #include "pe/image.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <deque>
 #include <fstream>
-#include <semaphore>
 #include <system_error>
-#include <thread>
 
 namespace poolkd::app {
 
@@ -65,27 +60,8 @@ Result<code::SiteIndex> ImageSites::of_file(const fs::path& file, Work& work) {
 
 std::vector<Result<code::SiteIndex>> ImageSites::of(const std::vector<fs::path>& files, Work& work) {
     std::vector<Result<code::SiteIndex>> results(files.size(), fail(ErrorKind::stopped, "Not looked at: stopped"));
-    const std::size_t count = std::min<std::size_t>(std::max(1u, std::thread::hardware_concurrency()), files.size());
-    std::deque<Work> works(count); // each belongs to one thread
-    std::atomic<std::size_t> next{0}, done{0};
-    std::counting_semaphore<> finished(0);
-    auto look_through = [&](Work& own) {
-        for (std::size_t i = next++; i < files.size() && !own.stop_requested(); i = next++, ++done)
-            results[i] = of_file(files[i], own);
-        finished.release();
-    };
-    std::vector<std::jthread> threads;
-    threads.reserve(count);
-    for (Work& own : works)
-        threads.emplace_back([&] { look_through(own); });
-    // This thread shows how far they are, and hears the user.
-    for (std::size_t ended = 0; ended < count;) {
-        if (finished.try_acquire_for(std::chrono::milliseconds(100))) ++ended;
-        work.progress("Files looked through", done, files.size());
-        if (work.stop_requested())
-            for (Work& own : works)
-                own.request_stop();
-    }
+    run_parallel(files.size(), worker_threads(), work, "Files looked through",
+                 [&](std::size_t i, Work& own) { results[i] = of_file(files[i], own); });
     return results;
 }
 

@@ -1,11 +1,10 @@
+#include "base/parallel.h"
 #include "base/text.h"
 #include "code/pool_routines.h"
 #include "code/site_index.h"
 #include "pe/exports.h"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 
 namespace poolkd::code {
 
@@ -156,32 +155,19 @@ void SiteStore::fill(const std::vector<nt::Module*>& modules, Work& work) {
 }
 
 void SiteStore::run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& routines, Work& work) {
-    std::atomic<std::size_t> next{0};
-    auto index_next = [&](Work& own) {
-        for (std::size_t i = next++; i < jobs.size() && !work.stop_requested(); i = next++) {
-            Job& job = jobs[i];
-            SiteImage image;
-            image.bytes = &job.bytes;
-            image.base = written(kernel_, job.module->base);
-            image.routines = routines;
-            auto index = index_image(image, own);
-            if (index)
-                job.sites->index = std::move(*index);
-            else
-                job.sites->error = index.error().message;
-            job.done = true;
-        }
-    };
-    const std::size_t threads = std::min<std::size_t>(std::max(1u, std::thread::hardware_concurrency()), jobs.size());
-    {
-        std::vector<std::jthread> others;
-        for (std::size_t i = 1; i < threads; ++i)
-            others.emplace_back([&] {
-                Work own; // progress is the business of one thread
-                index_next(own);
-            });
-        index_next(work);
-    }
+    run_parallel(jobs.size(), worker_threads(), work, "Modules looked through", [&](std::size_t i, Work& own) {
+        Job& job = jobs[i];
+        SiteImage image;
+        image.bytes = &job.bytes;
+        image.base = written(kernel_, job.module->base);
+        image.routines = routines;
+        auto index = index_image(image, own);
+        if (index)
+            job.sites->index = std::move(*index);
+        else
+            job.sites->error = index.error().message;
+        job.done = true;
+    });
     // One that was stopped half-way is not kept.
     for (Job& job : jobs)
         if (job.done && !job.sites->index.coverage.stopped()) keep(known_[key_of(*job.module)], std::move(job.sites));
