@@ -160,6 +160,31 @@ class StackX86:
             self.r[name] = self.machine.value(frame + offset("_KTRAP_FRAME_" + name))
         self.r["Esp"] = frame + offset("_KTRAP_FRAME_HardwareEsp")
 
+    def return_by_epilog(self):
+        """Where nothing but the end of a function is left to run, of which frame data say nothing (ebp is its caller's again
+        there): runs it. Returns whether that was so."""
+        value, at, r = self.machine.value, self.r["Eip"], dict(self.r)
+        image, base = self.machine.image_at(at)
+        while True:
+            code = image.at(at - base, 6)
+            if 0x58 <= code[0] <= 0x5F and code[0] != 0x5C:  # pop
+                r[self.NAMES[code[0] & 7]], r["Esp"], size = value(r["Esp"]), r["Esp"] + 4, 1
+            elif code[0] == 0xC9:  # leave
+                r["Ebp"], r["Esp"], size = value(r["Ebp"]), r["Ebp"] + 4, 1
+            elif code[:2] == b"\x83\xC4":  # add esp, a byte
+                r["Esp"], size = r["Esp"] + struct.unpack_from("<b", code, 2)[0], 3
+            elif code[:2] == b"\x81\xC4":  # add esp, four bytes
+                r["Esp"], size = r["Esp"] + struct.unpack_from("<i", code, 2)[0], 6
+            elif code[:2] == b"\x8D\x65":  # lea esp, [ebp + a byte]
+                r["Esp"], size = r["Ebp"] + struct.unpack_from("<b", code, 2)[0], 3
+            elif code[0] in (0xC2, 0xC3):  # ret; parameters still count as pushed
+                r["Eip"], r["Esp"] = value(r["Esp"]), r["Esp"] + 4
+                self.r = r
+                return True
+            else:
+                return False
+            at += size
+
     def step(self):
         """Returns whether a trap was crossed."""
         image, base = self.machine.image_at(self.r["Eip"])
@@ -174,6 +199,7 @@ class StackX86:
             return True
         if program == "FPO":
             program = "$T0 .raSearch = $eip $T0 ^ = $esp $T0 4 + ="
-        self.run(program, self.r["Esp"] + self.pushed + frame_locals + saved)
+        if self.called or not self.return_by_epilog():
+            self.run(program, self.r["Esp"] + self.pushed + frame_locals + saved)
         self.pushed, self.called = parameters, 1
         return False
