@@ -48,9 +48,19 @@ struct PoolSite {
     std::string note;                       ///< why the tag is not known
 };
 
+/// Four bytes of an image.
+struct ImageWord {
+    std::uint32_t rva = 0;
+    std::uint32_t value = 0;
+    auto operator<=>(const ImageWord&) const = default;
+};
+
 /// What the code of one image says. Sites by RVA.
 struct SiteIndex {
     std::vector<PoolSite> sites;
+    /// What was read of the image for the tags, by RVA: constants in its code, and variables, also those that held
+    /// nothing. Where one of them holds something else, the tags may be others.
+    std::vector<ImageWord> tag_words;
     std::uint64_t code_bytes = 0; ///< looked through
     Coverage coverage;            ///< what of the code could not be read
 };

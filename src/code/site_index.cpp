@@ -44,6 +44,7 @@ Result<SiteIndex> index_image(const SiteImage& image, Work& work) {
     SiteSearch search(image, headers, *machine, work);
     SiteIndex index;
     index.sites = search.run();
+    index.tag_words = search.tag_words();
     index.code_bytes = search.code_bytes();
     index.coverage = image.bytes->coverage();
     index.coverage.merge(search.coverage());

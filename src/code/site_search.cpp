@@ -322,12 +322,22 @@ void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowSt
         const bool in_data = choice.is(Kind::image);
         added.tag_source = in_data ? TagSource::data : TagSource::constant;
         added.tag = PoolTag(in_data ? held_at(choice.where) : static_cast<std::uint32_t>(choice.number));
-        if (choice.where != 0) added.tag_rva = choice.where;
+        if (choice.where == 0) continue;
+        added.tag_rva = choice.where;
+        if (!in_data) (void)held_at(choice.where);
     }
 }
 
 std::uint32_t SiteSearch::held_at(std::uint32_t rva) const {
-    return load_or<std::uint32_t>(image_.bytes->at(rva, 4), 0);
+    return tag_words_[rva] = load_or<std::uint32_t>(image_.bytes->at(rva, 4), 0);
+}
+
+std::vector<ImageWord> SiteSearch::tag_words() const {
+    std::vector<ImageWord> out;
+    out.reserve(tag_words_.size());
+    for (const auto& [rva, value] : tag_words_)
+        out.push_back({rva, value});
+    return out;
 }
 
 std::vector<Value> SiteSearch::known_choices(const ValueFlow& flow, const Value& tag, std::string& note) const {

@@ -22,6 +22,8 @@ class SiteSearch {
     std::vector<PoolSite> run();
     [[nodiscard]] std::uint64_t code_bytes() const { return code_bytes_; }
     [[nodiscard]] const Coverage& coverage() const { return coverage_; }
+    /// What the tags rest on, by RVA.
+    [[nodiscard]] std::vector<ImageWord> tag_words() const;
 
     static constexpr int max_rounds = 64; ///< wrappers in wrappers; only an image made to deceive has more
 
@@ -47,6 +49,7 @@ class SiteSearch {
     void add_wrapper(std::uint32_t entry, Callee wrapper);
     /// What the tag can be. `note`: of a variable that is left out since it holds nothing.
     [[nodiscard]] std::vector<Value> known_choices(const ValueFlow& flow, const Value& tag, std::string& note) const;
+    /// The four bytes there, which a tag rests on.
     [[nodiscard]] std::uint32_t held_at(std::uint32_t rva) const;
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped(const Step& step, const FlowState& state);
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped_by(std::uint32_t rva);
@@ -75,6 +78,7 @@ class SiteSearch {
     std::set<std::uint32_t> called_;                     ///< wrappers that have callers
     std::map<std::uint32_t, std::optional<std::uint32_t>> popped_;
     std::vector<PoolSite> sites_;
+    mutable std::map<std::uint32_t, std::uint32_t> tag_words_; ///< what was read of the image for tags, by RVA
     std::set<std::size_t> odd_; ///< sites whose tag came in a register that arguments do not come in
 };
 
