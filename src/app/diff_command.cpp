@@ -1,16 +1,16 @@
 #include "app/diff_command.h"
 
 #include "app/answer_output.h"
+#include "app/count_check.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/image_evidence.h"
 #include "app/live_session.h"
+#include "app/subcommand.h"
 #include "hunt/difference.h"
 #include "render/difference.h"
 
 #include <CLI/CLI.hpp>
-
-#include <memory>
 
 namespace poolkd::app {
 
@@ -36,17 +36,26 @@ struct DiffWords {
     OutputArguments output;
     bool all = false;
     std::optional<std::size_t> top;
+
+    void add_to(CLI::App& command);
 };
 
+void DiffWords::add_to(CLI::App& command) {
+    command.add_option("snapshots", sides, "the older and the newer one")
+        ->type_name("SNAPSHOT")
+        ->expected(1, 2)
+        ->required();
+    command.add_flag("--all", all, "list every tag, not only those that changed");
+    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->check(count_from(0))->type_name("N");
+    evidence_options.add_to(command);
+    target.add_to(command);
+    output.add_to(command);
+}
+
 Result<void> sort_out(DiffWords& words) {
-    if (!words.sides.empty() && is_connection(words.sides.back())) {
-        if (words.target.given())
-            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", words.sides.back());
-        words.target.options.connection = words.sides.back();
-        words.sides.pop_back();
-    }
-    for (const std::string& side : words.sides)
-        if (is_connection(side)) return fail(ErrorKind::usage, "A target is the second of the two, not the first");
+    if (words.sides.size() > 1 && is_connection(words.sides.front()))
+        return fail(ErrorKind::usage, "A target is the second of the two, not the first");
+    POOLKD_CHECK(words.target.take_connection(words.sides));
     if (words.sides.empty()) return fail(ErrorKind::usage, "Name two files, or a file and a target");
     if (words.target.given() && words.sides.size() > 1)
         return fail(ErrorKind::usage, "{}: with a target there is one file", words.sides.back());
@@ -114,21 +123,8 @@ int run_diff(DiffWords& words) {
 } // namespace
 
 void add_diff_command(CLI::App& program, int& exit_code) {
-    CLI::App* command = program.add_subcommand("diff", "what each tag gained and lost between two snapshots");
-    auto words = std::make_shared<DiffWords>();
-    command->add_option("snapshots", words->sides, "the older and the newer one")
-        ->type_name("SNAPSHOT")
-        ->expected(1, 2)
-        ->required();
-    command->add_flag("--all", words->all, "list every tag, not only those that changed");
-    command->add_option("--top", words->top, "tags to list at most (text: 20; 0: all)")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("N");
-    words->evidence_options.add_to(*command);
-    words->target.add_to(*command);
-    words->output.add_to(*command);
-    command->footer(diff_examples);
-    command->callback([words, &exit_code] { exit_code = run_diff(*words); });
+    add_subcommand(program, exit_code, "diff", "what each tag gained and lost between two snapshots", diff_examples,
+                   run_diff);
 }
 
 } // namespace poolkd::app

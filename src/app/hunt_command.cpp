@@ -1,12 +1,16 @@
 #include "app/hunt_command.h"
 
 #include "app/answer_output.h"
+#include "app/count_check.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/hunt_evidence.h"
 #include "app/image_evidence.h"
 #include "app/live_session.h"
+#include "app/subcommand.h"
+#include "app/verdict_arguments.h"
 #include "base/duration.h"
+#include "base/tag_text.h"
 #include "commands/general.h"
 #include "hunt/hunt.h"
 #include "hunt/redact.h"
@@ -49,9 +53,10 @@ struct HuntWords {
     TagListArguments tags;
     OutputArguments output;
     std::vector<std::string> reports;
-    std::string tag, budget, fail_on;
+    std::string budget;
+    std::optional<std::string> tag;
+    VerdictArguments verdict;
     std::size_t top = hunt::HuntOptions{}.top;
-    std::optional<std::uint64_t> limit;
     bool redacted = false;
     hunt::HuntOptions options;
 
@@ -69,20 +74,17 @@ void HuntWords::add_to(CLI::App& command) {
         ->type_name("EVIDENCE");
     command.add_option("--budget", budget, "time for a live target, like 60s (the default) or 5m")
         ->type_name("DURATION");
-    command.add_option("--tag", tag, "hunt this tag, whatever its verdict")->type_name("TAG");
-    command.add_option("--top", top, "tags to look into at most (12)")->check(CLI::PositiveNumber)->type_name("N");
-    command.add_option("--limit", limit, "size at which the pool is full, like 16G")
-        ->transform(CLI::AsSizeValue(false).description(""))
-        ->type_name("SIZE");
+    command.add_option("--tag", tag, "hunt this tag, whatever its verdict: Abc, 0x20636241, '\\x01O\\xfe\\x09'")
+        ->type_name("TAG");
+    command.add_option("--top", top, "tags to look into at most (12)")->check(count_from(1))->type_name("N");
+    verdict.add_to(command);
     command
         .add_option("--report", reports, "also write the report to this file: .html (to be handed on), .json or .txt")
         ->type_name("FILE")
         ->take_all()
         ->allow_extra_args(false);
-    command.add_flag("--redact", redacted, "leave out names of machines, users, processes and folders");
-    command.add_option("--fail-on", fail_on, "exit code 4 when a tag is leaking, or also when one is growing")
-        ->check(CLI::IsMember({"leaking", "growing"}))
-        ->type_name("VERDICT");
+    command.add_flag("--redact", redacted,
+                     "leave out names of machines, users, processes, folders and files of evidence");
     evidence_options.add_to(command);
     tags.add_to(command);
     target.add_to(command);
@@ -104,10 +106,8 @@ Result<void> sort_out_hunt(HuntWords& words) {
                         words.budget);
         words.options.budget = *budget;
     }
-    if (!words.tag.empty()) {
-        words.options.tag = PoolTag::from_text(words.tag);
-        if (!words.options.tag)
-            return fail(ErrorKind::usage, "--tag takes one to four characters, not '{}'", words.tag);
+    if (words.tag) {
+        POOLKD_TRY(words.options.tag, parse_tag(*words.tag));
     }
     words.options.top = words.top;
     return {};
@@ -135,17 +135,16 @@ void show_progress_of(hunt::HuntInput& input, Work& work) {
     };
 }
 
-bool found_by(const hunt::HuntReport& report, std::string_view looked_for) {
+/// What nobody can free any more is a leak, growing or not.
+bool found_by(const hunt::HuntReport& report, const VerdictArguments& wanted) {
     return std::ranges::any_of(report.suspects, [&](const hunt::Suspect& suspect) {
-        const hunt::Verdict verdict = report.verdict.rows[suspect.row].verdict;
-        return suspect.orphaned || verdict == hunt::Verdict::leaking ||
-               (looked_for == "growing" && verdict == hunt::Verdict::growing);
+        return wanted.looks_for(suspect.orphaned ? hunt::Verdict::leaking : report.verdict.rows[suspect.row].verdict);
     });
 }
 
-int answer_hunt(const HuntWords& words, Result<hunt::HuntReport>& report) {
+int answer_hunt(const HuntWords& words, const HuntEvidence& evidence, Result<hunt::HuntReport>& report) {
     if (!report) return tell_failure(report.error());
-    if (words.redacted) hunt::redact(*report);
+    if (words.redacted) hunt::redact(*report, evidence.all);
     std::optional<Error> unwritten; // the answer is worth showing all the same
     for (const std::string& file : words.reports) {
         std::string content;
@@ -168,7 +167,7 @@ int answer_hunt(const HuntWords& words, Result<hunt::HuntReport>& report) {
         write_answer(render::hunt_text(*report, words.output.style()));
     }
     if (unwritten) return tell_failure(*unwritten);
-    return !words.fail_on.empty() && found_by(*report, words.fail_on) ? exit_found : exit_good;
+    return found_by(*report, words.verdict) ? exit_found : exit_good;
 }
 
 int hunt_counters(HuntWords& words, const HuntEvidence& evidence) {
@@ -181,7 +180,7 @@ int hunt_counters(HuntWords& words, const HuntEvidence& evidence) {
     show_progress_of(input, file_work.work());
     auto report = hunt::hunt(input, file_work.work());
     clear_progress(file_work.work());
-    return answer_hunt(words, report);
+    return answer_hunt(words, evidence, report);
 }
 
 /// With a kernel to look into: a live one, or the last image named.
@@ -214,14 +213,14 @@ int hunt_kernel(HuntWords& words, const HuntEvidence& evidence) {
     show_progress_of(input, work);
     auto report = hunt::hunt(input, work);
     clear_progress(work);
-    return answer_hunt(words, report);
+    return answer_hunt(words, evidence, report);
 }
 
 int run_hunt(HuntWords& words) {
     if (auto sorted = sort_out_hunt(words); !sorted) return tell_failure(sorted.error());
     auto tags = words.tags.read();
     if (!tags) return tell_failure(tags.error());
-    words.options.verdict = {.tags = &*tags, .limit = words.limit};
+    words.options.verdict = {.tags = &*tags, .limit = words.verdict.limit};
     words.options.program = program_name();
     const HuntEvidence evidence = sort_evidence(words.evidence);
     return words.live() || !evidence.images.empty() ? hunt_kernel(words, evidence) : hunt_counters(words, evidence);
@@ -230,11 +229,8 @@ int run_hunt(HuntWords& words) {
 } // namespace
 
 void add_hunt_command(CLI::App& program, int& exit_code) {
-    CLI::App* command = program.add_subcommand("hunt", "which tags leak, whose they are, and from where in the code");
-    auto words = std::make_shared<HuntWords>();
-    words->add_to(*command);
-    command->footer(hunt_examples);
-    command->callback([words, &exit_code] { exit_code = run_hunt(*words); });
+    add_subcommand(program, exit_code, "hunt", "which tags leak, whose they are, and from where in the code",
+                   hunt_examples, run_hunt);
 }
 
 } // namespace poolkd::app

@@ -19,15 +19,20 @@ void on_ending(int) {
     if (Work* work = interrupted.load(std::memory_order_relaxed)) work->request_end();
 }
 
+struct sigaction calling(void (*handler)(int)) {
+    struct sigaction action{};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    return action;
+}
+
 } // namespace
 
 InterruptHandler::InterruptHandler(Work& work, Signals signals)
     : count_(signals == Signals::ctrl_c ? 1 : std::size(handled_)) {
     interrupted = &work;
     for (auto& [number, before] : std::span(handled_).first(count_)) {
-        struct sigaction action{};
-        action.sa_handler = number == SIGINT ? on_interrupt : on_ending;
-        action.sa_flags = SA_RESTART;
+        const struct sigaction action = calling(number == SIGINT ? on_interrupt : on_ending);
         sigaction(number, &action, &before);
         // Who started us with nohup wants us to go on.
         if (number == SIGHUP && before.sa_handler == SIG_IGN) sigaction(number, &before, nullptr);
@@ -38,6 +43,11 @@ InterruptHandler::~InterruptHandler() {
     for (const auto& [number, before] : std::span(handled_).first(count_))
         sigaction(number, &before, nullptr);
     interrupted = nullptr;
+}
+
+void InterruptHandler::ctrl_c_ends(bool ends) {
+    const struct sigaction action = calling(ends ? on_ending : on_interrupt);
+    sigaction(SIGINT, &action, nullptr);
 }
 
 } // namespace poolkd::app

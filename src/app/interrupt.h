@@ -16,6 +16,9 @@ class InterruptHandler {
     };
     explicit InterruptHandler(Work& work, Signals signals = Signals::ctrl_c);
     ~InterruptHandler();
+    /// Whether Ctrl-C asks for the end, too: as long as there is nothing yet that a stop could be told of. What is
+    /// under way may answer a stop and go on; it cannot forget the end.
+    void ctrl_c_ends(bool ends);
     InterruptHandler(const InterruptHandler&) = delete;
     InterruptHandler& operator=(const InterruptHandler&) = delete;
 

@@ -92,9 +92,9 @@ Result<void> set_lab_option(LabOptions& options, std::string_view name, std::opt
 void add_lab_options(CLI::App& command, const std::string& prefix, const std::string& group, LabOptions& options) {
     for (const LabOption& option : lab_options) {
         const std::string name(option.name);
-        auto set = [name, &options](std::optional<std::string_view> value) {
+        auto set = [prefix, name, &options](std::optional<std::string_view> value) {
             if (auto done = set_lab_option(options, name, value); !done)
-                throw CLI::ValidationError(done.error().message);
+                throw CLI::ValidationError(prefix + done.error().message); // which begins with the name
         };
         CLI::Option* added = nullptr;
         if (option.value.empty()) {

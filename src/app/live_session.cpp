@@ -60,10 +60,11 @@ void TargetArguments::add_to(CLI::App& command) {
             "connect to this kernel (poolkd -? lists the forms)")
         ->type_name("CONNECTION")
         ->group(group);
-    // A flag, so that it never takes the word behind it; its value comes with `=`.
-    command.add_flag("--lab{page}")
-        ->description("start a practice machine for it: --lab or --lab=SCENARIO")
-        ->each([this](const std::string& scenario) { options.lab = scenario; })
+    // A flag, so that it never takes the word behind it; its value comes with `=`. Without one it is "true" to CLI11.
+    command.add_flag("--lab")
+        ->description("start a practice machine for it (page)")
+        ->option_text("[=SCENARIO]")
+        ->each([this](const std::string& scenario) { options.lab = scenario == "true" ? "" : scenario; })
         ->group(group);
     add_lab_options(command, "--lab-", "Practice machine", options.lab_options);
     command
@@ -131,11 +132,12 @@ hunt::SamplePlan SampleArguments::plan(std::chrono::milliseconds usual_interval)
 }
 
 Result<void> TargetArguments::take_connection(std::vector<std::string>& words) {
-    const auto connection = std::ranges::find_if(words, is_connection);
-    if (connection == words.end()) return {};
-    if (given()) return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", *connection);
-    options.connection = *connection;
-    words.erase(connection);
+    for (auto word = std::ranges::find_if(words, is_connection); word != words.end();
+         word = std::ranges::find_if(words, is_connection)) {
+        if (given()) return fail(ErrorKind::usage, "There can be one target only; {} is another", *word);
+        options.connection = *word;
+        words.erase(word);
+    }
     return {};
 }
 
@@ -159,7 +161,15 @@ Result<std::unique_ptr<LiveSession>> LiveSession::open(const TargetArguments& ar
     if (arguments.options.connection && arguments.options.lab)
         return fail(ErrorKind::usage, "-k and --lab exclude each other");
     std::unique_ptr<LiveSession> made(new LiveSession(arguments));
-    POOLKD_TRY(made->connection_, connect(made->session_, made->options_));
+    made->interrupts_.ctrl_c_ends(true);
+    auto connected = connect(made->session_, made->options_);
+    made->interrupts_.ctrl_c_ends(false);
+    if (connected) made->connection_ = *std::move(connected); // it has to be taken down in any case
+    const bool told = !connected && connected.error().kind == ErrorKind::stopped;
+    if (made->work().end_requested() && !told)
+        return fail(ErrorKind::stopped,
+                    made->options_.image ? "Stopped while the image was opened." : "Stopped while connecting.");
+    if (!connected) return std::unexpected(std::move(connected).error());
     const LabMachine* lab = made->connection_.lab ? &*made->connection_.lab : nullptr;
     const std::string text = connection_text(made->options_);
     made->machine_ = lab                        ? "lab:" + lab->options.scenario

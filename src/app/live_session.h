@@ -28,8 +28,7 @@ struct TargetArguments {
     /// The same for a subcommand that reads its words itself: true when it was one of ours (`--lab-seed=3`, `-k` with
     /// the word behind it); `at` stands behind it then. Errors: kind `usage`.
     Result<bool> take(std::span<const std::string> words, std::size_t& at);
-    /// A connection among the words is the target, and no word any more. Errors: kind `usage` when there is one
-    /// already.
+    /// A connection among the words is the target, and no word any more. Errors: kind `usage` when there is another.
     Result<void> take_connection(std::vector<std::string>& words);
     /// -k or --lab was there. Else the environment may still name a target (`_NT_DEBUG_PORT`).
     [[nodiscard]] bool given() const { return options.connection || options.lab; }

@@ -201,7 +201,7 @@ std::string usage_text() {
   poolkd trend <series> [<tag>...]   how tags went over time, in figures and charts
   poolkd lab start|stop|restart|list practice machines that stay
   poolkd gflags [+ptg|-ptg]          the boot flags of a practice machine
-  poolkd help [<command>]            the debugger's commands, or one of them
+  poolkd help [<command>]            the debugger's commands, or one of them, or a subcommand
 
 Connections:
   com:port=/dev/ttyS0,baud=115200    serial line

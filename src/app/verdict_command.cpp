@@ -1,18 +1,20 @@
 #include "app/verdict_command.h"
 
 #include "app/answer_output.h"
+#include "app/count_check.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/image_evidence.h"
 #include "app/live_session.h"
 #include "app/sampling_progress.h"
+#include "app/subcommand.h"
+#include "app/verdict_arguments.h"
 #include "hunt/verdict.h"
 #include "render/verdict.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <memory>
 
 namespace poolkd::app {
 
@@ -44,11 +46,10 @@ struct VerdictWords {
     SampleArguments sampling;
     EvidenceArguments evidence_options;
     TagListArguments tags;
+    VerdictArguments verdict;
     OutputArguments output;
     bool all = false;
     std::optional<std::size_t> top;
-    std::optional<std::uint64_t> limit;
-    std::string fail_on;
 
     void add_to(CLI::App& command);
     [[nodiscard]] bool live() const { return target.given(); }
@@ -59,15 +60,8 @@ void VerdictWords::add_to(CLI::App& command) {
     command.add_option("evidence", evidence, "files, - for standard input, or one target: com:..., lab:NAME")
         ->type_name("EVIDENCE");
     command.add_flag("--all", all, "list every tag, not only those that leak or grow");
-    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("N");
-    command.add_option("--limit", limit, "size at which the pool is full, like 16G")
-        ->transform(CLI::AsSizeValue(false).description(""))
-        ->type_name("SIZE");
-    command.add_option("--fail-on", fail_on, "exit code 4 when a tag is leaking, or also when one is growing")
-        ->check(CLI::IsMember({"leaking", "growing"}))
-        ->type_name("VERDICT");
+    command.add_option("--top", top, "tags to list at most (text: 20; 0: all)")->check(count_from(0))->type_name("N");
+    verdict.add_to(command);
     evidence_options.add_to(command);
     tags.add_to(command);
     target.add_to(command);
@@ -87,13 +81,6 @@ Result<void> sort_out(VerdictWords& words) {
     return {};
 }
 
-bool found(const hunt::Report& report, std::string_view looked_for) {
-    return std::ranges::any_of(report.rows, [&](const hunt::TagVerdict& row) {
-        return row.verdict == hunt::Verdict::leaking ||
-               (looked_for == "growing" && row.verdict == hunt::Verdict::growing);
-    });
-}
-
 int answer(const VerdictWords& words, const Result<hunt::Report>& report) {
     if (!report) return tell_failure(report.error());
     if (words.output.json) {
@@ -106,7 +93,9 @@ int answer(const VerdictWords& words, const Result<hunt::Report>& report) {
         if (words.all && !words.top) view.rows = 0;
         write_answer(render::verdict_text(*report, view));
     }
-    return !words.fail_on.empty() && found(*report, words.fail_on) ? exit_found : exit_good;
+    const bool found = std::ranges::any_of(
+        report->rows, [&](const hunt::TagVerdict& row) { return words.verdict.looks_for(row.verdict); });
+    return found ? exit_found : exit_good;
 }
 
 int judge_files(const VerdictWords& words, const hunt::VerdictOptions& options) {
@@ -131,6 +120,8 @@ int judge_target(const VerdictWords& words, const hunt::VerdictOptions& options)
         return hunt::judge(*source, options, (*live)->work());
     }();
     clear_progress((*live)->work());
+    if (!report && source->end() == hunt::SeriesEnd::user)
+        return tell_failure({ErrorKind::stopped, "Stopped before the first snapshot was taken."});
     return answer(words, report);
 }
 
@@ -138,18 +129,15 @@ int run_verdict(VerdictWords& words) {
     if (auto sorted = sort_out(words); !sorted) return tell_failure(sorted.error());
     auto tags = words.tags.read();
     if (!tags) return tell_failure(tags.error());
-    const hunt::VerdictOptions options{.tags = &*tags, .limit = words.limit};
+    const hunt::VerdictOptions options{.tags = &*tags, .limit = words.verdict.limit};
     return words.evidence.empty() ? judge_target(words, options) : judge_files(words, options);
 }
 
 } // namespace
 
 void add_verdict_command(CLI::App& program, int& exit_code) {
-    CLI::App* command = program.add_subcommand("verdict", "which tags leak, which only look so, and how sure that is");
-    auto words = std::make_shared<VerdictWords>();
-    words->add_to(*command);
-    command->footer(verdict_examples);
-    command->callback([words, &exit_code] { exit_code = run_verdict(*words); });
+    add_subcommand(program, exit_code, "verdict", "which tags leak, which only look so, and how sure that is",
+                   verdict_examples, run_verdict);
 }
 
 } // namespace poolkd::app

@@ -1,5 +1,7 @@
 #include "hunt/redact.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace poolkd::hunt {
@@ -50,6 +52,36 @@ std::vector<std::string> folders_of(const std::vector<std::string>& evidence) {
             folders.push_back(one.substr(0, last + 1));
     std::ranges::sort(folders, std::ranges::greater{}, &std::string::size); // one may begin with another
     return folders;
+}
+
+bool in_name(char c) {
+    return (c >= '0' && c <= '9') || is_letter(c) || c == '_' || c == '-';
+}
+
+/// Where it stands by itself: "leak.csv" is not in "oldleak.csv".
+void replace_name(std::string& text, std::string_view name, std::string_view with) {
+    for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) {
+        const std::size_t end = at + name.size();
+        const bool whole = (at == 0 || !in_name(text[at - 1])) && (end == text.size() || !in_name(text[end]));
+        if (whole) text.replace(at, name.size(), with);
+        at += whole ? with.size() : name.size();
+    }
+}
+
+/// A file of the evidence, and what stands for its name.
+struct HiddenFile {
+    std::string name, shown;
+    /// A name like "leak" is a word of the report, too: it is looked for only where names of files are told.
+    [[nodiscard]] bool is_word() const { return name.find('.') == std::string::npos; }
+};
+
+std::vector<HiddenFile> hidden_files(std::span<const std::filesystem::path> evidence) {
+    std::vector<HiddenFile> files;
+    for (const std::filesystem::path& path : evidence)
+        if (const std::string name = path.filename().string(); !name.empty() && name != "-")
+            files.push_back({name, evidence.size() == 1 ? "<file>" : fmt::format("<file {}>", files.size() + 1)});
+    std::ranges::sort(files, std::ranges::greater{}, [](const HiddenFile& file) { return file.name.size(); });
+    return files;
 }
 
 /// Calls `use` with every text of the report that people read.
@@ -105,6 +137,19 @@ void for_each_text(HuntReport& report, Use use) {
     }
 }
 
+void hide_files(HuntReport& report, std::span<const std::filesystem::path> evidence) {
+    const std::vector<HiddenFile> files = hidden_files(evidence);
+    auto hide = [&](std::string& text, bool words) {
+        for (const HiddenFile& file : files)
+            if (words || !file.is_word()) replace_name(text, file.name, file.shown);
+    };
+    for_each_text(report, [&](std::string& text) { hide(text, false); });
+    for (std::string& text : report.verdict.evidence)
+        hide(text, true);
+    for (std::string& text : report.verdict.notes)
+        hide(text, true);
+}
+
 } // namespace
 
 std::string without_paths(std::string_view text) {
@@ -125,7 +170,7 @@ std::string without_paths(std::string_view text) {
     return out;
 }
 
-void redact(HuntReport& report) {
+void redact(HuntReport& report, std::span<const std::filesystem::path> evidence) {
     const std::string machine = report.verdict.machine;
     const std::vector<std::string> folders = folders_of(report.verdict.evidence);
     for_each_text(report, [&](std::string& text) {
@@ -134,6 +179,7 @@ void redact(HuntReport& report) {
         text = without_paths(text);
         replace_all(text, machine, hidden_name);
     });
+    hide_files(report, evidence);
     if (!machine.empty()) report.verdict.machine = hidden_name;
     for (Suspect& suspect : report.suspects)
         if (suspect.trace)

@@ -147,6 +147,25 @@ TEST(Redact, FoldersOfTheEvidenceMayHaveSpacesOrBeRelative) {
     EXPECT_EQ(report.verdict.notes[1], "<path>/leak.csv is short");
 }
 
+TEST(Redact, TakesOutTheNamesOfTheEvidence) {
+    HuntReport report = report_of_a_leak();
+    report.title = "LEAK: Abc leaks, and payroll.csv does not";
+    report.verdict.evidence = {"payroll.csv", "leak"};
+    report.verdict.notes = {"payroll.csv: the times are assumed", "leak: its layout is inferred", "oldpayroll.csv2"};
+    report.confirm.push_back({"poolkd trend payroll.csv Abc", "Look at its course"});
+    const std::vector<std::filesystem::path> evidence{"/srv/payroll.csv", "leak"};
+    redact(report, evidence);
+    EXPECT_EQ(report.title, "LEAK: Abc leaks, and <file 1> does not");
+    EXPECT_THAT(report.verdict.evidence, ::testing::ElementsAre("<file 1>", "<file 2>"));
+    EXPECT_THAT(report.verdict.notes, ::testing::ElementsAre("<file 1>: the times are assumed",
+                                                             "<file 2>: its layout is inferred", "oldpayroll.csv2"));
+    EXPECT_EQ(report.confirm[0].command, "poolkd trend <file 1> Abc");
+    HuntReport alone = report_of_a_leak();
+    alone.verdict.evidence = {"payroll.csv"};
+    redact(alone, std::span(evidence).first(1));
+    EXPECT_EQ(alone.verdict.evidence[0], "<file>");
+}
+
 TEST(Redact, LeavesWhatIsNoPath) {
     EXPECT_EQ(without_paths("grows 1/2 as fast, report.cpp:12, com:pipe"),
               "grows 1/2 as fast, report.cpp:12, com:pipe");
