@@ -85,4 +85,12 @@ AllocatorFrames allocator_frames(std::span<const std::string> sites) {
     return result;
 }
 
+std::size_t allocator_begin(const TraceStack& stack) {
+    for (std::size_t i = 0; i < stack.caller && i < stack.frames.size(); ++i) {
+        const PoolRole role = pool_role(kernel_function(stack.frames[i].text));
+        if (role != PoolRole::none && role != PoolRole::stops) return i;
+    }
+    return 0;
+}
+
 } // namespace poolkd::hunt

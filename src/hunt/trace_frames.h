@@ -24,6 +24,10 @@ enum class PoolRole { none, allocates, frees, tracks_allocation, tracks_free, st
 /// allocating may free a block of the pool's own, and the other way round.
 [[nodiscard]] AllocatorFrames allocator_frames(std::span<const std::string> sites);
 
+/// Index of the allocator's innermost frame: those before it are how the kernel stops (DbgBreakPoint). 0 where the
+/// stack shows no allocator.
+[[nodiscard]] std::size_t allocator_begin(const TraceStack& stack);
+
 /// "ExAllocatePoolWithTag" of "nt!ExAllocatePoolWithTag+0x168"; empty for what is not the kernel's.
 [[nodiscard]] std::string_view kernel_function(std::string_view site);
 

@@ -106,11 +106,17 @@ std::string steps_html(const std::vector<hunt::HuntStep>& steps) {
     return items.empty() ? items : "<ol class=\"steps\">" + items + "</ol>";
 }
 
-std::string coverage_html(const Coverage& coverage) {
+/// That all reads went well says nothing of what was left out: that is told with what was not visible.
+std::string coverage_html(const hunt::HuntReport& report) {
+    const Coverage& coverage = report.coverage;
     if (coverage.complete()) {
         if (coverage.read() == 0) return {};
-        return html_paragraph("Complete: all of the " + size_text(static_cast<double>(coverage.read())) +
-                              " looked at could be read.");
+        const std::string size = size_text(static_cast<double>(coverage.read()));
+        if (report.not_visible.empty())
+            return html_paragraph("Complete: all of the " + size + " looked at could be read.");
+        return "<p>Of the " + size +
+               " that were looked at all could be read. What was not looked at stands under "
+               "<a href=\"#not-visible\">What was not visible</a>.</p>";
     }
     std::string rows;
     for (const Gap& gap : coverage.gaps())
@@ -162,7 +168,7 @@ std::string body_html(const hunt::HuntReport& report) {
     body += html_section("confirm", "Steps to confirm", confirm_html(report.confirm));
     body += html_section("tags", "All other tags", html_tags(report));
     body += html_section("steps", "Steps taken", steps_html(report.steps));
-    body += html_section("coverage", "Coverage", coverage_html(report.coverage));
+    body += html_section("coverage", "Coverage", coverage_html(report));
     body += html_section("notes", "Notes", notes_html(report));
     return body + "</main>" + footer_html(report);
 }

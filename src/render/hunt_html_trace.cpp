@@ -1,4 +1,5 @@
 #include "base/duration.h"
+#include "hunt/trace_frames.h"
 #include "render/html.h"
 #include "render/hunt_html_parts.h"
 #include "render/quantity.h"
@@ -85,7 +86,7 @@ std::string stack_html(const hunt::TraceReport& trace, const hunt::TraceStack& s
                                    html_code(known ? stack.frames[stack.caller].text : "caller not known"),
                                    "<span class=\"unit\">" + stack_head(trace, stack) + "</span>");
     text += stack_facts(trace, stack) + "<ol class=\"frames\">";
-    for (std::size_t i = 0; i < stack.frames.size(); ++i)
+    for (std::size_t i = hunt::allocator_begin(stack); i < stack.frames.size(); ++i)
         text += frame_html(stack.frames[i], i == stack.caller);
     text += "</ol>";
     if (!stack.freed_by_text.empty()) {

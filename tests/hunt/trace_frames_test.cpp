@@ -57,5 +57,20 @@ TEST(TraceFrames, OtherBreakpointsAreUnknown) {
     EXPECT_EQ(frames({}).kind, HitKind::unknown);
 }
 
+TEST(TraceFrames, HowTheKernelStopsIsNoneOfTheAllocator) {
+    auto begin = [](std::vector<std::string> sites) {
+        TraceStack stack;
+        stack.caller = allocator_frames(sites).caller;
+        for (std::string& site : sites)
+            stack.frames.push_back({.address = {}, .text = std::move(site), .module = "", .source = ""});
+        return allocator_begin(stack);
+    };
+    EXPECT_EQ(begin({"nt!DbgBreakPoint", "nt!ExAllocatePoolWithTag+0x168", "leaky!A+0x2c"}), 1u);
+    EXPECT_EQ(begin({"nt!DbgBreakPointWithStatus+0x1", "nt!KdCheck+0x4", "nt!ExFreePool+0x9", "leaky!A+0x2c"}), 2u);
+    EXPECT_EQ(begin({"nt!ExAllocateHeapPool+0x1d2", "nt!ExAllocatePool2+0x83", "leaky!A+0x2c"}), 0u);
+    EXPECT_EQ(begin({"nt!DbgBreakPoint", "leaky!Assert+0x10"}), 0u);
+    EXPECT_EQ(begin({}), 0u);
+}
+
 } // namespace
 } // namespace poolkd::hunt

@@ -144,6 +144,23 @@ TEST(HuntHtml, TellsAllThatTheReportHolds) {
     EXPECT_THAT(markup, Not(HasSubstr("stopped before its end")));
 }
 
+TEST(HuntHtml, StacksBeginAtTheAllocator) {
+    const std::string page = hunt_html(samples::hunt_report());
+    EXPECT_THAT(markup_of(page),
+                HasSubstr("<ol class=\"frames\"><li class=\"allocator\"><code>nt!ExAllocatePoolWithTag"));
+    EXPECT_THAT(markup_of(page), Not(HasSubstr("DbgBreakPoint")));
+    EXPECT_EQ(data_of(page)["suspects"][0]["trace"]["stacks"][0]["frames"][0]["text"], "nt!DbgBreakPoint");
+}
+
+TEST(HuntHtml, CoverageIsNotCalledCompleteBesideWhatWasNotVisible) {
+    hunt::HuntReport report = samples::hunt_report();
+    report.coverage = {};
+    report.coverage.add_read(52 << 20);
+    EXPECT_THAT(markup_of(hunt_html(report)), Not(HasSubstr("Complete")));
+    report.not_visible.clear();
+    EXPECT_THAT(markup_of(hunt_html(report)), HasSubstr("Complete: all of the 52.0 MB looked at could be read."));
+}
+
 TEST(HuntHtml, FetchesNothing) {
     const std::string page = hunt_html(samples::hunt_report());
     EXPECT_THAT(page, HasSubstr("default-src 'none'"));

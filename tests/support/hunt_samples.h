@@ -33,13 +33,14 @@ inline hunt::TraceStack hunt_stack(std::uint64_t outstanding, std::vector<std::s
     hunt::TraceStack stack;
     stack.kind = hunt::HitKind::allocation;
     std::uint64_t address = 0xfffff80100006478;
+    stack.frames.push_back({VirtAddr(0xfffff80000402f30), "nt!DbgBreakPoint", "nt", "", true});
     stack.frames.push_back({VirtAddr(0xfffff80000401748), "nt!ExAllocatePoolWithTag+0x168", "nt", "", true});
     for (std::string& frame : frames) {
         std::string module = frame.substr(0, frame.find('!'));
         const std::string source = module == "leaky" ? fmt::format("stream.cpp:{}", 20 + frame.size()) : "";
         stack.frames.push_back({VirtAddr(address += 0x40), std::move(frame), std::move(module), source, false});
     }
-    stack.caller = 1;
+    stack.caller = 2;
     stack.outstanding = outstanding;
     stack.outstanding_bytes = outstanding * 736;
     stack.allocations = outstanding * 8 / 5;
