@@ -39,7 +39,7 @@ class Examiner {
         : kernel_(kernel), work_(work), pointer_(kernel.machine().pointer_size) {
         report_.bug_check = bug_check;
         report_.name = nt::bug_check_name(bug_check.code);
-        report_.meaning = pool::meaning_of(bug_check, kernel.machine());
+        report_.meaning = pool::meaning_of(bug_check, kernel);
     }
 
     CrashReport run(const Result<RegisterFile>& registers) {
@@ -53,9 +53,8 @@ class Examiner {
             }
             tell_surroundings(report_, pointer_);
             look_for_owner();
+            if (report_.meaning->suspect == pool::Suspect::nobody) tell_exhaustion();
             switch (report_.bug_check.code) {
-            case 0x3f:
-            case 0x41: tell_exhaustion(); break;
             case 0x50: tell_access(); break;
             case 0xc4: tell_unloaded(); break;
             default: break;

@@ -27,6 +27,12 @@ bool is_double_free(const nt::BugCheck& bug_check) {
            (bug_check.code == 0xc4 && (bug_check.parameters[0] == 0x13 || bug_check.parameters[0] == 0x14));
 }
 
+/// That the header of a free block was written to: its sizes may have stayed right.
+bool is_written_after_free(const nt::BugCheck& bug_check) {
+    constexpr std::uint64_t subcodes[] = {0xd, 0xe, 0xf, 0x23, 0x24, 0x25};
+    return bug_check.code == 0x19 && std::ranges::count(subcodes, bug_check.parameters[0]) != 0;
+}
+
 /// That headers are damaged.
 bool is_damage(const CrashReport& report) {
     return report.meaning->suspect == pool::Suspect::previous_owner;
@@ -62,7 +68,8 @@ void compare(CrashReport& report) {
     if (meaning.freed_as && around.holder && around.blocks[*around.holder].big)
         report.evidence_agrees = around.blocks[*around.holder].tag.bare() == meaning.tag->bare();
     if (is_damage(report) && in_pool && around.readable && !around.heap_backed &&
-        !(around.holder && around.blocks[*around.holder].big))
+        !(around.holder && around.blocks[*around.holder].big) &&
+        (around.broken || !is_written_after_free(report.bug_check)))
         report.evidence_agrees = around.broken.has_value();
     const bool is_large = around.holder && around.blocks[*around.holder].big;
     if (report.bug_check.code == 0x19 && report.bug_check.parameters[0] == 0x22 && (is_large || around.big_known))

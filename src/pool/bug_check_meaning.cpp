@@ -1,5 +1,10 @@
 #include "pool/bug_check_meaning.h"
 
+#include "pool/heap_failure.h"
+
+#include <algorithm>
+#include <utility>
+
 namespace poolkd::pool {
 
 namespace {
@@ -16,7 +21,7 @@ struct Argument {
 
 struct Row {
     std::uint32_t code;
-    std::uint64_t subcode; ///< the first parameter; `any`: it is none
+    std::uint64_t subcode; ///< the first parameter, of 0xC1 the fourth; `any`: it is none
     std::string_view what;
     Suspect suspect;
     Argument second, third, fourth;
@@ -29,11 +34,12 @@ constexpr std::string_view left_behind =
     "A driver was unloaded without freeing all that it had allocated from pool (Driver Verifier, pool tracking).";
 
 // Subcodes that differ in what the kernel was about when it noticed.
+// As a rule it was not the one who freed the block, but whoever wrote past the end of the one in front.
 constexpr Row written_after_free(std::uint64_t subcode) {
     return {0x19,
             subcode,
             "The header of a free pool block was written to after the block was freed.",
-            Suspect::owner,
+            Suspect::previous_owner,
             {"the header", Use::header},
             {},
             {}};
@@ -46,6 +52,17 @@ constexpr Row damaged_header(std::uint64_t subcode) {
             {"the header", Use::header},
             {"the first part of the header"},
             {}};
+}
+// The driver on the stack freed the block; where its own end was written past, it did that too, as a rule.
+constexpr Row damaged_special_pool(std::uint64_t subcode, std::string_view what) {
+    return {0xc1,
+            subcode,
+            what,
+            Suspect::caller,
+            {"where damaged bytes are"},
+            {},
+            {"what went wrong"},
+            "the address that was freed"};
 }
 constexpr Row damaged_quota(std::uint64_t subcode) {
     return {0xc2,
@@ -80,14 +97,14 @@ constexpr Row rows[] = {
      Suspect::previous_owner,
      {"one of the two", Use::header},
      {},
-     {}},
+     {"the other one", Use::header}},
     {0x19,
      0x6,
      "The size of the previous block in the header of a pool block is too large.",
      Suspect::previous_owner,
      {"the entry that was calculated wrong", Use::header},
      {},
-     {}},
+     {"the damaged entry that led there", Use::header}},
     {0x19, 0x7, size_corrupt, Suspect::previous_owner, {}, {}, {"the damaged entry", Use::header}},
     {0x19,
      0x8,
@@ -102,7 +119,7 @@ constexpr Row rows[] = {
      Suspect::previous_owner,
      {"the entry that was calculated wrong", Use::header},
      {},
-     {}},
+     {"the damaged entry that led there", Use::header}},
     {0x19,
      0xa,
      size_corrupt,
@@ -117,7 +134,7 @@ constexpr Row rows[] = {
      0x20,
      "The header of a pool block contradicts its neighbour: its size, or what follows it, is damaged.",
      Suspect::previous_owner,
-     {"the pool entry", Use::header},
+     {"the pool entry that was looked for", Use::header},
      {"the next pool entry"},
      {}},
     {0x19,
@@ -226,6 +243,13 @@ constexpr Row rows[] = {
      {"the address", Use::body},
      {},
      {}},
+    {0xc2, // not in Microsoft's reference; what Windows 10 checks of large blocks (pool.md 9.2)
+     0x62,
+     "What lies behind the bytes that were asked for of a large block was written over: its owner wrote past its end.",
+     Suspect::owner,
+     {},
+     {},
+     {}},
     {0xc2,
      0x99,
      "An address was freed that is no block of pool, or whose header is damaged.",
@@ -261,6 +285,13 @@ constexpr Row rows[] = {
      {"the tag", Use::tag},
      {"the pool type"},
      {"the caller's address"}},
+    {0xc2,
+     0x41286,
+     "An address in the middle of an allocation of paged pool was freed.",
+     Suspect::caller,
+     {},
+     {},
+     {"pages from the start of paged pool"}},
     // DRIVER_VERIFIER_DETECTED_VIOLATION
     {0xc4, 0x0, "A driver asked for a block of no bytes.", Suspect::caller, {"the IRQL"}, {"the pool type"}, {}},
     {0xc4,
@@ -342,6 +373,57 @@ constexpr Row rows[] = {
      {"the driver's name"},
      {"the verifier's record of the driver"},
      {"the blocks that it left, of both pools"}},
+    {0xc4,
+     0xcc,
+     "A driver freed pool that holds an active lookaside list.",
+     Suspect::caller,
+     {"the lookaside list"},
+     {"the block", Use::body},
+     {"its bytes"}},
+    {0xc4,
+     0xd2,
+     "A driver freed pool that holds an active resource (ERESOURCE).",
+     Suspect::caller,
+     {"the resource"},
+     {"the block", Use::body},
+     {"its bytes"}},
+    {0xc4,
+     0x2000,
+     "A driver asked for pool that can be executed.",
+     Suspect::caller,
+     {"the code that asked"},
+     {"the pool type"},
+     {"the tag", Use::tag}},
+    // SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION
+    damaged_special_pool(0x20, "A driver freed an address of special pool that is not allocated."),
+    damaged_special_pool(0x21, "A driver freed an address at which no block of special pool begins."),
+    damaged_special_pool(0x22, "A driver freed a block of special pool whose page was written to outside of it."),
+    damaged_special_pool(0x23, "A driver freed a block of special pool whose page was written to outside of it."),
+    damaged_special_pool(0x24, "A driver freed a block of special pool past whose end was written."),
+    {0xc1,
+     0x30,
+     "Special pool was asked for at an IRQL at which that is not allowed.",
+     Suspect::caller,
+     {"the pool type"},
+     {"the bytes that were asked for"},
+     {"what went wrong"},
+     "the IRQL"},
+    {0xc1,
+     0x31,
+     "Special pool was freed at an IRQL at which that is not allowed.",
+     Suspect::caller,
+     {"the pool type"},
+     {"the block", Use::body},
+     {"what went wrong"},
+     "the IRQL"},
+    {0xc1,
+     0x32,
+     "Special pool was freed at an IRQL at which that is not allowed.",
+     Suspect::caller,
+     {"the pool type"},
+     {"the block", Use::body},
+     {"what went wrong"},
+     "the IRQL"},
     // Others
     {0x41,
      any,
@@ -367,17 +449,17 @@ constexpr Row rows[] = {
      {"the instruction that did it"},
      {},
      "the address that was accessed"},
-    {0xc1,
-     any,
-     "A driver wrote outside of its block of special pool.",
-     Suspect::caller,
-     {"its page (reserved)"},
-     {"the bytes that were asked for"},
-     {"the kind of damage"},
-     "the address that was to be freed"},
     {0xc5,
      any,
      "The pool was found damaged: its own code accessed memory that is not there.",
+     Suspect::unknown,
+     {"the IRQL"},
+     {"the kind of access"},
+     {"the instruction that did it"},
+     "the address that was accessed"},
+    {0xd0,
+     any,
+     "The pool was found damaged: the code that manages its pages accessed memory that is not there.",
      Suspect::unknown,
      {"the IRQL"},
      {"the kind of access"},
@@ -388,7 +470,7 @@ constexpr Row rows[] = {
      "A driver wrote to pool that is free.",
      Suspect::caller,
      {"the kind of access"},
-     {"the instruction that did it"},
+     {"the processor's mode: 0 kernel, 1 user"},
      {},
      "the address that was written to"},
     {0xcc,
@@ -426,75 +508,97 @@ constexpr Row rows[] = {
     {0x13a,
      any,
      "The kernel's heap found itself damaged.",
-     Suspect::previous_owner,
+     Suspect::unknown,
      {"the heap that found it"},
      {"where the damage was found", Use::body},
      {},
      "the kind of damage"},
 };
 
-/// The first parameter of 0x13A: the enumeration _HEAP_FAILURE_TYPE of the public symbols.
-constexpr std::string_view heap_failures[] = {
-    "an error within the heap (heap_failure_internal)",
-    "unknown damage (heap_failure_unknown)",
-    "damage of no particular kind (heap_failure_generic)",
-    "the header of a block is damaged (heap_failure_entry_corruption)",
-    "the headers of several blocks are damaged (heap_failure_multiple_entries_corruption)",
-    "the header of a large block is damaged (heap_failure_virtual_block_corruption)",
-    "somebody wrote past the end of a block (heap_failure_buffer_overrun)",
-    "somebody wrote in front of a block (heap_failure_buffer_underrun)",
-    "a block was freed that is not in use (heap_failure_block_not_busy)",
-    "a wrong argument was given to the heap (heap_failure_invalid_argument)",
-    "a block is of a kind that there is not (heap_failure_invalid_allocation_type)",
-    "a free block was used (heap_failure_usage_after_free)",
-    "a block was given back to another heap than its own (heap_failure_cross_heap_operation)",
-    "the lists of free blocks are damaged (heap_failure_freelists_corruption)",
-    "a list is damaged (heap_failure_listentry_corruption)",
-    "the bitmap of small blocks contradicts them (heap_failure_lfh_bitmap_mismatch)",
-    "the bitmap of small blocks is damaged (heap_failure_segment_lfh_bitmap_corruption)",
-    "a small block was freed twice (heap_failure_segment_lfh_double_free)",
-    "a subsegment of blocks of varying sizes is damaged (heap_failure_vs_subsegment_corruption)",
+/// What 0x50 says of the page; before Windows 10 the parameter is reserved.
+constexpr std::pair<std::uint64_t, std::string_view> page_faults[] = {
+    {0x0, "the entry of the page says that it is free, on Windows 10 and later (0)"},
+    {0x2, "no page table maps the address, on Windows 10 and later (2)"},
+    {0x3, "the address is of a session, and the process has none (3)"},
+    {0x4, "the address is not canonical (4)"},
+    {0xf, "user memory was accessed in a way that does not go with how it is mapped (f)"},
 };
 
 std::string_view first_argument(const Row& row, std::uint64_t value) {
-    if (row.code == 0x13a && value < std::size(heap_failures)) return heap_failures[value];
     if (row.code == 0x3f && value == 0) return "they were for the system (0)";
     if (row.code == 0x3f && value == 1) return "they were for nonpaged pool to grow (1)";
-    return row.subcode == any ? row.first : "what went wrong";
+    return row.first.empty() ? "what went wrong" : row.first;
+}
+
+/// The first parameter, or of 0xC1 the fourth.
+std::uint64_t subcode_of(const nt::BugCheck& bug_check) {
+    return bug_check.parameters[bug_check.code == 0xc1 ? 3 : 0];
+}
+
+/// The bug checks whose first parameter is the address that they are about.
+bool begins_with_address(const nt::BugCheck& bug_check) {
+    switch (bug_check.code) {
+    case 0x50:
+    case 0xc5:
+    case 0xc6:
+    case 0xcc:
+    case 0xcd:
+    case 0xd0:
+    case 0xd5:
+    case 0xd6: return true;
+    case 0xc1: return bug_check.parameters[3] < 0x30; // else it is an IRQL
+    default: return false;
+    }
+}
+
+const Row* row_of(const nt::BugCheck& bug_check) {
+    const auto* row = std::ranges::find_if(rows, [&](const Row& candidate) {
+        return candidate.code == bug_check.code &&
+               (candidate.subcode == any || candidate.subcode == subcode_of(bug_check));
+    });
+    return row != std::end(rows) ? row : nullptr;
+}
+
+void point_at(BugCheckMeaning& meaning, VirtAddr block, Pointee pointee) {
+    if (!block) return;
+    meaning.block = block;
+    meaning.pointee = pointee;
 }
 
 } // namespace
 
-std::optional<BugCheckMeaning> meaning_of(const nt::BugCheck& bug_check, const Machine& machine) {
-    for (const Row& row : rows) {
-        if (row.code != bug_check.code || (row.subcode != any && row.subcode != bug_check.parameters[0])) continue;
-        BugCheckMeaning meaning;
-        meaning.what = row.what;
-        meaning.suspect = row.suspect;
-        meaning.arguments[0] = first_argument(row, bug_check.parameters[0]);
-        const Argument arguments[] = {row.second, row.third, row.fourth};
-        for (std::size_t i = 0; i < std::size(arguments); ++i) {
-            const std::uint64_t value = bug_check.parameters[i + 1];
-            meaning.arguments[i + 1] = arguments[i].words;
-            switch (arguments[i].use) {
-            case Use::nothing: break;
-            case Use::header:
-            case Use::body:
-                meaning.block = machine.canonical(value);
-                meaning.pointee = arguments[i].use == Use::header ? Pointee::header : Pointee::body;
-                break;
-            case Use::tag: meaning.tag = PoolTag(static_cast<std::uint32_t>(value)); break;
-            case Use::freed_as: meaning.freed_as = PoolTag(static_cast<std::uint32_t>(value)); break;
-            }
+std::optional<BugCheckMeaning> meaning_of(const nt::BugCheck& bug_check, nt::Kernel& kernel) {
+    const Row* row = row_of(bug_check);
+    if (!row) return std::nullopt;
+    BugCheckMeaning meaning;
+    meaning.what = row->what;
+    meaning.suspect = row->suspect;
+    meaning.arguments[0] = first_argument(*row, bug_check.parameters[0]);
+    const Argument arguments[] = {row->second, row->third, row->fourth};
+    for (std::size_t i = 0; i < std::size(arguments); ++i) {
+        const std::uint64_t value = bug_check.parameters[i + 1];
+        meaning.arguments[i + 1] = arguments[i].words;
+        switch (arguments[i].use) {
+        case Use::nothing: break;
+        case Use::header: point_at(meaning, kernel.machine().canonical(value), Pointee::header); break;
+        case Use::body: point_at(meaning, kernel.machine().canonical(value), Pointee::body); break;
+        case Use::tag: meaning.tag = PoolTag(static_cast<std::uint32_t>(value)); break;
+        case Use::freed_as: meaning.freed_as = PoolTag(static_cast<std::uint32_t>(value)); break;
         }
-        // Here the address itself is the first parameter.
-        if (row.code == 0x50 || row.code == 0xc1 || (row.code >= 0xc5 && row.code <= 0xd6)) {
-            meaning.block = machine.canonical(bug_check.parameters[0]);
-            meaning.pointee = Pointee::body;
-        }
-        return meaning;
     }
-    return std::nullopt;
+    if (begins_with_address(bug_check))
+        point_at(meaning, kernel.machine().canonical(bug_check.parameters[0]), Pointee::body);
+    if (row->code == 0x50) {
+        const auto* fault = std::ranges::find(page_faults, bug_check.parameters[3], [](auto& f) { return f.first; });
+        if (fault != std::end(page_faults)) meaning.arguments[3] = fault->second;
+    }
+    if (row->code == 0x13a) {
+        if (const HeapFailure* failure = heap_failure(kernel, bug_check.parameters[0])) {
+            meaning.arguments[0] = failure->words;
+            meaning.suspect = failure->suspect;
+        }
+    }
+    return meaning;
 }
 
 } // namespace poolkd::pool

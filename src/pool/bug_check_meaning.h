@@ -2,6 +2,7 @@
 
 #include "base/tag.h"
 #include "nt/bug_check.h"
+#include "nt/kernel.h"
 
 #include <array>
 #include <optional>
@@ -33,7 +34,8 @@ struct BugCheckMeaning {
     std::optional<PoolTag> freed_as; ///< the one it was to be freed under
 };
 
-/// Nothing for bug checks that have nothing to do with pool, and for subcodes that are not known.
-[[nodiscard]] std::optional<BugCheckMeaning> meaning_of(const nt::BugCheck& bug_check, const Machine& machine);
+/// Nothing for bug checks that have nothing to do with pool, and for subcodes that are not known. `kernel` is asked for
+/// symbols of the numbers that differ between versions.
+[[nodiscard]] std::optional<BugCheckMeaning> meaning_of(const nt::BugCheck& bug_check, nt::Kernel& kernel);
 
 } // namespace poolkd::pool

@@ -232,6 +232,23 @@ TEST_F(CrashCommands, HeapCorruptionHasItsKindInWords) {
     EXPECT_THAT(run("!analyze -v"), HasSubstr("somebody wrote past the end of a block (heap_failure_buffer_overrun)"));
 }
 
+TEST_F(CrashCommands, AFreeBlockThatWasWrittenToNeedNotShowIt) {
+    const std::uint64_t free_block = FakePool::paged + 0x400;
+    crash(0x19, 0xe, free_block, 1, 2);
+    auto json = analyze();
+    EXPECT_FALSE(json.contains("evidence_agrees")) << "its sizes are right";
+    memory().put(VirtAddr(free_block), "AAAAAAAAOVERRUN!");
+    json = analyze();
+    EXPECT_TRUE(json["evidence_agrees"].get<bool>());
+    EXPECT_EQ(json["tag"], "Xyz ") << "of the block in front";
+}
+
+TEST_F(CrashCommands, AHeapThatMayCommitNoMoreNamesTheLargestTags) {
+    pool.put_row(FakePool::tracker, 2, {"Leak", 100, 0, 4096000});
+    crash(0x13a, 21, 0xffffa00000000000, 0);
+    EXPECT_THAT(run("!analyze"), HasSubstr("the largest tags hold: 'Leak' 4000 KB"));
+}
+
 TEST_F(CrashCommands, OthersHaveTheirNameAlone) {
     crash(0x0a, 0x10, 2, 0, 0xfffff80400000100);
     const std::string text = run("!analyze");

@@ -37,6 +37,10 @@ class FakeSymbols final : public symbols::ModuleSymbols {
         parameters_[rva] = std::move(parameters);
     }
     void add(symbols::StructLayout layout) { layouts_[layout.name] = std::move(layout); }
+    void add(symbols::Type type) {
+        std::string name = type.name;
+        types_[std::move(name)] = std::make_shared<symbols::Type>(std::move(type));
+    }
 
     [[nodiscard]] symbols::Provenance provenance() const override { return symbols::Provenance::pdb_public; }
     [[nodiscard]] std::string file() const override { return "fake.pdb"; }
@@ -74,7 +78,9 @@ class FakeSymbols final : public symbols::ModuleSymbols {
         return at->second;
     }
     Result<symbols::TypePtr> type(std::string_view name) override {
-        return fail(ErrorKind::not_found, "no type {}", name);
+        auto at = types_.find(name);
+        if (at == types_.end()) return fail(ErrorKind::not_found, "no type {}", name);
+        return at->second;
     }
     std::optional<symbols::TypePtr> type_of_symbol(std::string_view) override { return std::nullopt; }
     std::vector<std::string> match_types(std::string_view, std::size_t) override { return {}; }
@@ -95,6 +101,7 @@ class FakeSymbols final : public symbols::ModuleSymbols {
     std::vector<symbols::FrameRecord> frames_;
     std::map<std::uint32_t, std::vector<symbols::Variable>> parameters_; ///< by the function's rva
     std::map<std::string, symbols::StructLayout, std::less<>> layouts_;
+    std::map<std::string, symbols::TypePtr, std::less<>> types_;
 };
 
 } // namespace poolkd::testing
