@@ -1,8 +1,20 @@
 #include "memory/paged_space.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace poolkd::memory {
+
+namespace {
+
+template <class Entry>
+std::uint64_t entry_at(const std::byte* table, std::size_t index) {
+    Entry entry;
+    std::memcpy(&entry, table + index * sizeof entry, sizeof entry);
+    return entry;
+}
+
+} // namespace
 
 ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
     std::size_t done = 0;
@@ -25,8 +37,43 @@ Bytes PagedSpace::view(VirtAddr address, std::size_t wanted) {
     if (changing_) return {};
     const Page page = find(address.value / page_bytes);
     if (page.gap) return {};
-    const std::uint64_t into = address.value % page_bytes;
-    return physical_.view(page.physical + into, std::min<std::size_t>(wanted, page_bytes - into));
+    const PhysAddr physical = page.physical + address.value % page_bytes;
+    return physical_.view(physical, bytes_together(address, physical, wanted));
+}
+
+std::size_t PagedSpace::bytes_together(VirtAddr address, PhysAddr physical, std::size_t wanted) const {
+    std::size_t bytes = page_bytes - address.value % page_bytes;
+    if (bytes >= wanted) return wanted;
+    const Region* here = region(address);
+    if (!here) return bytes;
+    const std::uint64_t region_bytes = std::uint64_t{1} << mode_->shift(2);
+    const auto limit =
+        static_cast<std::size_t>(std::min<std::uint64_t>(wanted, region_bytes - address.value % region_bytes));
+    if (!here->entries) return limit;
+    while (bytes < limit) {
+        const std::uint64_t entry = entry_of(*here, address + bytes);
+        if (!PagingMode::is_valid(entry) || mode_->page(entry, 1) != physical + bytes) return bytes;
+        bytes += page_bytes;
+    }
+    return limit;
+}
+
+const PagedSpace::Region* PagedSpace::region(VirtAddr address) const {
+    if (regions_.empty()) return nullptr;
+    const std::uint64_t number = address.value >> mode_->shift(2);
+    const Region& slot = regions_[number % remembered_regions];
+    return slot.number == number ? &slot : nullptr;
+}
+
+void PagedSpace::remember(const Region& region) {
+    if (regions_.empty()) regions_.resize(remembered_regions);
+    regions_[region.number % remembered_regions] = region;
+}
+
+std::uint64_t PagedSpace::entry_of(const Region& region, VirtAddr address) const {
+    const std::size_t index = mode_->index(address, 1);
+    if (mode_->entry_bytes == sizeof(std::uint64_t)) return entry_at<std::uint64_t>(region.entries, index);
+    return entry_at<std::uint32_t>(region.entries, index);
 }
 
 PagedSpace::Page PagedSpace::find(std::uint64_t page_number) {
@@ -43,22 +90,27 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         const std::uint64_t above = address.value >> (mode_->address_bits - 1);
         if (above != 0 && above != ~0ull >> (mode_->address_bits - 1)) return {{}, GapReason::unmapped};
     }
-    const std::uint64_t table_number = address.value >> mode_->shift(2);
-    if (leaf_table_.number == table_number) {
-        const std::size_t at = mode_->index(address, 1) * mode_->entry_bytes;
-        return leaf(address, load_unsigned(leaf_table_.entries, at, mode_->entry_bytes).value_or(0));
+    const std::uint64_t into_region = address.value & ((std::uint64_t{1} << mode_->shift(2)) - 1);
+    if (const Region* known = region(address)) {
+        if (known->entries) return leaf(address, entry_of(*known, address));
+        return {known->large_page + into_region, std::nullopt};
     }
+    const std::uint64_t number = address.value >> mode_->shift(2);
     std::uint64_t table = root_;
     for (unsigned level = mode_->levels; level > 1; --level) {
         std::uint64_t entry = 0;
         if (auto gap = read_entry(table, address, level, entry)) return {{}, gap};
         if (!PagingMode::is_valid(entry)) return {{}, GapReason::unmapped};
-        if (mode_->is_leaf(entry, level)) return {mode_->within(entry, level, address), std::nullopt};
+        if (mode_->is_leaf(entry, level)) {
+            const PhysAddr physical = mode_->within(entry, level, address);
+            if (!changing_) remember({number, nullptr, physical - into_region});
+            return {physical, std::nullopt};
+        }
         table = entry & mode_->frame_mask;
     }
     if (!changing_)
         if (const Bytes entries = physical_.view(PhysAddr(table), page_bytes); entries.size() == page_bytes)
-            leaf_table_ = {table_number, entries};
+            remember({number, entries.data(), {}});
     std::uint64_t entry = 0;
     if (auto gap = read_entry(table, address, 1, entry)) return {{}, gap};
     return leaf(address, entry);

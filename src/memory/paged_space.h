@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace poolkd::memory {
 
@@ -19,7 +20,8 @@ using SoftwareEntry = SoftwarePage (*)(const PagingMode&, std::uint64_t entry);
 
 /// A virtual view of physical memory through page tables of our own reading. What a table or entry does not map is the
 /// gap `unmapped`; what it maps to memory that is not there has that memory's own gap.
-/// Remembers the last pages it went to and where the last tables are; memory that can be read in place needs no copy.
+/// Remembers the last pages it went to and, of memory that can be read in place, where the last tables of the lowest
+/// level are, as a processor's caches of translations and of paging structures do.
 class PagedSpace final : public AddressSpace {
   public:
     /// `changing`: the memory may change between two reads, so nothing is remembered.
@@ -32,7 +34,8 @@ class PagedSpace final : public AddressSpace {
     void use_software_entries(SoftwareEntry decode) { software_entry_ = decode; }
 
     ReadResult read(VirtAddr address, MutableBytes out, Work* work = nullptr) override;
-    /// Ends with the page at the latest.
+    /// Ends where a page lies elsewhere than behind the one before, or with the part of the address space that one
+    /// table of the lowest level maps.
     Bytes view(VirtAddr address, std::size_t wanted) override;
     [[nodiscard]] unsigned pointer_size() const override { return pointer_size_; }
     [[nodiscard]] const PagingMode& mode() const { return *mode_; }
@@ -41,6 +44,7 @@ class PagedSpace final : public AddressSpace {
   private:
     static constexpr std::uint64_t page_bytes = 4096;
     static constexpr std::size_t remembered_pages = 1024;
+    static constexpr std::size_t remembered_regions = 4096; ///< 8 GiB of x64
 
     /// The page that holds an address, or why there is none.
     struct Page {
@@ -52,14 +56,21 @@ class PagedSpace final : public AddressSpace {
         PhysAddr physical;
     };
 
-    /// A table of small pages' entries, in place.
-    struct LeafTable {
-        std::uint64_t number = ~0ull; ///< of what it maps: the address without page and offset
-        Bytes entries;
+    /// What one table of small pages' entries maps, or a large page in its place.
+    struct Region {
+        std::uint64_t number = ~0ull;       ///< its addresses without page and offset
+        const std::byte* entries = nullptr; ///< the table, in place; null for a large page
+        PhysAddr large_page;                ///< where that has the region's first byte
     };
 
     [[nodiscard]] Page find(std::uint64_t page_number);
     [[nodiscard]] Page walk(VirtAddr address);
+    /// The region of an address that was found, when it is remembered.
+    [[nodiscard]] const Region* region(VirtAddr address) const;
+    void remember(const Region& region);
+    [[nodiscard]] std::uint64_t entry_of(const Region& region, VirtAddr address) const;
+    /// How many bytes from `address` on, up to `wanted`, lie behind its own byte, which is at `physical`.
+    [[nodiscard]] std::size_t bytes_together(VirtAddr address, PhysAddr physical, std::size_t wanted) const;
     [[nodiscard]] std::optional<GapReason> read_entry(std::uint64_t table, VirtAddr address, unsigned level,
                                                       std::uint64_t& entry);
     /// What an entry of a small page says.
@@ -73,8 +84,8 @@ class PagedSpace final : public AddressSpace {
     bool changing_;
     SoftwareEntry software_entry_ = nullptr;
     bool in_prototype_ = false; ///< its entry is no prototype again
-    LeafTable leaf_table_;
     std::array<Remembered, remembered_pages> remembered_;
+    std::vector<Region> regions_; ///< empty until there is one to remember
 };
 
 } // namespace poolkd::memory

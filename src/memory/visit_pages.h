@@ -32,11 +32,13 @@ Coverage visit_pages(AddressSpace& space, VirtAddr first, std::uint64_t bytes, s
         count = 0;
     };
     std::uint64_t done = 0;
+    Bytes piece; // of what is left, as much as lies together
     for (; done < bytes && !work.stop_requested(); done += page_size) {
-        const Bytes page = space.view(first + done, page_size);
-        if (page.size() < page_size) break;
-        __builtin_prefetch(page.data());
-        add(first + done, page);
+        if (piece.size() < page_size) piece = space.view(first + done, bytes - done);
+        if (piece.size() < page_size) break;
+        __builtin_prefetch(piece.data());
+        add(first + done, piece.first(page_size));
+        piece = piece.subspan(page_size);
     }
     coverage.add_read(done);
     Answer<ByteVector> rest;

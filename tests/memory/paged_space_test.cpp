@@ -3,10 +3,39 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <vector>
 
 namespace poolkd::memory {
 namespace {
+
+/// Memory that can be read in place, but for one page.
+class MemoryInPlace final : public PhysicalMemory {
+  public:
+    explicit MemoryInPlace(std::size_t size) : bytes_(size) {}
+
+    void put(std::uint64_t at, std::uint64_t value) { store(MutableBytes(bytes_), at, value); }
+    void take_out(std::uint64_t page) { absent_ = page; }
+    ReadResult read(PhysAddr address, MutableBytes out) override {
+        const Bytes there = view(address, out.size());
+        std::ranges::copy(there, out.begin());
+        if (there.size() < out.size()) return {there.size(), GapReason::not_in_image};
+        return {there.size()};
+    }
+    Bytes view(PhysAddr address, std::size_t wanted) override {
+        const std::uint64_t end = address.value < absent_            ? std::min<std::uint64_t>(absent_, bytes_.size())
+                                  : address.value < absent_ + 0x1000 ? 0
+                                                                     : bytes_.size();
+        if (address.value >= end) return {};
+        return Bytes(bytes_).subspan(address.value, std::min<std::uint64_t>(wanted, end - address.value));
+    }
+    [[nodiscard]] const std::byte* at(std::uint64_t address) const { return bytes_.data() + address; }
+
+  private:
+    ByteVector bytes_;
+    std::uint64_t absent_ = ~0ull - 0x1000;
+};
 
 class PagedSpaceTest : public ::testing::Test {
   protected:
@@ -127,28 +156,99 @@ TEST_F(PagedSpaceTest, FollowsAPrototypeOnce) {
     EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000001010), 8), 7u);
 }
 
-// Against the other walker, on tables of random entries that point anywhere, also at themselves.
+// Against the other walker, on tables of random entries that point anywhere, also at themselves: memory that is copied,
+// and memory in place, of which more is remembered.
 TEST_F(PagedSpaceTest, AgreesWithPageWalk) {
     std::mt19937_64 random(5);
+    MemoryInPlace in_place(0x9000);
     for (std::uint64_t at = 0; at < 0x8000; at += 8) {
         std::uint64_t value = (random() % 9) << 12 | (random() % 8 ? 0x63 : 0x62) | (random() % 16 ? 0 : 0x80);
-        entry(at, value | (random() % 4 ? 0 : 1ull << 63));
+        value |= random() % 4 ? 0 : 1ull << 63;
+        entry(at, value);
+        in_place.put(at, value);
     }
-    for (const std::uint64_t cr4 : {std::uint64_t{0}, std::uint64_t{0x1000}}) {
-        const PagingMode& mode = paging_mode(x64_machine(), cr4);
-        PagedSpace space(physical, mode, 0x1000, 8);
-        PageWalk walk(physical, mode, 0x1000);
-        for (int i = 0; i < 3000; ++i) {
-            const VirtAddr address(static_cast<std::uint64_t>(static_cast<std::int64_t>(random() << 16) >> 16) & ~7ull);
-            const auto there = walk.translate(address);
-            std::uint64_t expected = 0, got = 0;
-            const bool readable =
-                there && physical.read(*there, std::as_writable_bytes(std::span(&expected, 1))).bytes == 8;
-            const auto result = space.read(address, std::as_writable_bytes(std::span(&got, 1)));
-            EXPECT_EQ(result.bytes == 8, readable) << std::hex << address.value;
-            EXPECT_EQ(got, readable ? expected : 0);
+    PhysicalMemory* const memories[] = {&physical, &in_place};
+    for (PhysicalMemory* memory : memories) {
+        for (const std::uint64_t cr4 : {std::uint64_t{0}, std::uint64_t{0x1000}}) {
+            const PagingMode& mode = paging_mode(x64_machine(), cr4);
+            PagedSpace space(*memory, mode, 0x1000, 8);
+            PageWalk walk(*memory, mode, 0x1000);
+            std::vector<VirtAddr> asked;
+            for (int i = 0; i < 6000; ++i) {
+                const auto anywhere = static_cast<std::uint64_t>(static_cast<std::int64_t>(random() << 16) >> 16);
+                // Each second time near one that was asked for: in its page, or in its region.
+                const VirtAddr address(i % 2 == 0
+                                           ? anywhere & ~7ull
+                                           : (asked[random() % asked.size()].value ^ (random() % 0x20000 & ~7ull)));
+                asked.push_back(address);
+                const auto there = walk.translate(address);
+                std::uint64_t expected = 0, got = 0;
+                const bool readable =
+                    there && memory->read(*there, std::as_writable_bytes(std::span(&expected, 1))).bytes == 8;
+                const auto result = space.read(address, std::as_writable_bytes(std::span(&got, 1)));
+                EXPECT_EQ(result.bytes == 8, readable) << std::hex << address.value;
+                EXPECT_EQ(got, readable ? expected : 0);
+                const Bytes view = space.view(address, 0x3000);
+                ASSERT_EQ(view.empty(), !readable || memory == &physical) << std::hex << address.value;
+                for (std::size_t at = 0; at < view.size(); at += 0x1000) {
+                    const auto page = walk.translate(address + at);
+                    ASSERT_TRUE(page) << std::hex << address.value;
+                    EXPECT_EQ(view.data() + at, in_place.at(page->value));
+                }
+            }
         }
     }
+}
+
+TEST_F(PagedSpaceTest, ShowsInOnePieceWhatLiesTogether) {
+    MemoryInPlace memory(0x800000);
+    const std::uint64_t base = 0xfffff80000000000;
+    memory.put(0x1000 + 8 * 0x1f0, 0x2003);
+    memory.put(0x2000, 0x3003);
+    memory.put(0x3000, 0x4003);
+    memory.put(0x3008, 0x400083); // 2 MiB
+    memory.put(0x3010, 0x600083); // the next ones
+    for (std::uint64_t i = 0; i < 512; ++i)
+        memory.put(0x4000 + 8 * i, 0x10003 + i * 0x1000);
+    memory.put(0x4000 + 8 * 2, 0x20003);    // another place
+    memory.put(0x4000 + 8 * 4, 0x14002);    // not present
+    memory.put(0x4000 + 8 * 511, 0x3ff003); // in front of the large page's own place
+    PagedSpace space(memory, paging_mode(x64_machine(), 0), 0x1000, 8);
+    auto view = [&](std::uint64_t offset, std::size_t wanted) { return space.view(VirtAddr(base + offset), wanted); };
+    EXPECT_EQ(view(0x10, 0x100000).data(), memory.at(0x10010));
+    EXPECT_EQ(view(0x10, 0x100000).size(), 0x1ff0u);
+    EXPECT_EQ(view(0x10, 0x1000).size(), 0x1000u);
+    EXPECT_EQ(view(0x10, 8).size(), 8u);
+    EXPECT_EQ(view(0x2ff8, 0x1000).size(), 8u);
+    EXPECT_EQ(view(0x3000, 0x2000).size(), 0x1000u) << "the page behind it is not there";
+    EXPECT_TRUE(view(0x4000, 8).empty());
+    EXPECT_EQ(view(0x5000, 0x200000).data(), memory.at(0x15000));
+    EXPECT_EQ(view(0x5000, 0x200000).size(), (511u - 5) * 0x1000);
+    EXPECT_EQ(view(0x1ff000, 0x2000).size(), 0x1000u) << "the next table maps what follows";
+    EXPECT_EQ(view(0x2ff000, 0x400000).data(), memory.at(0x4ff000));
+    EXPECT_EQ(view(0x2ff000, 0x400000).size(), 0x101000u);
+    memory.take_out(0x12000);
+    EXPECT_EQ(view(0x5000, 0x200000).size(), (511u - 5) * 0x1000);
+    memory.take_out(0x11000);
+    EXPECT_EQ(view(0x10, 0x100000).size(), 0xff0u) << "the image lacks the page";
+    EXPECT_TRUE(view(0x1000, 8).empty());
+}
+
+// Regions by the thousand: each has its place among those remembered, which others take from it.
+TEST_F(PagedSpaceTest, RegionsThatShareAPlaceAreNotMixedUp) {
+    MemoryInPlace memory(0x10000);
+    memory.put(0x1000 + 8 * 0x1f0, 0x2003);
+    for (std::uint64_t i = 0; i < 24; ++i) // GiB: 8 of them have as many regions as there are places
+        memory.put(0x2000 + 8 * i, 0x3003 + (i / 8) * 0x1000);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        memory.put(0x3000 + i * 0x1000, 0x6003 + i * 0x1000);
+        memory.put(0x6000 + i * 0x1000, 0x9003 + i * 0x1000);
+        memory.put(0x9000 + i * 0x1000, i + 1);
+    }
+    PagedSpace space(memory, paging_mode(x64_machine(), 0), 0x1000, 8);
+    for (int round = 0; round < 2; ++round)
+        for (std::uint64_t i = 0; i < 3; ++i)
+            EXPECT_EQ(*read_unsigned(space, VirtAddr(0xfffff80000000000 + (i << 33)), 8), i + 1);
 }
 
 } // namespace
