@@ -34,11 +34,11 @@ class Writer {
         put(kernel_page + start_at, PoolImage::pool);
         put(kernel_page + end_at, PoolImage::pool + pool_bytes_);
         const std::uint64_t pages = pool_bytes_ / page, first = PoolImage::first_pool_page(pool_bytes_);
-        std::uint64_t step = placing == Placing::in_order ? 1 : pages * 5 / 8 | 1;
-        while (std::gcd(step, pages) != 1)
-            step += 2;
-        for (std::uint64_t i = 0, at = 0; i < pages; ++i, at = (at + step) % pages) {
-            map(PoolImage::pool + i * page, (first + at) * page);
+        image.step = placing == Placing::in_order ? 1 : pages * 5 / 8 | 1;
+        while (std::gcd(image.step, pages) != 1)
+            image.step += 2;
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            map(PoolImage::pool + i * page, (first + image.place_of_page(i)) * page);
             fill(memory_ + (first + i) * page, image);
         }
     }

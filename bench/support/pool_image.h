@@ -16,6 +16,10 @@ struct PoolImage {
     std::uint64_t pool_bytes = 0;
     std::uint64_t blocks = 0; ///< in the whole pool
     std::uint64_t wanted = 0; ///< of these, how many bear `wanted_tag`
+    std::uint64_t step = 1;   ///< from one page of the pool to the next one's place in the file
+
+    /// Where a page of the pool lies in the file, counted from the first of them.
+    [[nodiscard]] std::uint64_t place_of_page(std::uint64_t page) const { return page * step % (pool_bytes / 4096); }
 
     static constexpr std::uint32_t wanted_tag = 0x6b61654c; // "Leak"
     static constexpr std::uint64_t pool = 0xfffffa8000000000, kernel = 0xfffff80000000000;
