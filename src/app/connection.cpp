@@ -191,6 +191,7 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
                        identity.machine->pointer_size == 8 ? "TRUE" : "FALSE"));
     session.attach(std::make_unique<debugger::Debuggee>(std::move(target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
+    session.sites().use_cache(code::SiteCache::of_process());
     wire(session, options);
     banner(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
     POOLKD_CHECK(reach_a_stop_for_the_user(session));

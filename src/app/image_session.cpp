@@ -75,6 +75,7 @@ Result<void> open_image_session(debugger::Session& session, const Options& optio
     target::DumpTarget& target = *opened.target;
     session.attach(std::make_unique<debugger::Debuggee>(std::move(opened.target), session.symbol_service().loader(),
                                                         control::Journal::default_directory()));
+    session.sites().use_cache(code::SiteCache::of_process());
     if (!options.symbol_path) find_lab_symbols(session); // else the user has said where symbols are
     if (!options.quiet)
         session.tell(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));

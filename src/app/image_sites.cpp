@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "code/site_index.h"
+#include "pe/debug_directory.h"
 #include "pe/image.h"
 
 #include <fstream>
@@ -40,15 +41,30 @@ std::string path_for(const fs::path& file, const std::string& symbol_path) {
 
 } // namespace
 
-ImageSites::ImageSites(const std::optional<std::string>& symbol_path)
-    : symbol_path_(symbol_path ? *symbol_path : environment_.initial_path()) {}
+ImageSites::ImageSites(const std::optional<std::string>& symbol_path, code::SiteCache cache)
+    : symbol_path_(symbol_path ? *symbol_path : environment_.initial_path()), cache_(std::move(cache)) {}
+
+Result<code::SiteIndex> ImageSites::index_of(const fs::path& file, Bytes bytes, const pe::Image& image, Work& work) {
+    if (!cache_.in_use()) return code::index_file(bytes, work);
+    const auto pdb = pe::find_pdb_reference(image);
+    const code::SiteKey key{.image_name = file.filename().string(),
+                            .timestamp = image.timestamp,
+                            .size = image.size_of_image,
+                            .checksum = image.checksum,
+                            .pdb = pdb && *pdb ? (*pdb)->identity.text() : "",
+                            .state = "file " + code::digest(bytes)};
+    if (auto found = cache_.find(key)) return std::move(*found);
+    POOLKD_TRY(code::SiteIndex index, code::index_file(bytes, work));
+    cache_.keep(key, index);
+    return index;
+}
 
 Result<code::SiteIndex> ImageSites::of_file(const fs::path& file, Work& work) {
     POOLKD_TRY(ByteVector bytes, read_whole(file));
-    POOLKD_TRY(code::SiteIndex index, code::index_file(bytes, work));
-    if (index.sites.empty()) return index; // nothing to name: no PDB is asked for
     pe::SpanReader reader(bytes);
     POOLKD_TRY(pe::Image image, pe::Image::open(reader, pe::ImageLayout::file));
+    POOLKD_TRY(code::SiteIndex index, index_of(file, bytes, image, work));
+    if (index.sites.empty()) return index; // nothing to name: no PDB is asked for
     symbols::SymbolServers servers(symbols::HttpLimits{.proxy = environment_.symbol_proxy.value_or("")});
     const auto loaded =
         store_.load(reader, pe::ImageLayout::file, {file.filename().string(), image.timestamp, image.size_of_image},

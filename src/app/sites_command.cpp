@@ -33,7 +33,7 @@ struct SitesWords {
     std::vector<std::string> files;
     std::optional<std::string> symbol_path;
     render::SiteView view;
-    bool json = false;
+    bool json = false, no_cache = false;
 };
 
 std::vector<render::SiteModule> modules_of(const SitesWords& words, const std::vector<Result<code::SiteIndex>>& found) {
@@ -77,7 +77,7 @@ int run_sites(const SitesWords& words) {
                                                            "hold * and ?)",
                                                            tag)});
     FileWork file_work;
-    ImageSites images(words.symbol_path);
+    ImageSites images(words.symbol_path, words.no_cache ? code::SiteCache() : code::SiteCache::of_process());
     const auto found = images.of({words.files.begin(), words.files.end()}, file_work.work());
     clear_progress(file_work.work());
     const int code = tell_failures(words, found, file_work.work());
@@ -110,6 +110,8 @@ void add_sites_command(CLI::App& program, int& exit_code) {
     command->add_flag("--unresolved", words->view.unresolved, "only sites whose tag cannot be told");
     command->add_flag("--all", words->view.all, "also frees, and the calls inside wrappers");
     command->add_option("-y", words->symbol_path, "symbol path")->type_name("PATH");
+    command->add_flag("--no-cache", words->no_cache,
+                      "look through the code anew, and keep nothing (as with POOLKD_SITE_CACHE set to nothing)");
     command->add_flag("--json", words->json, "answer in JSON (docs/json.md)")->group("Output");
     command->footer(sites_examples);
     command->callback([words, &exit_code] { exit_code = run_sites(*words); });

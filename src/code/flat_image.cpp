@@ -67,7 +67,7 @@ Result<FlatImage> FlatImage::of_file(Bytes file) {
     return image;
 }
 
-Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& module, Work& work) {
+Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& module, Work& work, Part part) {
     POOLKD_TRY(FlatImage image, empty(module.size));
     auto take = [&](std::uint32_t rva, std::uint32_t size, bool thrown_away = false) {
         constexpr std::uint32_t block = 0x40000;
@@ -100,7 +100,13 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
     POOLKD_TRY(pe::Image headers, pe::Image::open(image, pe::ImageLayout::memory));
     for (const pe::Section& section : headers.sections()) {
         if (section.rva >= image.size_ || is_useless(section)) continue;
+        if (part == Part::state && (!section.is_writable() || section.is_discardable())) continue;
         take(section.rva, std::min(section.size(), image.size_ - section.rva), section.is_discardable());
+    }
+    if (const pe::DataDirectory slots = headers.directory(pe::Directory::import_addresses);
+        part == Part::state && slots.present()) {
+        const std::uint32_t first = slots.rva / page * page; // whole pages: they count as there
+        take(first, std::min(slots.rva - first + slots.size, image.size_ - first));
     }
     return image;
 }

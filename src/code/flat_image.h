@@ -17,9 +17,13 @@ class FlatImage final : public pe::ByteReader {
   public:
     /// A file, laid out as the loader would, not relocated. Errors: its headers.
     static Result<FlatImage> of_file(Bytes file);
-    /// A module in target memory: all but resources and relocations. Pages that cannot be read are told in
-    /// `coverage`. Errors: its headers.
-    static Result<FlatImage> of_module(nt::Kernel& kernel, const nt::Module& module, Work& work);
+    enum class Part : std::uint8_t {
+        all,   ///< but resources and relocations
+        state, ///< what can differ from one run to the next: writable data and the slots of imports
+    };
+    /// A module in target memory, always with its headers. Pages that cannot be read are told in `coverage`. Errors:
+    /// its headers.
+    static Result<FlatImage> of_module(nt::Kernel& kernel, const nt::Module& module, Work& work, Part part = Part::all);
 
     Result<Bytes> bytes(std::uint32_t rva, std::uint32_t size) override;
     /// The bytes [rva, rva + size), or nothing where one of them is missing.

@@ -3,6 +3,7 @@
 #include "base/work.h"
 #include "code/flat_image.h"
 #include "code/pool_sites.h"
+#include "code/site_cache.h"
 #include "nt/kernel.h"
 
 #include <cstdint>
@@ -65,13 +66,19 @@ struct ModuleSites {
     SiteIndex index;
     std::string error; ///< why there is no index; empty when there is one
     bool named = false;
+    target::Epoch epoch = 0; ///< when it was read
 };
 
 /// The indexes of a kernel's modules, kept while the modules stay (base, size, time stamp, checksum). Code is taken as
-/// it was when the module was first asked for: before this debugger changed tags in it.
+/// it was when the module was first asked for: before this debugger changed tags in it. One that lacks pages is made
+/// anew when the module is asked for again and some of them have come.
 class SiteStore {
   public:
     explicit SiteStore(nt::Kernel& kernel) : kernel_(kernel) {}
+
+    /// From now on complete indexes are kept there, too, and taken from there: those of a module whose identity, tags,
+    /// and pointers to the pool's routines are the same.
+    void use_cache(SiteCache cache) { cache_ = std::move(cache); }
 
     /// The index of one module, with names. Never null; good as long as the store. When the user stopped it, one that
     /// says so, which is not kept.
@@ -87,6 +94,10 @@ class SiteStore {
     };
     static Key key_of(const nt::Module& module);
     struct Job;
+    [[nodiscard]] bool is_lasting(const ModuleSites& sites, Work& work) const;
+    std::optional<SiteKey> cache_key(const nt::Module& module, const std::vector<RoutineAddress>& routines, Work& work);
+    [[nodiscard]] bool agrees(const nt::Module& module, const SiteIndex& index, Work& work) const;
+    void keep(const nt::Module& module, std::unique_ptr<ModuleSites> sites);
     void fill(const std::vector<nt::Module*>& modules, Work& work);
     void run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& routines, Work& work);
     void name(nt::Module& module, ModuleSites& sites);
@@ -94,6 +105,7 @@ class SiteStore {
     nt::Kernel& kernel_;
     ModuleSites stopped_;
     std::map<Key, std::unique_ptr<ModuleSites>> known_;
+    SiteCache cache_;
 };
 
 } // namespace poolkd::code

@@ -2,9 +2,14 @@
 #include "base/text.h"
 #include "code/pool_routines.h"
 #include "code/site_index.h"
+#include "code/site_targets.h"
+#include "pe/debug_directory.h"
 #include "pe/exports.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <ranges>
 
 namespace poolkd::code {
 
@@ -19,20 +24,6 @@ class LoadedReader final : public pe::ByteReader {
   private:
     nt::ModuleImage& image_;
 };
-
-/// What was read while the link was lost says nothing for good: it is read again when it is asked for again.
-bool is_lasting(const ModuleSites& sites) {
-    const auto& gaps = sites.index.coverage.gaps();
-    return std::ranges::find(gaps, GapReason::link_lost, &Gap::reason) == gaps.end();
-}
-
-/// Keeps pointers to what was there before good.
-void keep(std::unique_ptr<ModuleSites>& place, std::unique_ptr<ModuleSites> sites) {
-    if (place)
-        *place = std::move(*sites);
-    else
-        place = std::move(sites);
-}
 
 std::uint64_t written(const nt::Kernel& kernel, VirtAddr address) {
     return kernel.machine().pointer_size == 8 ? address.value : static_cast<std::uint32_t>(address.value);
@@ -72,8 +63,90 @@ struct SiteStore::Job {
     const nt::Module* module;
     FlatImage bytes;
     std::unique_ptr<ModuleSites> sites;
+    std::optional<SiteKey> cache_key;
     bool done = false;
 };
+
+/// What an earlier reading of the same image has of a site's tag is older, and stays.
+void keep_tags(SiteIndex& fresh, const SiteIndex& old) {
+    std::map<std::uint32_t, PoolTag> tags;
+    for (const PoolSite& site : old.sites)
+        if (site.tag && site.tag_rva) tags.emplace(*site.tag_rva, *site.tag);
+    for (PoolSite& site : fresh.sites)
+        if (auto known = site.tag && site.tag_rva ? tags.find(*site.tag_rva) : tags.end(); known != tags.end())
+            site.tag = known->second;
+}
+
+bool SiteStore::is_lasting(const ModuleSites& sites, Work& work) const {
+    const auto& gaps = sites.index.coverage.gaps();
+    auto broke_off = [](const Gap& gap) { return gap.reason == GapReason::link_lost; };
+    if (std::ranges::any_of(gaps, broke_off)) return false;
+    const bool whole = sites.error.empty() && sites.index.coverage.complete();
+    if (whole || sites.epoch == kernel_.target().epoch()) return true;
+    if (!sites.error.empty()) return false; // its headers may have come
+    // A few of the pages tell whether it is worth the time.
+    constexpr std::size_t most = 8;
+    auto has_come = [&](const Gap& gap) {
+        std::byte first{};
+        return gap.first >= sites.base && gap.first - sites.base < sites.size &&
+               kernel_.memory().read(gap.first, {&first, 1}, &work).bytes == 1;
+    };
+    return std::ranges::none_of(gaps | std::views::take(most), has_come);
+}
+
+void SiteStore::keep(const nt::Module& module, std::unique_ptr<ModuleSites> sites) {
+    sites->epoch = kernel_.target().epoch();
+    std::unique_ptr<ModuleSites>& place = known_[key_of(module)];
+    if (!place) {
+        place = std::move(sites);
+        return;
+    }
+    // Pointers to what was there before stay good.
+    keep_tags(sites->index, place->index);
+    *place = std::move(*sites);
+}
+
+std::optional<SiteKey> SiteStore::cache_key(const nt::Module& module, const std::vector<RoutineAddress>& routines,
+                                            Work& work) {
+    if (!cache_.in_use() || !module.image) return std::nullopt;
+    auto state = FlatImage::of_module(kernel_, module, work, FlatImage::Part::state);
+    if (!state || !state->coverage().complete()) return std::nullopt;
+    auto headers = pe::Image::open(*state, pe::ImageLayout::memory);
+    if (!headers) return std::nullopt;
+    // What is found also depends on the routines that are known, and on the pointers that hold one at the time.
+    SiteImage image;
+    image.bytes = &*state;
+    image.base = written(kernel_, module.base);
+    image.routines = routines;
+    std::vector<std::string> reached;
+    for (const RoutineAddress& routine : routines)
+        reached.push_back(routine.name);
+    for (const auto& [rva, routine] : SiteTargets::find(image, *headers, kernel_.machine()).slots)
+        reached.push_back(fmt::format("{:x}={}", rva, routine->name));
+    std::ranges::sort(reached);
+    const std::string all = fmt::format("{}", fmt::join(reached, " "));
+    LoadedReader reader(*module.image);
+    std::string pdb;
+    if (auto loaded = pe::Image::open(reader, pe::ImageLayout::memory))
+        if (auto reference = pe::find_pdb_reference(*loaded); reference && *reference)
+            pdb = (*reference)->identity.text();
+    return SiteKey{.image_name = module.image_name,
+                   .timestamp = headers->timestamp,
+                   .size = headers->size_of_image,
+                   .checksum = headers->checksum,
+                   .pdb = std::move(pdb),
+                   .state = "module " + digest(std::as_bytes(std::span(all)))};
+}
+
+bool SiteStore::agrees(const nt::Module& module, const SiteIndex& index, Work& work) const {
+    return std::ranges::all_of(index.tag_words, [&](const ImageWord& word) {
+        ImageWord held = word;
+        const auto got =
+            kernel_.memory().read(module.base + word.rva, std::as_writable_bytes(std::span(&held.value, 1)), &work);
+        if (got.gap == GapReason::link_lost || got.gap == GapReason::stopped) return false;
+        return got.gap || held == word; // a page that is not there contradicts nothing
+    });
+}
 
 SiteStore::Key SiteStore::key_of(const nt::Module& module) {
     return {module.base.value, module.size, module.timestamp, module.checksum};
@@ -119,7 +192,7 @@ void SiteStore::fill(const std::vector<nt::Module*>& modules, Work& work) {
     std::vector<nt::Module*> missing;
     for (nt::Module* module : modules) {
         auto found = known_.find(key_of(*module));
-        if (found == known_.end() || !is_lasting(*found->second)) missing.push_back(module);
+        if (found == known_.end() || !is_lasting(*found->second, work)) missing.push_back(module);
     }
     if (missing.empty()) return;
     const std::vector<RoutineAddress> routines = routines_of(kernel_);
@@ -135,16 +208,22 @@ void SiteStore::fill(const std::vector<nt::Module*>& modules, Work& work) {
         sites->module = module.name;
         sites->base = module.base;
         sites->size = module.size;
+        auto cache_as = cache_key(module, routines, work);
+        if (auto cached = cache_as ? cache_.find(*cache_as) : std::nullopt; cached && agrees(module, *cached, work)) {
+            sites->index = std::move(*cached);
+            keep(module, std::move(sites));
+            continue;
+        }
         auto bytes = FlatImage::of_module(kernel_, module, work);
         if (work.stop_requested()) break;
         if (bytes) {
             held += bytes->size();
-            jobs.push_back({&module, std::move(*bytes), std::move(sites)});
+            jobs.push_back({&module, std::move(*bytes), std::move(sites), std::move(cache_as)});
         } else {
             sites->error = bytes.error().message;
             if (bytes.error().kind == ErrorKind::link)
                 sites->index.coverage.add_gap(GapReason::link_lost, module.base, module.size);
-            keep(known_[key_of(module)], std::move(sites));
+            keep(module, std::move(sites));
         }
         if (held < enough_bytes && i + 1 < missing.size()) continue;
         run(jobs, routines, work);
@@ -167,10 +246,11 @@ void SiteStore::run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& r
         else
             job.sites->error = index.error().message;
         job.done = true;
+        if (index && job.cache_key) cache_.keep(*job.cache_key, job.sites->index);
     });
     // One that was stopped half-way is not kept.
     for (Job& job : jobs)
-        if (job.done && !job.sites->index.coverage.stopped()) keep(known_[key_of(*job.module)], std::move(job.sites));
+        if (job.done && !job.sites->index.coverage.stopped()) keep(*job.module, std::move(job.sites));
 }
 
 } // namespace poolkd::code
