@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from pool_calls import ROUTINES, PoolCalls, tag_text
@@ -22,6 +23,7 @@ DRIVERS = pathlib.Path(os.environ.get("POOLKD_SHARED_DATA", HERE.parents[2] / "s
 LAB = pathlib.Path(os.environ.get("POOLKD_LAB_IMAGES", HERE.parents[1] / "build" / "dev" / "lab"))
 LEAST_RECALL, LEAST_TAGS = 0.98, 0.95
 LIMIT = 120  # seconds for one file
+os.environ["POOLKD_SITE_CACHE"] = ""  # what is held against the truth is found anew each time
 
 
 @dataclasses.dataclass
@@ -188,6 +190,33 @@ class LabDrivers(Sites):
         self.assertEqual(run().returncode, 2)
         self.assertEqual(run("--nosuch", leaky).returncode, 2)
         self.assertEqual(run("--tag", "TooLong", leaky).returncode, 2)
+
+
+    def test_the_cache(self):
+        leaky = str(LAB / "x64/era10/seed0/leaky.sys")
+        with tempfile.TemporaryDirectory() as home:
+            def run(*words, **more):
+                environment = {name: value for name, value in os.environ.items() if name not in ("POOLKD_SITE_CACHE", "XDG_CACHE_HOME")}
+                environment.update(HOME=home, **more)
+                return subprocess.run([POOLKD, "sites", "--all", "--json", *words, leaky], stdin=subprocess.DEVNULL, capture_output=True,
+                                      text=True, timeout=LIMIT, env=environment).stdout
+
+            cache = pathlib.Path(home, ".cache/poolkd/sites")
+            first = run("--no-cache")
+            self.assertEqual(run(POOLKD_SITE_CACHE=""), first)
+            self.assertFalse(cache.exists(), "nothing is kept where it is switched off")
+            self.assertEqual(run(), first)
+            files = [path for path in cache.rglob("*") if path.is_file()]
+            self.assertEqual(len(files), 1, files)
+            kept = files[0].stat()
+            self.assertEqual(run(), first)
+            self.assertEqual(files[0].stat().st_mtime_ns, kept.st_mtime_ns, "it is taken from there")
+            files[0].write_bytes(files[0].read_bytes()[:-1])
+            self.assertEqual(run(), first)
+            self.assertEqual(files[0].stat().st_size, kept.st_size, "what is damaged is written anew")
+            other = pathlib.Path(home, "elsewhere")
+            self.assertEqual(run(POOLKD_SITE_CACHE=str(other)), first)
+            self.assertTrue(other.is_dir())
 
 
 class KnownDrivers(Sites):
