@@ -5,6 +5,7 @@
 #include "app/file_work.h"
 #include "app/live_session.h"
 #include "base/duration.h"
+#include "base/tag_text.h"
 #include "hunt/trace.h"
 #include "render/trace.h"
 
@@ -45,7 +46,10 @@ struct TraceWords {
 
 void TraceWords::add_to(CLI::App& command) {
     command
-        .add_option("tag", words, "one to four characters, or a number like 0x20636241; a connection may be before it")
+        .add_option(
+            "tag", words,
+            "one to four characters, \\x01 for one that cannot be typed, or a number like 0x20636241; a connection "
+            "may be before it")
         ->type_name("[TARGET] TAG")
         ->required()
         ->expected(1, 2);
@@ -73,14 +77,6 @@ Result<std::chrono::milliseconds> trace_duration(std::string_view option, const 
     return fail(ErrorKind::usage, "{} takes a length of time like 500ms, 30s or 5m, not '{}'", option, text);
 }
 
-Result<PoolTag> tag_of_word(const std::string& word) {
-    if (word.starts_with("0x") && word.size() > 2 && word.find_first_not_of("0123456789abcdefABCDEF", 2) == word.npos &&
-        word.size() <= 10)
-        return PoolTag(static_cast<std::uint32_t>(std::stoul(word.substr(2), nullptr, 16)));
-    if (auto tag = PoolTag::from_text(word)) return *tag;
-    return fail(ErrorKind::usage, "'{}' is no tag: one to four characters, or 0x and up to eight digits", word);
-}
-
 Result<void> sort_out_trace(TraceWords& words) {
     if (words.words.size() == 2) {
         if (!is_connection(words.words.front()))
@@ -89,7 +85,7 @@ Result<void> sort_out_trace(TraceWords& words) {
             return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", words.words.front());
         words.target.options.connection = words.words.front();
     }
-    POOLKD_TRY(words.options.tag, tag_of_word(words.words.back()));
+    POOLKD_TRY(words.options.tag, parse_tag(words.words.back()));
     if (words.time == "0") {
         words.options.time.reset();
     } else {

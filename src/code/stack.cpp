@@ -12,7 +12,8 @@ constexpr int max_stack_switches = 32; // moves of the stack pointer downwards: 
 class Walker {
   public:
     Walker(nt::Kernel& kernel, const Machine& machine, const WalkOptions& options, Work* work)
-        : kernel_(kernel), machine_(machine), options_(options), stack_(kernel.memory(), machine, work),
+        : kernel_(kernel), machine_(machine), options_(options),
+          stack_(kernel.memory(), machine, work, options.first_bytes),
           unwinder_(make_unwinder({kernel, stack_, answer_.coverage, work}, machine)) {
         answer_.value.machine = &machine;
     }
@@ -58,6 +59,7 @@ class Walker {
   private:
     Answer<StackTrace> finish(StackEnd end) {
         answer_.value.end = end;
+        answer_.value.asked_until = stack_.asked_until();
         answer_.coverage.add_read(stack_.bytes_read());
         return std::move(answer_);
     }

@@ -22,12 +22,15 @@ struct StackTrace {
     const Machine* machine = &x64_machine(); ///< whose stack it is
     std::vector<Frame> frames;
     StackEnd end = StackEnd::complete;
-    std::string note; ///< a sentence on an end that is not `complete`, `user_mode` or `limit`
+    std::string note;     ///< a sentence on an end that is not `complete`, `user_mode` or `limit`
+    VirtAddr asked_until; ///< behind the highest word of the stack that was looked at
 };
 
 struct WalkOptions {
     std::size_t max_frames = 256;
     bool arguments = true; ///< read the home slots
+    /// Of the stack to read first, from a walk of the same kind before; 0: a kilobyte. More is read as it is needed.
+    std::size_t first_bytes = 0;
 };
 
 /// How many argument words kd shows for a frame: the home slots of x64, three words on x86.

@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <algorithm>
+
 namespace poolkd::code {
 
 namespace {
@@ -24,7 +26,7 @@ Result<void> StackReader::fetch(VirtAddr address) {
                                    format_address(address.value, static_cast<unsigned>(word_bytes_))));
     };
     if (bytes_read_ >= max_bytes) return fail(ErrorKind::malformed, "The stack has no end within {} bytes", max_bytes);
-    std::size_t size = blocks_.size() < 2 ? first_blocks : later_blocks;
+    std::size_t size = blocks_.empty() ? first_bytes_ : blocks_.size() < 2 ? first_blocks : later_blocks;
     VirtAddr start(address.value & ~(line_bytes - 1));
     if (!blocks_.empty()) {
         Block& last = blocks_.back();
@@ -53,6 +55,7 @@ Result<void> StackReader::fetch(VirtAddr address) {
 }
 
 Result<std::uint64_t> StackReader::word(VirtAddr address) {
+    asked_until_ = std::max(asked_until_, address + word_bytes_);
     std::byte raw[sizeof(std::uint64_t)] = {};
     for (std::size_t done = 0; done < word_bytes_;) {
         VirtAddr at = address + done;

@@ -11,8 +11,10 @@ namespace poolkd::code {
 /// Words of a stack, read from the target in blocks: over a link a request costs more than a kilobyte.
 class StackReader {
   public:
-    StackReader(memory::AddressSpace& memory, const Machine& machine, Work* work = nullptr)
-        : memory_(memory), word_bytes_(machine.pointer_size), work_(work) {}
+    /// `first_bytes`: of the first block, where it is known how much will be asked for; 0: the usual.
+    StackReader(memory::AddressSpace& memory, const Machine& machine, Work* work = nullptr, std::size_t first_bytes = 0)
+        : memory_(memory), word_bytes_(machine.pointer_size), work_(work),
+          first_bytes_(first_bytes == 0 ? first_blocks : first_bytes) {}
 
     /// A word of the machine, not sign-extended.
     Result<std::uint64_t> word(VirtAddr address);
@@ -21,6 +23,8 @@ class StackReader {
     [[nodiscard]] std::size_t word_bytes() const { return word_bytes_; }
 
     [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+    /// Behind the highest word that was asked for.
+    [[nodiscard]] VirtAddr asked_until() const { return asked_until_; }
 
     static constexpr std::size_t first_blocks = 1024; ///< bytes of each of the first two blocks
     static constexpr std::size_t later_blocks = 2048; ///< bytes of the following ones
@@ -39,6 +43,8 @@ class StackReader {
     memory::AddressSpace& memory_;
     std::size_t word_bytes_;
     Work* work_;
+    std::size_t first_bytes_;
+    VirtAddr asked_until_;
     std::vector<Block> blocks_;
     std::uint64_t bytes_read_ = 0;
 };

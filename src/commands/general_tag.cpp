@@ -70,7 +70,7 @@ Result<void> run_tag(Session& session, Arguments& arguments) {
         tag = PoolTag(static_cast<std::uint32_t>(value));
         if (!arguments.json) session.write("nt!PoolHitTag holds:\n");
     } else {
-        POOLKD_TRY(tag, tag_argument(session, arguments));
+        POOLKD_TRY(tag, tag_argument(session, arguments, SingleQuotes::constant));
         POOLKD_CHECK(session.no_more(arguments));
     }
     session.expressions().set_extension_value(tag.bare().value); // a script's way from characters to the number

@@ -87,7 +87,7 @@ Result<HitsRequest> parse_hits(Session& session, Arguments& arguments) {
         } else if (arguments.peek() == '/' || have_tag) {
             return session.caret_error(arguments, "Extra character error");
         } else {
-            POOLKD_TRY(options.tag, tag_argument(session, arguments));
+            POOLKD_TRY(options.tag, tag_argument(session, arguments, SingleQuotes::characters));
             have_tag = true;
         }
     }
@@ -136,17 +136,21 @@ void add_hits_command(debugger::CommandTable& table) {
             "after 10 seconds or as /t and /n say; "
             "Ctrl-C gives what there is. nt!PoolHitTag then has the value that it had before; the write is journaled "
             "meanwhile, so that .undo restores it should the debugger die.",
-        .options = {{"/n Hits", "end after so many"},
-                    {"/t Time", "end after so many seconds, or 500ms, 2m; 0: not before Ctrl-C"},
-                    {"/share Part", "let the target stand still for that part of the time at most, like 10%: between "
-                                    "bursts it runs without stops, and what happens then is not seen"},
-                    {"/s Sample", "look at each so-manieth hit only, on average"},
-                    {"/age Time", "also count blocks that are out for longer than that"},
-                    {"/f Frames", "of a stack at most (32; not below 8)"},
-                    {"/noblocks", "stacks and counts only: faster, but nothing of what is outstanding"},
-                    {"/nobase", "do not let it run undisturbed first, to measure by how much it is slowed down"},
-                    {"/sites", "breakpoints on the tag's call sites from the start, not nt!PoolHitTag"},
-                    {"/all", "show all stacks, not the first ten"}},
+        .options =
+            {{"Tag",
+              "its characters as !poolused shows them, in quotes of either kind where a blank matters, \\x01 for "
+              "one that cannot be typed; or a number like 0x20636241"},
+             {"/n Hits", "end after so many"},
+             {"/t Time", "end after so many seconds, or 500ms, 2m; 0: not before Ctrl-C"},
+             {"/share Part", "let the target stand still for that part of the time at most, like 10%: between "
+                             "bursts it runs without stops, and what happens then is not seen"},
+             {"/s Sample", "look at each so-manieth hit only, on average"},
+             {"/age Time", "also count blocks that are out for longer than that"},
+             {"/f Frames", "of a stack at most (32; not below 8)"},
+             {"/noblocks", "stacks and counts only: faster, but nothing of what is outstanding"},
+             {"/nobase", "do not let it run undisturbed first, to measure by how much it is slowed down"},
+             {"/sites", "breakpoints on the tag's call sites from the start, not nt!PoolHitTag"},
+             {"/all", "show all stacks, not the first ten"}},
         .resumes = true,
         .json = true,
         .repeat = debugger::Repeat::never,

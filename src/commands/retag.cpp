@@ -31,7 +31,7 @@ Result<RetagRequest> parse_retag(Session& session, Arguments& arguments) {
         } else if (arguments.peek() == '/' || request.tag) {
             return session.caret_error(arguments, "Extra character error");
         } else {
-            POOLKD_TRY(request.tag, tag_argument(session, arguments));
+            POOLKD_TRY(request.tag, tag_argument(session, arguments, SingleQuotes::characters));
         }
     }
     if (request.plan && request.undo) return fail(ErrorKind::usage, "/plan and /undo exclude each other");
@@ -114,9 +114,13 @@ void add_retag_command(debugger::CommandTable& table) {
             "them. Refused, with the reason, where a free could still name the old tag (a wrong one is bug check "
             "C2/0A). Every write is journaled: .writes, .undo and a later session know it. /undo puts allocation sites "
             "back at once, and free sites when no block with a new tag is left.",
-        .options = {{"/plan", "only show what would be changed, and what speaks against it"},
-                    {"/undo", "put the old tags back, of one tag or of all"},
-                    {"/force", "in spite of what may be wrong but need not be; with /undo, whatever is outstanding"}},
+        .options =
+            {{"Tag",
+              "its characters as !poolused shows them, in quotes of either kind where a blank matters, \\x01 for "
+              "one that cannot be typed; or a number like 0x20636241"},
+             {"/plan", "only show what would be changed, and what speaks against it"},
+             {"/undo", "put the old tags back, of one tag or of all"},
+             {"/force", "in spite of what may be wrong but need not be; with /undo, whatever is outstanding"}},
         .json = true,
         .repeat = debugger::Repeat::never,
         .run = run_retag,

@@ -1,24 +1,42 @@
 #include "commands/tag_argument.h"
 
-#include "debugger/number.h"
+#include "base/tag_text.h"
 
 namespace poolkd::commands {
 
-Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& arguments) {
-    debugger::Arguments here = arguments;
-    if (arguments.peek() == '\'' || arguments.peek() == '@' || arguments.peek() == '(') {
+namespace {
+
+/// 'Abc ' with its quotes; nothing when it has no end.
+std::optional<std::string_view> in_single_quotes(debugger::Arguments& arguments) {
+    const std::size_t begin = arguments.position();
+    const std::size_t end = arguments.command().find('\'', begin + 1);
+    if (end == std::string_view::npos) return std::nullopt;
+    arguments.set_position(end + 1);
+    return arguments.command().substr(begin, end + 1 - begin);
+}
+
+} // namespace
+
+Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& arguments, SingleQuotes quotes) {
+    const debugger::Arguments here = arguments;
+    const char first = arguments.peek();
+    if (first == '@' || first == '(' || (first == '\'' && quotes == SingleQuotes::constant)) {
         POOLKD_TRY(std::uint64_t value, session.expression(arguments));
         return PoolTag(static_cast<std::uint32_t>(value));
     }
-    bool quoted = arguments.peek() == '"';
-    std::string text = arguments.text();
-    if (!quoted && (text.size() == 8 || text.starts_with("0x") || text.starts_with("0X"))) {
-        auto number = debugger::read_number_word(text, 16);
-        if (number.kind == debugger::NumberWord::Kind::number) return PoolTag(static_cast<std::uint32_t>(number.value));
+    std::string word;
+    if (first == '\'') {
+        const auto characters = in_single_quotes(arguments);
+        if (!characters) return session.caret_error(here, "Syntax error");
+        word = *characters;
+    } else if (auto inside = arguments.quoted()) {
+        word = fmt::format("\"{}\"", *inside);
+    } else {
+        word = arguments.word();
     }
-    if (auto tag = PoolTag::from_text(text)) return *tag;
-    if (text.find('!') != std::string::npos && session.has_target()) {
-        POOLKD_TRY(std::uint64_t address, session.evaluate_text(text));
+    if (auto tag = parse_tag(word)) return *tag;
+    if (word.find('!') != std::string::npos && session.has_target()) {
+        POOLKD_TRY(std::uint64_t address, session.evaluate_text(word));
         POOLKD_TRY(std::uint64_t value, memory::read_unsigned(session.memory(), VirtAddr(address), 4));
         return PoolTag(static_cast<std::uint32_t>(value));
     }

@@ -5,8 +5,11 @@
 
 namespace poolkd::commands {
 
-/// A word of the user as a tag: 'xyzw' and numbers are values, anything else the tag's characters in memory order, in
-/// quotes or not.
-Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& arguments);
+/// What 'xyzw' is: kd's constant, whose first character is the highest byte, or the tag's characters in memory order.
+enum class SingleQuotes { constant, characters };
+
+/// A word of the user as a tag, as `parse_tag` takes it, or an expression (@$t0, in parentheses), or a symbol
+/// (nt!PoolHitTag), which is read from the target.
+Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& arguments, SingleQuotes quotes);
 
 } // namespace poolkd::commands

@@ -20,8 +20,10 @@ enum class HitKind { allocation, release, unknown };
 /// How a block pointer or a size of a hit is known.
 enum class HowSure {
     unknown,
-    likely, ///< one of several candidates that fit
-    sure,   ///< seen as the return value, or proven by the pool header or the big-page table
+    likely, ///< one of several candidates that fit, or the only one of those that could be tried
+    /// Seen as the return value or as an argument; or the pool's records prove it: what a learned place held is a block
+    /// of the tag, or of all words that a free's stop shows only one leads to such a block.
+    sure,
 };
 
 /// One stop: a block of the tag is handed out or given back.

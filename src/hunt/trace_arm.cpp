@@ -36,21 +36,29 @@ Result<void> HitTag::write(PoolTag value) {
 }
 
 Result<void> HitTag::pause() {
-    return write(before_);
+    if (!entry_ || before_.value == 0) return write(before_);
+    POOLKD_CHECK(journal_->write(address_, bytes_of(PoolTag()), fmt::format("pause of a trace of '{}'", tag_.text())));
+    pause_ = journal_->entries().back().id;
+    return {};
 }
 
 Result<void> HitTag::go_on() {
-    return write(tag_);
+    return pause_ ? undo(pause_) : write(tag_);
 }
 
-Result<void> HitTag::restore() {
-    if (!entry_) return {};
-    auto undone = journal_->undo(*entry_);
+Result<void> HitTag::undo(std::optional<std::uint32_t>& entry) {
+    if (!entry) return {};
+    auto undone = journal_->undo(*entry);
     // Somebody else's value is there, or the journal is that of another boot: nothing of ours is left.
     if (!undone && undone.error().kind != ErrorKind::refused && undone.error().kind != ErrorKind::not_found)
         return undone;
-    entry_.reset();
+    entry.reset();
     return undone;
+}
+
+Result<void> HitTag::restore() {
+    POOLKD_CHECK(undo(pause_));
+    return undo(entry_);
 }
 
 } // namespace poolkd::hunt

@@ -11,11 +11,13 @@ namespace poolkd::hunt {
 
 namespace {
 
-constexpr std::size_t most_freed_candidates = 24; // words of a stop that may be the freed pointer; each is a request
+constexpr std::size_t most_freed_candidates = 32; // words of a stop that may be the freed pointer; each is a request
 constexpr std::size_t least_frames = 8;           // enough to see who called the allocator
 constexpr std::size_t most_returns = 16;          // threads that are between the stop in the allocator and its return
 constexpr std::size_t most_threads = 4096;
-constexpr std::uint64_t stack_span = 0x10000;                         // around the stack pointer: no pool
+constexpr std::uint64_t most_first_bytes = 4096; // of a stack that is read at once
+constexpr std::uint64_t line_bytes = 64;      // that a cache keeps apart: the first one begins before the stack pointer
+constexpr std::uint64_t stack_span = 0x10000; // around the stack pointer: no pool
 constexpr std::uint64_t first_kernel_address = 0x8000'0000'0000'0000; // of x86, too: addresses are sign-extended
 
 /// Changes when a module comes or goes.
@@ -50,13 +52,24 @@ Result<std::optional<Answer<code::StackTrace>>> Tracer::walk(const RegisterFile&
     code::WalkOptions options;
     options.max_frames = std::max(options_.frames, least_frames);
     options.arguments = false;
+    // Each kilobyte of stack takes as long as a request; most stacks are shorter.
+    if (const auto known = stack_bytes_.find(registers.ip()); known != stack_bytes_.end())
+        options.first_bytes = known->second;
     Answer<code::StackTrace> answer = code::walk_stack(kernel_, registers, options, &work_);
     if (work_.stop_requested() || answer.coverage.stopped()) return std::nullopt;
     if (std::ranges::any_of(answer.coverage.gaps(), [](const Gap& gap) { return gap.reason == GapReason::link_lost; }))
         return fail(ErrorKind::link, "{}", answer.value.note);
     if (answer.value.end == code::StackEnd::unreadable || answer.value.end == code::StackEnd::implausible)
         report_.coverage.merge(answer.coverage);
+    learn_stack(registers, answer.value.asked_until);
     return answer;
+}
+
+void Tracer::learn_stack(const RegisterFile& registers, VirtAddr asked_until) {
+    const std::uint64_t used = asked_until - registers.sp();
+    if (used > most_first_bytes || stack_bytes_.size() >= most_threads) return; // another stack, or a long one
+    std::size_t& bytes = stack_bytes_[registers.ip()];
+    bytes = std::max<std::size_t>(bytes, (used + 2 * line_bytes - 1) / line_bytes * line_bytes);
 }
 
 std::optional<std::size_t> Tracer::stack_of(const code::StackTrace& trace, const control::StopReport& report,
@@ -158,7 +171,8 @@ Result<Tracer::Seen> Tracer::look_at_site(const control::StopReport& report, con
     }
     if (options_.blocks) {
         hit.block = block;
-        hit.block_sure = HowSure::sure;
+        // Without the pool's records a free may be of another tag's block.
+        hit.block_sure = site.returned || found ? HowSure::sure : HowSure::likely;
         if (found) {
             hit.size = found->size;
             hit.size_sure = HowSure::sure;
@@ -225,31 +239,52 @@ void Tracer::find_block(TraceHit hit, const code::StackTrace& trace, std::size_t
 }
 
 void Tracer::find_freed(TraceHit& hit, const ShownWords& shown) {
-    auto take = [&](const pool::PoolBlock& block, HowSure sure) {
-        hit.block = block.body;
-        hit.size = block.size;
-        hit.block_sure = hit.size_sure = sure;
-    };
-    if (auto pointer = places_.read(shown)) {
-        if (auto block = block_of_tag(VirtAddr(*pointer))) return take(*block, HowSure::sure);
-        places_.doubt(shown);
-    }
-    std::vector<std::uint64_t> tried, fits;
-    std::vector<pool::PoolBlock> blocks;
-    for (std::uint64_t word : shown.words) {
-        if (tried.size() >= most_freed_candidates) break;
-        if (!can_be_block(VirtAddr(word), shown) || std::ranges::find(tried, word) != tried.end()) continue;
-        tried.push_back(word);
-        if (auto block = block_of_tag(VirtAddr(word))) {
-            fits.push_back(word);
-            blocks.push_back(*block);
+    const auto pointer = places_.read(shown);
+    if (!pointer) return search_freed(hit, shown);
+    hit.block = VirtAddr(*pointer);
+    // One that was seen handed out and not given back needs no other proof: it saves a request.
+    hit.size = table_.size_of(hit.block);
+    if (hit.size == 0) {
+        const auto block = block_of_tag(hit.block);
+        if (!block) {
+            hit.block = {};
+            places_.doubt(shown);
+            return search_freed(hit, shown);
         }
+        hit.size = block->size;
     }
-    if (fits.empty()) return;
-    const auto pointer = places_.learn(shown, fits);
-    if (fits.size() == 1) return take(blocks.front(), HowSure::sure);
-    const auto at = pointer ? std::ranges::find(fits, *pointer) : fits.begin();
-    take(blocks[static_cast<std::size_t>(at - fits.begin())], HowSure::likely);
+    hit.block_sure = hit.size_sure = HowSure::sure;
+}
+
+void Tracer::search_freed(TraceHit& hit, const ShownWords& shown) {
+    std::vector<VirtAddr> tried;
+    std::vector<pool::PoolBlock> blocks; // of the tag, each once
+    std::vector<std::uint64_t> words;    // that point to them
+    bool all_tried = true;
+    auto try_body = [&](VirtAddr body) {
+        if (std::ranges::find(tried, body) != tried.end())
+            return std::ranges::find(blocks, body, &pool::PoolBlock::body) != blocks.end();
+        if (tried.size() >= most_freed_candidates) {
+            all_tried = false;
+            return false;
+        }
+        tried.push_back(body);
+        const auto block = block_of_tag(body);
+        if (block) blocks.push_back(*block);
+        return block.has_value();
+    };
+    for (const std::uint64_t word : shown.words)
+        if (can_be_block(VirtAddr(word), shown) && try_body(VirtAddr(word))) words.push_back(word);
+    // The pool itself may know a block by its header alone: another block of the tag there makes the first one a guess.
+    for (const std::uint64_t word : shown.words)
+        if (can_be_block(VirtAddr(word), shown)) try_body(VirtAddr(word) + finder_->unit());
+    if (blocks.empty()) return;
+    const auto pointer = words.empty() ? std::nullopt : places_.learn(shown, words);
+    const auto at = pointer ? std::ranges::find(blocks, VirtAddr(*pointer), &pool::PoolBlock::body) : blocks.begin();
+    hit.block = at->body;
+    hit.size = at->size;
+    hit.block_sure = hit.size_sure =
+        blocks.size() == 1 && !words.empty() && all_tried ? HowSure::sure : HowSure::likely;
 }
 
 bool Tracer::watch_return(TraceHit hit, VirtAddr address, VirtAddr sp, ShownWords shown) {

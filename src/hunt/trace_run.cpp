@@ -2,6 +2,7 @@
 
 #include "base/exception_codes.h"
 #include "hunt/break_in.h"
+#include "hunt/tag_hint.h"
 #include "nt/bug_check.h"
 
 #include <algorithm>
@@ -423,7 +424,12 @@ void Tracer::finish() {
             if (report_.rate_before && report_.rate_during.value_or(0) > 0)
                 report_.slow_down = *report_.rate_before / *report_.rate_during;
         }
-    if (stands && (report_.end == TraceEnd::limit || report_.end == TraceEnd::user)) settle();
+    if (stands && (report_.end == TraceEnd::limit || report_.end == TraceEnd::user)) {
+        if (report_.hits == 0)
+            if (std::string hint = tag_hint(kernel_, options_.tag, work_); !hint.empty())
+                report_.notes.push_back(std::move(hint));
+        settle();
+    }
     while (!returns_.empty())
         forget_return(returns_.size() - 1);
     if (report_.end != TraceEnd::restart && report_.end != TraceEnd::link) drop_what_is_gone();

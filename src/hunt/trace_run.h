@@ -67,6 +67,7 @@ class Tracer {
     Result<Seen> look_at_site(const control::StopReport& report, const SiteBreakpoints::Site& site);
     /// The stack from these registers; nothing when the user cut the walk off.
     Result<std::optional<Answer<code::StackTrace>>> walk(const RegisterFile& registers);
+    void learn_stack(const RegisterFile& registers, VirtAddr asked_until);
     /// The table's stack of the walk; nothing when the stop is none of the tag's.
     [[nodiscard]] std::optional<std::size_t> stack_of(const code::StackTrace& trace, const control::StopReport& report,
                                                       const SiteBreakpoints::Site* site);
@@ -74,6 +75,7 @@ class Tracer {
     void find_block(TraceHit hit, const code::StackTrace& trace, std::size_t caller);
     [[nodiscard]] bool watch_return(TraceHit hit, VirtAddr address, VirtAddr sp, ShownWords shown);
     void find_freed(TraceHit& hit, const ShownWords& shown);
+    void search_freed(TraceHit& hit, const ShownWords& shown);
     [[nodiscard]] std::optional<pool::PoolBlock> block_of_tag(VirtAddr body);
     [[nodiscard]] bool can_be_block(VirtAddr address, const ShownWords& shown) const;
     Result<void> returned(const control::StopReport& report);
@@ -107,6 +109,7 @@ class Tracer {
 
     std::vector<Return> returns_;
     std::map<VirtAddr, std::uint32_t> return_breakpoints_; ///< their ids
+    std::map<VirtAddr, std::size_t> stack_bytes_;          ///< that walks from a place have looked at
     std::set<VirtAddr> hit_places_; ///< where the kernel stopped for the tag: unsampled hits are told by it
     std::map<VirtAddr, std::pair<VirtAddr, std::string>> processes_; ///< of threads
     std::uint64_t modules_seen_ = 0;

@@ -35,6 +35,11 @@ std::size_t HitTable::add(std::vector<VirtAddr> addresses, TraceStack stack) {
     return at;
 }
 
+std::uint64_t HitTable::size_of(VirtAddr block) const {
+    const auto found = blocks_.find(block);
+    return found == blocks_.end() ? 0 : found->second.size;
+}
+
 void HitTable::take_out(std::unordered_map<VirtAddr, Block>::iterator block) {
     TraceStack& stack = stacks_[block->second.stack].stack;
     --stack.outstanding;

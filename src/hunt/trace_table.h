@@ -30,6 +30,8 @@ class HitTable {
     void note(const TraceHit& hit, std::chrono::milliseconds now);
 
     [[nodiscard]] bool outstanding(VirtAddr block) const { return blocks_.contains(block); }
+    /// Bytes of a block that is outstanding; 0: it is not, or its size is not known.
+    [[nodiscard]] std::uint64_t size_of(VirtAddr block) const;
     [[nodiscard]] std::vector<VirtAddr> outstanding_blocks() const;
     /// It is gone, and no hit showed who freed it.
     void gone_unseen(VirtAddr block);

@@ -28,6 +28,11 @@ std::string rate_text(double a_second) {
     return a_second >= 10 ? count_text(static_cast<std::int64_t>(a_second + 0.5)) : fmt::format("{:.2g}", a_second);
 }
 
+std::string slow_down_text(double times) {
+    if (times < 1.1) return "hardly slower";
+    return fmt::format("{} times slower", rate_text(times));
+}
+
 std::string_view end_word(TraceEnd end) {
     switch (end) {
     case TraceEnd::limit: return "limit";
@@ -108,9 +113,9 @@ std::string cost_text(const TraceReport& report) {
                             static_cast<double>(report.requests) / static_cast<double>(report.hits));
     text += ".\n";
     if (report.slow_down)
-        text += fmt::format("Before, the tag was used {} times a second, during the trace {}: {:.2g} times slower.\n",
+        text += fmt::format("Before, the tag was used {} times a second, during the trace {}: {}.\n",
                             rate_text(report.rate_before.value_or(0)), rate_text(report.rate_during.value_or(0)),
-                            *report.slow_down);
+                            slow_down_text(*report.slow_down));
     const std::uint64_t all = report.counted_allocations.value_or(0) + report.counted_releases.value_or(0);
     if (report.counted_allocations && all > report.hits + 2)
         text += fmt::format("The kernel counted {} and {} meanwhile: the hits are {} of them.\n",

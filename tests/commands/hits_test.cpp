@@ -38,14 +38,23 @@ TEST_F(HitsCommand, TellsWhatCameOfIt) {
 
 TEST_F(HitsCommand, AnswersInJson) {
     then_hit();
-    const auto json = nlohmann::json::parse(run("!hits /n 1 /nobase /noblocks ' cbA' --json"));
+    const auto json = nlohmann::json::parse(run("!hits /n 1 /nobase /noblocks 'Abc ' --json"));
+    EXPECT_EQ(json["tag"], "Abc ");
     EXPECT_EQ(json["command"], "!hits");
     EXPECT_EQ(json["hits"], 1);
     EXPECT_EQ(json["end"], "limit");
 }
 
+TEST_F(HitsCommand, TakesATagInEveryFormThatATagHas) {
+    for (const char* tag : {"Abc", "\"Abc \"", "'Abc '", "0x20636241", "20636241", "A\\x62c", "'A\\x62c '"}) {
+        then_hit();
+        const auto json = nlohmann::json::parse(run(fmt::format("!hits /n 1 /nobase /noblocks {} --json", tag)));
+        EXPECT_EQ(json["tag"], "Abc ") << tag;
+    }
+}
+
 TEST_F(HitsCommand, RefusesWordsThatItDoesNotKnow) {
-    for (const char* line : {"!hits", "!hits /n 5", "!hits Abc Def", "!hits TooLong", "!hits Abc /n 0",
+    for (const char* line : {"!hits", "!hits /n 5", "!hits Abc Def", "!hits TooLong", "!hits Abc /n 0", "!hits 'Abc",
                              "!hits Abc /n x", "!hits Abc /t never", "!hits Abc /share 200%", "!hits Abc /share 0",
                              "!hits Abc /s -1", "!hits Abc /age", "!hits Abc /wrong"}) {
         EXPECT_NE(run(line), "") << line;

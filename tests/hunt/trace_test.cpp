@@ -229,6 +229,64 @@ TEST_F(Trace, OfSeveralBlocksThatFitAFreeOneIsLikely) {
     EXPECT_EQ(report->kept[5].block, VirtAddr(pages + 0x3350));
 }
 
+TEST_F(Trace, ABlockThatOnlyItsHeaderIsKnownByMakesAnotherALikelyOne) {
+    put_block(pages + 0x1050);
+    put_block(pages + 0x2050);
+    then_release(pages + 0x1050, retire, pages + 0x2040); // rbx points to the header of what is freed, rdi is stale
+    then_release(pages + 0x1050, retire, pages + 0x1040); // both mean one block
+    auto report = trace(2);
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->kept.size(), 2u);
+    EXPECT_EQ(report->kept[0].block_sure, HowSure::likely);
+    EXPECT_EQ(report->kept[1].block_sure, HowSure::sure);
+    EXPECT_EQ(report->kept[1].block, VirtAddr(pages + 0x1050));
+    expect_nothing_left();
+}
+
+TEST_F(Trace, WithManyWordsThatMayBeBlocksTheOneThatFitsIsLikely) {
+    put_block(pages + 0x1050);
+    fake.target.on_resume([](FakeTarget& self, const target::Resume&) {
+        enter(self, retire, 0);
+        const char* names[] = {"rbx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+        for (std::uint64_t i = 0; i < std::size(names); ++i)
+            set(self, 0, names[i], pages + 0x10000 + i * 0x1000 + 0x50);
+        for (std::uint64_t at = 0; at < frame_bytes; at += 8)
+            self.virtual_memory().put_value(sp + at, pages + 0x30000 + at * 0x1000 + 0x50);
+        for (std::uint64_t at = 0; at < 0x20; at += 8)
+            self.virtual_memory().put_value(sp + frame_bytes + 8 + at, pages + 0x80000 + at * 0x1000 + 0x50);
+        set(self, 0, "rdi", pages + 0x1050);
+        set(self, 0, "rax", pages + 0xa0050);
+        return stop_of(self, releaser + 0x40, status_breakpoint);
+    });
+    auto report = trace(1);
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->kept.size(), 1u);
+    EXPECT_EQ(report->kept[0].block, VirtAddr(pages + 0x1050));
+    EXPECT_EQ(report->kept[0].block_sure, HowSure::likely) << "not all of them were tried";
+}
+
+TEST_F(Trace, ABlockThatWasSeenHandedOutNeedsNoOtherProof) {
+    for (std::uint64_t i = 0; i < 6; ++i)
+        then_allocation(pages + 0x1050 + i * 0x100, build, i < 4);
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        const std::uint64_t body = pages + 0x1050 + i * 0x100;
+        fake.target.on_resume([=, this](FakeTarget& self, const target::Resume&) {
+            // When the place of the pointer is learned the header is not looked at any more.
+            if (i >= 4) fake.put_header(body - 16, 0x60, 0, PoolTag::from_text("Othr")->value, 3);
+            enter(self, retire, 0);
+            set(self, 0, "rbx", 0);
+            set(self, 0, "rdi", body);
+            return stop_of(self, releaser + 0x40, status_breakpoint);
+        });
+    }
+    auto report = trace(12);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->matched, 6u);
+    EXPECT_EQ(report->blocks_sure, 12u);
+    EXPECT_EQ(report->outstanding, 0u);
+    expect_nothing_left();
+}
+
 TEST_F(Trace, WithoutBlocksThereIsNoSecondStop) {
     options.blocks = false;
     then_allocation(pages + 0x1050, build, false);
@@ -331,7 +389,24 @@ TEST_F(Trace, ATimeWithoutHitsEndsWithABreakIn) {
     EXPECT_EQ(report->end, TraceEnd::limit);
     EXPECT_EQ(report->hits, 0u);
     EXPECT_FALSE(controller.running());
+    EXPECT_THAT(report->notes, ::testing::Contains(HasSubstr("has never met the tag 'Leak'. !poolused lists")));
     expect_nothing_left();
+}
+
+TEST_F(Trace, WithoutHitsItTellsWhatTheKernelKnowsOfTheTag) {
+    options.time = 30ms;
+    const auto row_of = [](std::string_view tag) {
+        return pool::tracker_hash(*PoolTag::from_text(tag)) & (FakePoolKernel::rows - 2);
+    };
+    fake.put_row(FakePoolKernel::tracker, row_of("kaeL"), {"kaeL", 0, 0, 0, 10, 4, 600});
+    auto report = trace(100);
+    ASSERT_TRUE(report);
+    EXPECT_THAT(report->notes, ::testing::Contains(HasSubstr("has 6 blocks of 'kaeL'. A constant of kd")));
+    fake.put_row(FakePoolKernel::tracker, row_of("Leak"), {"Leak", 9, 2, 400, 0, 0, 0});
+    report = trace(100);
+    ASSERT_TRUE(report);
+    EXPECT_THAT(report->notes, ::testing::Contains(HasSubstr("counted 9 allocations and 2 frees of 'Leak', and has 7 "
+                                                             "blocks of it")));
 }
 
 TEST_F(Trace, AnotherProcessorMayStopBeforeTheAllocatorReturns) {
@@ -408,7 +483,7 @@ TEST_F(Trace, ARestartEndsIt) {
     EXPECT_EQ(hit_tag_now(), 0u) << "nothing of the last boot is written into the new one";
 }
 
-TEST_F(Trace, ThePauseOfAShareLeavesTheUsersValue) {
+TEST_F(Trace, ThePauseOfAShareStopsAtNoTag) {
     options.share = 0.01;
     options.time = 400ms;
     for (int i = 0; i < 40; ++i)
@@ -423,11 +498,15 @@ TEST_F(Trace, ThePauseOfAShareLeavesTheUsersValue) {
     auto report = trace(1000);
     ASSERT_TRUE(report);
     expect_nothing_left();
+    std::vector<std::uint32_t> written;
     for (const auto& [address, bytes] : fake.target.writes())
-        if (address == hit_tag) {
-            const auto value = load_or<std::uint32_t>(bytes, 0);
-            EXPECT_TRUE(value == user_value || value == options.tag.value) << value;
-        }
+        if (address == hit_tag) written.push_back(load_or<std::uint32_t>(bytes, ~0u));
+    ASSERT_GE(written.size(), 4u);
+    EXPECT_EQ(written.back(), user_value);
+    written.pop_back();
+    EXPECT_THAT(written, ::testing::Each(::testing::AnyOf(0u, options.tag.value)))
+        << "the user's own would stop it, too, and its hits would count";
+    EXPECT_THAT(written, ::testing::Contains(0u));
 }
 
 TEST_F(Trace, ATagThatIsTheUsersOwnAlreadyStays) {

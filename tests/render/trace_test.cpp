@@ -68,6 +68,14 @@ hunt::TraceReport traced() {
     return report;
 }
 
+TEST(TraceText, ASlowDownHasNoExponent) {
+    hunt::TraceReport report = traced();
+    report.slow_down = 104.0;
+    EXPECT_THAT(trace_text(report, {}), HasSubstr("during the trace 300: 104 times slower."));
+    report.slow_down = 0.98;
+    EXPECT_THAT(trace_text(report, {}), HasSubstr("during the trace 300: hardly slower."));
+}
+
 TEST(TraceText, TextTellsSumsCostAndStacks) {
     const std::string text = trace_text(traced(), {});
     EXPECT_THAT(text, HasSubstr("1,200 hits of 'Abc ' in 4s by nt!PoolHitTag: 700 allocations, 500 frees.\n"));
