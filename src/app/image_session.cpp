@@ -46,20 +46,9 @@ std::string image_text(const nt::OpenedImage& opened) {
     return text;
 }
 
-/// The pages of the kernel's image in memory.
-class KernelReader final : public pe::ByteReader {
-  public:
-    explicit KernelReader(nt::ModuleImage& image) : image_(image) {}
-    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
-
-  private:
-    nt::ModuleImage& image_;
-};
-
 /// The symbols of a practice kernel are where its images are; nobody has to name them.
 void find_lab_symbols(debugger::Session& session) {
-    KernelReader reader(*session.kernel().modules().kernel().image);
-    auto image = pe::Image::open(reader, pe::ImageLayout::memory);
+    auto image = pe::Image::open(*session.kernel().modules().kernel().image, pe::ImageLayout::memory);
     if (!image) return;
     auto reference = pe::find_pdb_reference(*image);
     if (!reference || !*reference) return;

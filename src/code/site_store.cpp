@@ -15,16 +15,6 @@ namespace poolkd::code {
 
 namespace {
 
-/// Reads a loaded module's headers and tables.
-class LoadedReader final : public pe::ByteReader {
-  public:
-    explicit LoadedReader(nt::ModuleImage& image) : image_(image) {}
-    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
-
-  private:
-    nt::ModuleImage& image_;
-};
-
 std::uint64_t written(const nt::Kernel& kernel, VirtAddr address) {
     return kernel.machine().pointer_size == 8 ? address.value : static_cast<std::uint32_t>(address.value);
 }
@@ -36,8 +26,7 @@ std::vector<RoutineAddress> routines_of(nt::Kernel& kernel) {
     for (const auto& module : kernel.modules().loaded()) {
         if (!module->is_kernel && std::ranges::find(libraries, to_lower(module->name)) == std::end(libraries)) continue;
         if (!module->image) continue;
-        LoadedReader reader(*module->image);
-        auto headers = pe::Image::open(reader, pe::ImageLayout::memory);
+        auto headers = pe::Image::open(*module->image, pe::ImageLayout::memory);
         if (!headers) continue;
         auto exports = pe::ExportTable::read(*headers);
         if (!exports) continue;
@@ -125,9 +114,8 @@ std::optional<SiteKey> SiteStore::cache_key(const nt::Module& module, const std:
         reached.push_back(fmt::format("{:x}={}", rva, routine->name));
     std::ranges::sort(reached);
     const std::string all = fmt::format("{}", fmt::join(reached, " "));
-    LoadedReader reader(*module.image);
     std::string pdb;
-    if (auto loaded = pe::Image::open(reader, pe::ImageLayout::memory))
+    if (auto loaded = pe::Image::open(*module.image, pe::ImageLayout::memory))
         if (auto reference = pe::find_pdb_reference(*loaded); reference && *reference)
             pdb = (*reference)->identity.text();
     return SiteKey{.image_name = module.image_name,

@@ -4,16 +4,6 @@ namespace poolkd::debugger {
 
 namespace {
 
-/// A loaded image's pages, which its module keeps once they are read.
-class ModuleReader final : public pe::ByteReader {
-  public:
-    explicit ModuleReader(nt::ModuleImage& image) : image_(image) {}
-    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
-
-  private:
-    nt::ModuleImage& image_;
-};
-
 nt::SymbolState state_of(const symbols::ModuleSymbols* symbols) {
     if (!symbols || symbols->provenance() == symbols::Provenance::none) return nt::SymbolState::none;
     return symbols->provenance() == symbols::Provenance::exports ? nt::SymbolState::exports : nt::SymbolState::loaded;
@@ -48,9 +38,8 @@ void SymbolService::load(nt::Module& module) {
     module.image->use_file([this, identity] {
         return symbols::find_image(identity, path_, {.servers = &servers_, .log = nullptr, .work = &work_});
     });
-    ModuleReader reader(*module.image);
     symbols::SearchLog log(noisy_);
-    symbols::LoadedSymbols loaded = store_.load(reader, pe::ImageLayout::memory, identity, path_,
+    symbols::LoadedSymbols loaded = store_.load(*module.image, pe::ImageLayout::memory, identity, path_,
                                                 {.servers = &servers_, .log = noisy_ ? &log : nullptr, .work = &work_});
     if (loaded.stopped) {
         module.symbol_state = nt::SymbolState::deferred;

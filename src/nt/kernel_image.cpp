@@ -18,21 +18,11 @@ constexpr std::uint32_t largest_kernel = 64u << 20;
 constexpr std::uint64_t longest_way_down = 32u << 20;
 constexpr std::string_view kernel_pdbs[] = {"ntkrnlmp.pdb", "ntoskrnl.pdb", "ntkrnlpa.pdb", "ntkrpamp.pdb"};
 
-class LoadedImageReader final : public pe::ByteReader {
-  public:
-    LoadedImageReader(memory::AddressSpace& memory, VirtAddr base, const Machine& machine)
-        : image_(memory, base, largest_kernel, machine.page_size) {}
-    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
-
-  private:
-    ModuleImage image_;
-};
-
 } // namespace
 
 bool is_kernel_image(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
     if (memory::read_unsigned(memory, base, 2) != mz) return false;
-    LoadedImageReader reader(memory, base, machine);
+    ModuleImage reader(memory, base, largest_kernel, machine.page_size);
     auto image = pe::Image::open(reader, pe::ImageLayout::memory);
     if (!image || image->machine != machine.image_machine) return false;
     if (auto pdb = pe::find_pdb_reference(*image); pdb && *pdb) {
@@ -54,7 +44,7 @@ std::optional<VirtAddr> find_kernel_below(memory::AddressSpace& memory, VirtAddr
 }
 
 std::optional<std::uint16_t> stated_build(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
-    LoadedImageReader reader(memory, base, machine);
+    ModuleImage reader(memory, base, largest_kernel, machine.page_size);
     auto image = pe::Image::open(reader, pe::ImageLayout::memory);
     if (!image) return std::nullopt;
     auto exports = pe::ExportTable::read(*image);
@@ -66,7 +56,7 @@ std::optional<std::uint16_t> stated_build(memory::AddressSpace& memory, VirtAddr
 }
 
 std::optional<VirtAddr> find_debugger_data(memory::AddressSpace& memory, VirtAddr base, const Machine& machine) {
-    LoadedImageReader reader(memory, base, machine);
+    ModuleImage reader(memory, base, largest_kernel, machine.page_size);
     auto image = pe::Image::open(reader, pe::ImageLayout::memory);
     if (!image) return std::nullopt;
     const std::uint32_t size = std::min(image->size_of_image, largest_kernel);

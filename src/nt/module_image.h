@@ -1,6 +1,7 @@
 #pragma once
 
 #include "memory/memory.h"
+#include "pe/byte_reader.h"
 
 #include <cstdint>
 #include <functional>
@@ -11,14 +12,15 @@ namespace poolkd::nt {
 
 /// The parts of a loaded image that do not change while it is loaded: headers, unwind tables, exports. Pages are read
 /// when first asked for and kept for the life of the module, across resumes, so that a stack at the thousandth stop
-/// costs no request for them. Not for code or data: those are read from the target each time.
-class ModuleImage {
+/// costs no request for them. Not for code or data: those are read from the target each time. As a reader for pe::Image
+/// it is one in the layout of memory.
+class ModuleImage final : public pe::ByteReader {
   public:
     /// `size` in bytes, as the loader entry states it; larger than `max_size` is refused by every read.
     ModuleImage(memory::AddressSpace& memory, VirtAddr base, std::uint32_t size, std::uint32_t page_size);
 
     /// The bytes [rva, rva + size); valid until the image is destroyed. Errors: outside the image, or unreadable.
-    Result<Bytes> bytes(std::uint32_t rva, std::uint32_t size);
+    Result<Bytes> bytes(std::uint32_t rva, std::uint32_t size) override;
 
     /// Pages that the target's memory lacks are from now on taken from the image's file, which `find` gives: asked
     /// once, when the first is needed.
