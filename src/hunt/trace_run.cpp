@@ -18,7 +18,7 @@ namespace {
 
 constexpr auto shortest_pause = 200ms; // a break-in ends it, which is worth some stops itself
 constexpr auto settle_slice = 30ms;    // what is under way on another processor comes within that
-constexpr auto settle_limit = 1000ms;
+constexpr auto settle_limit = 3000ms;
 constexpr auto check_limit = 2s; // for looking after blocks that may have been freed unseen
 constexpr std::size_t most_checked = 4096;
 constexpr int patience = 3;                  // each is a press of Ctrl-C
