@@ -1,17 +1,17 @@
 #include "app/trace_command.h"
 
 #include "app/answer_output.h"
+#include "app/count_check.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/live_session.h"
+#include "app/subcommand.h"
 #include "base/duration.h"
 #include "base/tag_text.h"
 #include "hunt/trace.h"
 #include "render/trace.h"
 
 #include <CLI/CLI.hpp>
-
-#include <memory>
 
 namespace poolkd::app {
 
@@ -29,8 +29,8 @@ listed by the stack that allocated it. Ctrl-C gives what there is. The target is
   poolkd trace -k com:pipe,port=/run/vm/kd.sock Leak --for 60s --share 0.2
   poolkd trace lab:run Leak --stops 5000 --age 30s --json
 
-Exit codes: 0 done; 1 failed, or something else stopped the target; 2 the command line is wrong; 3 the target could not
-be reached.)";
+Exit codes: 0 done, also when Ctrl-C ended it; 1 failed, or something else stopped the target; 2 the command line is wrong;
+3 the target could not be reached, or Ctrl-C came before it was.)";
 
 struct TraceWords {
     std::vector<std::string> words; ///< a connection may come before the tag
@@ -55,17 +55,19 @@ void TraceWords::add_to(CLI::App& command) {
         ->expected(1, 2);
     command.add_option("--for", time, "end after that time (10s; 0: at Ctrl-C)")->type_name("DURATION");
     command.add_option("--stops", options.stops, "end after so many allocations and frees")
-        ->check(CLI::PositiveNumber)
+        ->check(count_from(1))
         ->type_name("N");
     command.add_option("--share", options.share, "the target stands still for that part of the time at most, like 0.1")
         ->check(CLI::Range(0.001, 1.0))
         ->type_name("PART");
     command.add_option("--sample", options.sample, "look at each so-manieth allocation or free only, on average")
-        ->check(CLI::PositiveNumber)
+        ->check(count_from(1))
         ->type_name("N");
     command.add_option("--age", age, "also count blocks that are out for longer than that")->type_name("DURATION");
     command.add_option("--frames", options.frames, "of a stack at most")->check(CLI::Range(1, 256))->type_name("N");
-    command.add_option("--top", stacks, "stacks to list at most (text: 10; 0: all)")->type_name("N");
+    command.add_option("--top", stacks, "stacks to list at most (text: 10; 0: all)")
+        ->check(count_from(0))
+        ->type_name("N");
     command.add_flag("--no-blocks", no_blocks, "stacks and counts only: faster, but nothing of what is outstanding");
     command.add_flag("--no-baseline", no_baseline, "do not measure by how much the trace slows the target down");
     command.add_flag("--json", json, "answer in JSON");
@@ -78,13 +80,11 @@ Result<std::chrono::milliseconds> trace_duration(std::string_view option, const 
 }
 
 Result<void> sort_out_trace(TraceWords& words) {
-    if (words.words.size() == 2) {
-        if (!is_connection(words.words.front()))
-            return fail(ErrorKind::usage, "'{}' is no connection (like com:... or lab:NAME)", words.words.front());
-        if (words.target.given())
-            return fail(ErrorKind::usage, "There can be one target only: {} or -k or --lab", words.words.front());
-        words.target.options.connection = words.words.front();
-    }
+    POOLKD_CHECK(words.target.take_connection(words.words));
+    if (words.words.empty()) return fail(ErrorKind::usage, "Name the tag");
+    if (words.words.size() > 1)
+        return fail(ErrorKind::usage, "One tag only; '{}' is no connection either (like com:... or lab:NAME)",
+                    words.words.front());
     POOLKD_TRY(words.options.tag, parse_tag(words.words.back()));
     if (words.time == "0") {
         words.options.time.reset();
@@ -127,12 +127,9 @@ int run_trace(TraceWords& words) {
 } // namespace
 
 void add_trace_command(CLI::App& program, int& exit_code) {
-    CLI::App* command =
-        program.add_subcommand("trace", "stops a live target at a tag's allocations and frees: who does not free");
-    auto words = std::make_shared<TraceWords>();
-    words->add_to(*command);
-    command->footer(trace_examples);
-    command->callback([words, &exit_code] { exit_code = run_trace(*words); });
+    add_subcommand(program, exit_code, "trace",
+                   "stops a live target at a tag's allocations and frees: who does not free", trace_examples,
+                   run_trace);
 }
 
 } // namespace poolkd::app

@@ -4,6 +4,7 @@
 #include "support/temporary_directory.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <fstream>
@@ -45,6 +46,19 @@ TEST(EvidenceCommands, WrongWordsAreUsageErrors) {
              {"diff", leak_file, leak_file, leak_file},
              {"diff", leak_file, leak_file, "--lab"},
              {"diff", leak_file + "@3"},
+             {"diff", "com:port=/dev/ttyS0", "com:port=/dev/ttyS1"},
+             {"diff", leak_file, "com:port=/dev/ttyS0", "--lab"},
+             {"verdict", "com:port=/dev/ttyS0", "lab:page"},
+             {"hunt", "com:port=/dev/ttyS0", "lab:page"},
+             {"hunt", leak_file, "--top", "0"},
+             {"hunt", leak_file, "--tag", "TooLong"},
+             {"hunt", leak_file, "--tag", ""},
+             {"hunt", leak_file, "--fail-on", "flat"},
+             {"trace", "com:port=/dev/ttyS0"},
+             {"trace", "Abc", "Def", "--lab"},
+             {"trace", "com:port=/dev/ttyS0", "Abc", "--lab"},
+             {"trace", "Abc", "--lab", "--sample", "0"},
+             {"verdict", "--lab", "--lab-seed=x"},
              {"trend"},
              {"trend", leak_file, "--sort", "odd"},
              {"trend", leak_file, "--paged", "--nonpaged"},
@@ -73,6 +87,37 @@ TEST(EvidenceCommands, FailOnFindsLeaks) {
     EXPECT_EQ(run({"verdict", leak_file}).code, exit_good);
     EXPECT_EQ(run({"verdict", leak_file, "--fail-on", "leaking"}).code, exit_found);
     EXPECT_EQ(run({"verdict", leak_file, "--fail-on", "growing", "--json"}).code, exit_found);
+}
+
+TEST(EvidenceCommands, TheHuntFailsOnTheSame) {
+    EXPECT_EQ(run({"hunt", leak_file}).code, exit_good);
+    EXPECT_EQ(run({"hunt", leak_file, "--fail-on", "leaking"}).code, exit_found);
+    EXPECT_EQ(run({"hunt", leak_file, "--fail-on", "growing", "--json"}).code, exit_found);
+}
+
+TEST(EvidenceCommands, TheHuntTakesTagsInEveryForm) {
+    for (const char* tag : {"Abc", "'Abc '", "0x20636241", "20636241", "\\x41bc"}) {
+        const auto report = nlohmann::json::parse(run({"hunt", leak_file, "--tag", tag, "--json"}).out, nullptr, false);
+        ASSERT_TRUE(report.is_object()) << tag;
+        ASSERT_EQ(report["suspects"].size(), 1u) << tag;
+        EXPECT_EQ(report["suspects"][0]["tag"], "Abc ") << tag;
+    }
+}
+
+TEST(EvidenceCommands, NumbersThatAreNoneAreTold) {
+    EXPECT_NE(run({"hunt", leak_file, "--top", "0"}).error.find("--top: '0' is no number from 1 on"),
+              std::string::npos);
+    EXPECT_NE(run({"hunt", "--lab", "--lab-seed=x"}).error.find("--lab-seed: 'x' is no number"), std::string::npos);
+}
+
+TEST(EvidenceCommands, HelpTellsAboutSubcommands) {
+    const Answer answer = run({"help", "hunt"});
+    EXPECT_EQ(answer.code, exit_good);
+    EXPECT_EQ(answer.out, run({"hunt", "--help"}).out);
+    EXPECT_NE(answer.out.find("--lab [=SCENARIO]"), std::string::npos) << answer.out;
+    EXPECT_NE(answer.out.find("Exit codes: 0 done"), std::string::npos);
+    EXPECT_NE(run({"help", "hunt", "k"}).out.find("\nk"), std::string::npos) << "commands of the debugger too";
+    EXPECT_EQ(run({"help", "bogus"}).code, exit_command_failed);
 }
 
 TEST(EvidenceCommands, ATagListNamesTheDriver) {

@@ -122,6 +122,18 @@ TEST_F(Program, AnInterruptAsksTheWorkToStopAndNothingElse) {
     EXPECT_FALSE(session.work().stop_requested());
 }
 
+TEST_F(Program, AnInterruptEndsWhatHasNothingToTellYet) {
+    InterruptHandler handler(session.work());
+    handler.ctrl_c_ends(true);
+    std::raise(SIGINT);
+    EXPECT_TRUE(session.work().stop_requested());
+    session.work().clear_stop(); // as what was under way does when it has answered
+    EXPECT_TRUE(session.work().end_requested());
+    handler.ctrl_c_ends(false);
+    std::raise(SIGINT);
+    EXPECT_TRUE(session.work().stop_requested());
+}
+
 TEST_F(Program, ASignalThatEndsTheProcessEndsTheSessionAndLetsTheTargetGo) {
     for (int number : {SIGTERM, SIGHUP}) {
         debugger::Session ended(console, table);
