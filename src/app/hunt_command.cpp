@@ -43,8 +43,9 @@ report of what there is by then.
   poolkd hunt leak.series                             counters alone
   poolkd hunt --tag Abc --budget 5m -k lab:run        one tag, and five minutes
 
-Exit codes: 0 done, whatever was found; 1 failed; 2 the command line is wrong; 3 the target could not be reached;
-4 --fail-on found what it looks for.)";
+Exit codes: 0 done, whatever was found, also when Ctrl-C ended it early: the report then says that it is partial; 1 failed,
+or stopped before there was a snapshot; 2 the command line is wrong; 3 the target could not be reached, or Ctrl-C came
+before it was; 4 --fail-on found what it looks for, in a partial report too.)";
 
 struct HuntWords {
     std::vector<std::string> evidence;

@@ -37,8 +37,9 @@ told otherwise; Ctrl-C gives the verdict on what there is.
   poolkd verdict -k com:pipe,port=/run/vm/kd.sock --every 10s --for 10m
   poolkd verdict --fail-on leaking leak.series       for cron: exit code 4 when something leaks
 
-Exit codes: 0 done, whatever the verdict; 1 failed; 2 the command line is wrong; 3 the target could not be reached;
-4 --fail-on found what it looks for.)";
+Exit codes: 0 done, whatever the verdict, also when Ctrl-C ended it early; 1 failed, or stopped before there was a snapshot;
+2 the command line is wrong; 3 the target could not be reached, or Ctrl-C came before it was; 4 --fail-on found what it
+looks for.)";
 
 struct VerdictWords {
     std::vector<std::string> evidence;

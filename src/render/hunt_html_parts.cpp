@@ -1,5 +1,6 @@
 #include "render/hunt_html_parts.h"
 
+#include "base/tag_text.h"
 #include "render/html.h"
 #include "render/hunt_json.h"
 #include "render/quantity.h"
@@ -34,6 +35,16 @@ std::string html_list(std::span<const std::string> sentences) {
     return items.empty() ? items : "<ul>" + items + "</ul>";
 }
 
+std::string html_advice(std::span<const hunt::Advice> steps, std::string_view style) {
+    std::string items;
+    for (const hunt::Advice& step : steps) {
+        items += "<li>" + html_text(step.why);
+        if (!step.command.empty()) items += "<pre class=\"copy\"><code>" + html_text(step.command) + "</code></pre>";
+        items += "</li>";
+    }
+    return items.empty() ? items : fmt::format(R"(<ol class="{}">{}</ol>)", style, items);
+}
+
 std::string html_code(std::string_view text) {
     std::string broken;
     for (char c : html_text(text)) {
@@ -53,7 +64,7 @@ std::string html_confidence(double confidence) {
 }
 
 std::string html_tag_name(PoolTag tag) {
-    std::string text = tag.text();
+    std::string text = typed_tag(tag);
     text.erase(text.find_last_not_of(' ') + 1);
     return html_code(text);
 }

@@ -17,6 +17,8 @@ namespace poolkd::render {
 [[nodiscard]] std::string html_paragraph(std::string_view text, std::string_view style = {});
 /// Sentences as a list, each ended; empty when there are none.
 [[nodiscard]] std::string html_list(std::span<const std::string> sentences);
+/// What to do and why, with commands to copy, as a list of that class; empty when there is none.
+[[nodiscard]] std::string html_advice(std::span<const hunt::Advice> steps, std::string_view style);
 /// A name of the target's. Lines break in it before an offset and behind a module rather than within a word.
 [[nodiscard]] std::string html_code(std::string_view text);
 /// One fact of a list of facts; `value` is HTML.
@@ -24,7 +26,7 @@ namespace poolkd::render {
 /// "93 %" with a bar.
 [[nodiscard]] std::string html_confidence(double confidence);
 
-/// The tag without the blanks at its end.
+/// The tag without the blanks at its end, as poolkd takes it when it is typed.
 [[nodiscard]] std::string html_tag_name(PoolTag tag);
 /// The tag and the kind of its pool.
 [[nodiscard]] std::string html_tag(const hunt::TagVerdict& row);

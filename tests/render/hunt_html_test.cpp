@@ -152,6 +152,12 @@ TEST(HuntHtml, StacksBeginAtTheAllocator) {
     EXPECT_EQ(data_of(page)["suspects"][0]["trace"]["stacks"][0]["frames"][0]["text"], "nt!DbgBreakPoint");
 }
 
+TEST(HuntHtml, ATagThatCannotBeTypedIsToldAsItIsGiven) {
+    hunt::HuntReport report = samples::hunt_report();
+    report.verdict.rows[0].key.tag = PoolTag(0x09fe4f01);
+    EXPECT_THAT(markup_of(hunt_html(report)), HasSubstr(R"(<code>\x01O\xfe\x09</code>)"));
+}
+
 TEST(HuntHtml, CoverageIsNotCalledCompleteBesideWhatWasNotVisible) {
     hunt::HuntReport report = samples::hunt_report();
     report.coverage = {};

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     };
     const bool written =
         write("full.html", samples::hunt_report()) && write("empty.html", samples::empty_hunt_report()) &&
-        write("partial.html", samples::partial_hunt_report()) && write("hostile.html", samples::hostile_hunt_report());
+        write("partial.html", samples::partial_hunt_report()) &&
+        write("hostile.html", samples::hostile_hunt_report()) && write("long.html", samples::long_names_hunt_report());
     return written ? 0 : 1;
 }

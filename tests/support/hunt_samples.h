@@ -230,6 +230,35 @@ inline hunt::HuntReport hunt_report() {
     return report;
 }
 
+/// Names as long as C++ and those who name drivers make them, and a tag that cannot be typed.
+inline hunt::HuntReport long_names_hunt_report() {
+    const std::string module = "contoso_endpoint_stream_inspection_filter_x64_release";
+    const std::string function =
+        "StreamInspection::ContextCache<StreamInspection::SharedBuffer<unsigned char>,StreamInspection::LockTraits<"
+        "_EX_PUSH_LOCK> >::TakeOrAllocateContextWithReference";
+    hunt::HuntReport report = hunt_report();
+    report.title = fmt::format("LEAK: \\x01O\\xfe\\x09 leaks nonpaged pool from {}!{} ({}.sys), confidence 93 %.",
+                               module, function, module);
+    report.verdict.rows[0].key.tag = PoolTag(0x09fe4f01);
+    hunt::Suspect& suspect = report.suspects[0];
+    suspect.conclusion = report.title;
+    suspect.owners[0].image = module + ".sys";
+    for (hunt::SuspectSite& at : suspect.sites) {
+        at.module = module;
+        at.site.function = function;
+        at.site.source = "minifilter_stream_context_reference_operations.cpp:1204";
+        at.site.via = {module + "!" + function};
+    }
+    for (hunt::TraceStack& stack : suspect.trace->stacks)
+        for (hunt::TraceFrame& frame : stack.frames) {
+            if (frame.module == "nt") continue;
+            frame.module = module;
+            frame.text = module + "!" + function + "+0x123";
+            frame.source = "minifilter_stream_context_reference_operations.cpp:1204";
+        }
+    return report;
+}
+
 /// The evidence tells nothing.
 inline hunt::HuntReport empty_hunt_report() {
     return {};
