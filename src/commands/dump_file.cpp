@@ -4,6 +4,7 @@
 #include "debugger/session.h"
 #include "dumps/new_file.h"
 #include "nt/dump_facts.h"
+#include "nt/processor_records.h"
 #include "render/coverage.h"
 #include "render/quantity.h"
 
@@ -112,13 +113,17 @@ void tell_start(Session& session, const DumpWords& words, std::span<const dumps:
     session.tell(text + "\n");
 }
 
-void tell_outcome(Session& session, const DumpWords& words, const dumps::WrittenDump& written, bool json) {
+void tell_outcome(Session& session, const DumpWords& words, const dumps::WrittenDump& written,
+                  std::size_t with_registers, bool json) {
+    const std::uint32_t processors = session.target().identity().processors;
     if (json) {
         session.write_json({{"file", words.file},
                             {"type", static_cast<unsigned>(written.type)},
                             {"bytes", written.bytes},
                             {"pages", written.pages},
                             {"runs", written.runs},
+                            {"processors", processors},
+                            {"processors_with_registers", with_registers},
                             {"coverage", render::to_json(written.coverage)}});
         return;
     }
@@ -128,6 +133,11 @@ void tell_outcome(Session& session, const DumpWords& words, const dumps::Written
             "debuggers since Windows 8 read.\n",
             written.runs);
     if (!written.coverage.complete()) session.print("{}\n", written.coverage.sentence());
+    if (with_registers < processors)
+        session.print(
+            "The records of the kernel have the registers of {} of {} processors; those of the others are not "
+            "known.\n",
+            with_registers, processors);
     session.print("Dump successfully written: {} pages in {} run{}\n", written.pages, written.runs,
                   written.runs == 1 ? "" : "s");
 }
@@ -142,12 +152,13 @@ Result<void> write_dump(Session& session, Arguments& arguments) {
     const std::uint64_t bytes = dumps::crash_dump_bytes(facts, runs);
     POOLKD_CHECK(file.reserve(bytes));
     tell_start(session, words, runs, bytes);
-    POOLKD_TRY(const dumps::WrittenDump written,
-               dumps::write_crash_dump(facts, runs, session.target().physical(), file, session.work()));
+    memory::PatchedMemory memory(session.target().physical());
+    const std::size_t with_registers = nt::put_registers(session.kernel(), memory);
+    POOLKD_TRY(const dumps::WrittenDump written, dumps::write_crash_dump(facts, runs, memory, file, session.work()));
     if (written.pages == 0)
         return fail(ErrorKind::unreadable, "None of the target's physical memory can be read; no dump was written");
     POOLKD_CHECK(file.commit());
-    tell_outcome(session, words, written, json);
+    tell_outcome(session, words, written, with_registers, json);
     return {};
 }
 
@@ -161,7 +172,8 @@ void add_dump_file_commands(debugger::CommandTable& table) {
         .syntax = ".dump /f [/o] [/c \"Comment\"] File",
         .help =
             "Writes all physical memory of a live target or of any image, with the header of a complete memory dump "
-            "of Windows. Pages that cannot be read are left out of it, and told. The file appears when it is whole: "
+            "of Windows, and the registers of every processor as far as they are known. Pages that cannot be read are "
+            "left out of it, and told. The file appears when it is whole: "
             "Ctrl-C or an error leaves none. Over a slow link it takes long; how long is told at the start.",
         .options = {{"/f", "a complete dump, the only kind that poolkd writes"},
                     {"/o", "replace a file of that name"},

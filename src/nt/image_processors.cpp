@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "nt/kdbg.h"
+#include "nt/processor_records.h"
 
 #include <algorithm>
 #include <vector>
@@ -27,11 +28,15 @@ class ProcessorReader {
 
     [[nodiscard]] dumps::ProcessorState state(VirtAddr block) const {
         dumps::ProcessorState state;
-        if (auto at = context_place(block))
-            if (auto bytes = memory::read_exact(memory_, *at, machine_.context_size); bytes && plausible(*bytes))
-                state.context = std::move(*bytes);
-        if (auto at = kdbg_.offset(Kdbg::special_registers))
-            if (auto bytes = memory::read_exact(memory_, block + *at, machine_.special_size);
+        const ProcessorRecords records = processor_records(memory_, machine_, kdbg_, block);
+        for (const VirtAddr place : records.contexts) {
+            auto bytes = memory::read_exact(memory_, place, machine_.context_size);
+            if (!bytes || !plausible(*bytes)) continue;
+            state.context = std::move(*bytes);
+            break;
+        }
+        if (records.special)
+            if (auto bytes = memory::read_exact(memory_, *records.special, machine_.special_size);
                 bytes && machine_.special(*bytes, "cr3").value_or(0) != 0)
                 state.special = std::move(*bytes);
         return state;
@@ -41,14 +46,6 @@ class ProcessorReader {
     [[nodiscard]] std::optional<VirtAddr> pointer(VirtAddr at) const {
         auto value = memory::read_unsigned(memory_, at, machine_.pointer_size);
         return value ? std::optional(machine_.canonical(*value)) : std::nullopt;
-    }
-
-    /// A pointer to it in later versions, which may lead elsewhere; else the record in the block itself.
-    [[nodiscard]] std::optional<VirtAddr> context_place(VirtAddr block) const {
-        if (auto at = kdbg_.offset(Kdbg::context))
-            if (auto place = pointer(block + *at); place && *place) return place;
-        auto at = kdbg_.offset(Kdbg::state_context);
-        return at ? std::optional(block + *at) : std::nullopt;
     }
 
     /// Code and stack are there: a record that was never filled has neither.

@@ -47,6 +47,63 @@ class CrashDump:
         places = (at + 0xF8, at + 0x98) if self.is_64 else (at + 0xB8, at + 0xC4)
         return tuple(int.from_bytes(self.header[p:p + self.pointer], "little") for p in places)
 
+    def processor_contexts(self):
+        """ip and sp of each processor, from the kernel's own records: KiProcessorBlock of the debugger data block, and the
+        CONTEXT that KPRCB.Context leads to."""
+        block = self["debugger_data"]
+        if self.read(block + 0x10, 4) != b"KDBG":
+            raise ValueError("the debugger data block is not there")
+        array = self.number(block + 0x218, self.pointer)
+        to_context = self.number(block + 0x338, 2)
+        rip, rsp, flags = (0xF8, 0x98, 0x30) if self.is_64 else (0xB8, 0xC4, 0)
+        found = []
+        for i in range(self["processors"]):
+            prcb = self.number(array + i * self.pointer, self.pointer)
+            context = self.number(prcb + to_context, self.pointer)
+            if not self.number(context + flags, 4):
+                raise ValueError(f"processor {i} has no record")
+            found.append((self.number(context + rip, self.pointer), self.number(context + rsp, self.pointer)))
+        return found
+
+    def number(self, address, size):
+        return int.from_bytes(self.read(address, size), "little")
+
+    def read(self, address, size):
+        """Virtual memory, through the page tables that the header names."""
+        data = b""
+        while len(data) < size:
+            at = address + len(data)
+            room = PAGE - at % PAGE
+            data += self.read_physical(self.translate(at), min(room, size - len(data)))
+        return data
+
+    def translate(self, address):
+        if self.is_64:
+            table, shifts, width = self["directory_table_base"], (39, 30, 21, 12), 8
+        elif self.pae:
+            table, shifts, width = self["directory_table_base"], (30, 21, 12), 8
+        else:
+            table, shifts, width = self["directory_table_base"], (22, 12), 4
+        bits = 9 if width == 8 else 10
+        for shift in shifts:
+            at = table + (address >> shift & (1 << bits) - 1) % (4 if shift == 30 and self.pae else 1 << bits) * width
+            entry = int.from_bytes(self.read_physical(at, width), "little")
+            if not entry & 1:
+                raise ValueError(f"{address:#x} is not mapped")
+            table = entry & 0xFFFFFFFFFF000
+            if shift != 12 and entry & 0x80 and not (shift == 30 and self.pae):
+                return table & ~((1 << shift) - 1) | address & (1 << shift) - 1
+        return table | address & PAGE - 1
+
+    def read_physical(self, address, size):
+        place = self.first_page
+        for first, count in self.runs:
+            if first <= address // PAGE < first + count:
+                self.file.seek(place + address - first * PAGE)
+                return self.file.read(size)
+            place += count * PAGE
+        raise ValueError(f"{address:#x} of physical memory is not in the file")
+
     def header_runs(self):
         at, form = (0x88, "<I4xQ") if self.is_64 else (0x64, "<II")
         count, pages = struct.unpack_from(form, self.header, at)

@@ -129,9 +129,50 @@ class DumpFile:
         self.assertEqual(dump["exception_code"], 0x80000003)
         live.quit("qd")
 
+    def places(self, session, processors=2):
+        """ip and sp of each processor, as the session shows them; it stays at the one where it stands."""
+        places = []
+        for processor in range(processors):
+            rows = session.type(f"{processor}r {self.ip}; {processor}r {self.sp}")
+            places.append(tuple(int(value, 16) for value in re.findall(r"=([0-9a-f]+)", rows)))
+        self.assertTrue(all(len(place) == 2 for place in places), places)
+        return places
+
+    def test_registers_of_all_processors(self):
+        machine = self.start_lab("--memory", str(MEMORY_MIB), "--processors", "2")
+        live = self.debug()
+        expected = self.places(live)
+        self.assertNotEqual(expected[0], expected[1])
+        dumps = {"live": (self.write(live, "live.dmp"), expected)}
+        live.type("~1s")
+        dumps["live, of the other"] = self.write(live, "other.dmp"), expected
+        self.assertEqual(self.places(live), expected)
+        live.quit("qd")
+        if self.arch == "x64":  # nothing stops it now: what its processors do, only the container tells
+            monitor = lab.Monitor.of(machine)
+            core = self.home / "core.elf"
+            monitor.run("stop")
+            monitor.run("dump-guest-memory", paging=False, protocol=f"file:{core}")
+            monitor.close()
+            session = lab.Debugger(self, "-z", str(core), "-y", machine["images"])
+            places = self.places(session)
+            dumps["core"] = self.write(session, "of-core.dmp"), places
+            session.quit()
+        for name, (path, places) in dumps.items():
+            with self.subTest(of=name):
+                dump = crash_dump.CrashDump(path)
+                self.addCleanup(dump.close)
+                self.assertEqual(dump["processors"], 2)
+                self.assertEqual(dump.processor_contexts(), places)
+                self.assertEqual(dump.context(), places[1 if "other" in name else 0])
+                session = lab.Debugger(self, "-z", str(path), "-y", machine["images"])
+                self.assertEqual(self.places(session), places)
+                session.quit()
+
 
 class DumpFileOfX64(DumpFile, lab.LiveTest):
     arch = "x64"
+    ip, sp = "rip", "rsp"
 
     def test_a_stop_leaves_no_file(self):
         """Over a serial line it takes a minute or so."""
@@ -148,6 +189,7 @@ class DumpFileOfX64(DumpFile, lab.LiveTest):
 
 class DumpFileOfX86(DumpFile, lab.LiveTest):
     arch = "x86"
+    ip, sp = "eip", "esp"
 
 
 if __name__ == "__main__":
