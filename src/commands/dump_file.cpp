@@ -134,10 +134,8 @@ void tell_outcome(Session& session, const DumpWords& words, const dumps::Written
             written.runs);
     if (!written.coverage.complete()) session.print("{}\n", written.coverage.sentence());
     if (with_registers < processors)
-        session.print(
-            "The records of the kernel have the registers of {} of {} processors; those of the others are not "
-            "known.\n",
-            with_registers, processors);
+        session.print("The kernel's records in it have the registers of {} of {} processors.\n", with_registers,
+                      processors);
     session.print("Dump successfully written: {} pages in {} run{}\n", written.pages, written.runs,
                   written.runs == 1 ? "" : "s");
 }
