@@ -2,14 +2,13 @@
 
 #include "app/live_session.h"
 #include "app/snapshot_file.h"
+#include "app/subcommand.h"
 #include "base/duration.h"
 #include "render/quantity.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
-
-#include <memory>
 
 namespace poolkd::app {
 
@@ -22,12 +21,27 @@ using hunt::SeriesEnd;
 constexpr auto record_interval = 30s;
 constexpr auto quiet_interval = 60s; // between two lines of progress where nobody watches
 
+constexpr const char* record_examples =
+    "Without --for and --count it goes on until Ctrl-C. The target stands still while it is read.\n";
+
 struct RecordArguments {
     std::string file;
     TargetArguments target;
     SampleArguments sample;
     bool json = false;
+
+    void add_to(CLI::App& command);
 };
+
+void RecordArguments::add_to(CLI::App& command) {
+    command
+        .add_option("file", file,
+                    "added to; .csv, .json and .jsonl, .log (as PoolMon writes) are text, all else is a series")
+        ->required();
+    target.add_to(command);
+    sample.add_to(command);
+    command.add_flag("--json", json, "tell the cost in JSON");
+}
 
 double milliseconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double, std::milli>(time).count();
@@ -112,7 +126,7 @@ Result<void> take_all(hunt::LiveSource& source, hunt::SnapshotWriter& file, Live
     }
 }
 
-int record(const RecordArguments& arguments) {
+int record(RecordArguments& arguments) {
     auto session = LiveSession::open(arguments.target);
     if (!session) return tell_no_session(session.error());
     const std::string& machine = (*session)->machine();
@@ -140,17 +154,8 @@ int record(const RecordArguments& arguments) {
 } // namespace
 
 void add_record_command(CLI::App& program, int& exit_code) {
-    auto arguments = std::make_shared<RecordArguments>();
-    CLI::App* command = program.add_subcommand("record", "snapshots of a live kernel's pool tags into a file");
-    command
-        ->add_option("file", arguments->file,
-                     "added to; .csv, .json and .jsonl, .log (as PoolMon writes) are text, all else is a series")
-        ->required();
-    arguments->target.add_to(*command);
-    arguments->sample.add_to(*command);
-    command->add_flag("--json", arguments->json, "tell the cost in JSON");
-    command->footer("Without --for and --count it goes on until Ctrl-C. The target stands still while it is read.\n");
-    command->callback([arguments, &exit_code] { exit_code = record(*arguments); });
+    add_subcommand(program, exit_code, "record", "snapshots of a live kernel's pool tags into a file", record_examples,
+                   record);
 }
 
 } // namespace poolkd::app

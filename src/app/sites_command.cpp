@@ -4,12 +4,11 @@
 #include "app/file_work.h"
 #include "app/image_sites.h"
 #include "app/options.h"
+#include "app/subcommand.h"
 #include "render/coverage.h"
 #include "render/sites.h"
 
 #include <CLI/CLI.hpp>
-
-#include <memory>
 
 namespace poolkd::app {
 
@@ -34,7 +33,21 @@ struct SitesWords {
     std::optional<std::string> symbol_path;
     render::SiteView view;
     bool json = false, no_cache = false;
+
+    void add_to(CLI::App& command);
 };
+
+void SitesWords::add_to(CLI::App& command) {
+    command.add_option("files", files, "images of drivers or kernels")->type_name("FILE")->required();
+    command.add_option("--tag", view.tag_pattern, "only sites of this tag, frees too; * and ? as in a pattern")
+        ->type_name("TAG");
+    command.add_flag("--unresolved", view.unresolved, "only sites whose tag cannot be told");
+    command.add_flag("--all", view.all, "also frees, and the calls inside wrappers");
+    command.add_option("-y", symbol_path, "symbol path")->type_name("PATH");
+    command.add_flag("--no-cache", no_cache,
+                     "look through the code anew, and keep nothing (as with POOLKD_SITE_CACHE set to nothing)");
+    command.add_flag("--json", json, "answer in JSON (docs/json.md)")->group("Output");
+}
 
 std::vector<render::SiteModule> modules_of(const SitesWords& words, const std::vector<Result<code::SiteIndex>>& found) {
     std::vector<render::SiteModule> modules;
@@ -70,7 +83,7 @@ int tell_failures(const SitesWords& words, const std::vector<Result<code::SiteIn
     return code;
 }
 
-int run_sites(const SitesWords& words) {
+int run_sites(SitesWords& words) {
     const std::string& tag = words.view.tag_pattern;
     if (tag.size() > 4 && !tag.contains('*'))
         return tell_failure({ErrorKind::usage, fmt::format("'{}' is no tag: a tag has four characters (a pattern may "
@@ -101,20 +114,9 @@ int run_sites(const SitesWords& words) {
 } // namespace
 
 void add_sites_command(CLI::App& program, int& exit_code) {
-    CLI::App* command =
-        program.add_subcommand("sites", "where drivers allocate from the pool and free to it, and under which tags");
-    auto words = std::make_shared<SitesWords>();
-    command->add_option("files", words->files, "images of drivers or kernels")->type_name("FILE")->required();
-    command->add_option("--tag", words->view.tag_pattern, "only sites of this tag, frees too; * and ? as in a pattern")
-        ->type_name("TAG");
-    command->add_flag("--unresolved", words->view.unresolved, "only sites whose tag cannot be told");
-    command->add_flag("--all", words->view.all, "also frees, and the calls inside wrappers");
-    command->add_option("-y", words->symbol_path, "symbol path")->type_name("PATH");
-    command->add_flag("--no-cache", words->no_cache,
-                      "look through the code anew, and keep nothing (as with POOLKD_SITE_CACHE set to nothing)");
-    command->add_flag("--json", words->json, "answer in JSON (docs/json.md)")->group("Output");
-    command->footer(sites_examples);
-    command->callback([words, &exit_code] { exit_code = run_sites(*words); });
+    add_subcommand(program, exit_code, "sites",
+                   "where drivers allocate from the pool and free to it, and under which tags", sites_examples,
+                   run_sites);
 }
 
 } // namespace poolkd::app

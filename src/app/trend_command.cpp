@@ -1,10 +1,12 @@
 #include "app/trend_command.h"
 
 #include "app/answer_output.h"
+#include "app/count_check.h"
 #include "app/evidence_arguments.h"
 #include "app/file_work.h"
 #include "app/image_evidence.h"
 #include "app/options.h"
+#include "app/subcommand.h"
 #include "hunt/export.h"
 #include "hunt/trend.h"
 #include "render/trend.h"
@@ -50,7 +52,25 @@ struct TrendWords {
         if (top) view.rows = *top;
         return view;
     }
+
+    void add_to(CLI::App& command);
 };
+
+void TrendWords::add_to(CLI::App& command) {
+    command.add_option("series", series, "file with snapshots, of any format that is read as evidence")
+        ->type_name("SERIES")
+        ->required();
+    command.add_option("tags", tags.patterns, "tags or patterns (default: all)")->type_name("TAG");
+    command.add_option("--top", top, "tags at most (text: 20; 0: all)")->check(count_from(0))->type_name("N");
+    command.add_option("--sort", sort, "growth (default), bytes or name")
+        ->check(CLI::IsMember({"growth", "bytes", "name"}))
+        ->type_name("ORDER");
+    CLI::Option* other = command.add_flag("--nonpaged", nonpaged, "tags of nonpaged pool only");
+    command.add_flag("--paged", paged, "tags of paged pool only")->excludes(other);
+    evidence_options.add_to(command);
+    command.add_option("-y", symbol_path, "symbol path, for a memory image")->type_name("PATH")->group("Evidence");
+    output.add_to(command);
+}
 
 using Source = std::unique_ptr<hunt::SnapshotSource>;
 
@@ -123,27 +143,8 @@ int run_trend(TrendWords& words) {
 } // namespace
 
 void add_trend_command(CLI::App& program, int& exit_code) {
-    CLI::App* command = program.add_subcommand("trend", "how tags went over time, in figures and charts");
-    auto words = std::make_shared<TrendWords>();
-    command->add_option("series", words->series, "file with snapshots, of any format that is read as evidence")
-        ->type_name("SERIES")
-        ->required();
-    command->add_option("tags", words->tags.patterns, "tags or patterns (default: all)")->type_name("TAG");
-    command->add_option("--top", words->top, "tags at most (text: 20; 0: all)")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("N");
-    command->add_option("--sort", words->sort, "growth (default), bytes or name")
-        ->check(CLI::IsMember({"growth", "bytes", "name"}))
-        ->type_name("ORDER");
-    CLI::Option* nonpaged = command->add_flag("--nonpaged", words->nonpaged, "tags of nonpaged pool only");
-    command->add_flag("--paged", words->paged, "tags of paged pool only")->excludes(nonpaged);
-    words->evidence_options.add_to(*command);
-    command->add_option("-y", words->symbol_path, "symbol path, for a memory image")
-        ->type_name("PATH")
-        ->group("Evidence");
-    words->output.add_to(*command);
-    command->footer(trend_examples);
-    command->callback([words, &exit_code] { exit_code = run_trend(*words); });
+    add_subcommand(program, exit_code, "trend", "how tags went over time, in figures and charts", trend_examples,
+                   run_trend);
 }
 
 } // namespace poolkd::app
