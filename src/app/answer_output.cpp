@@ -2,6 +2,7 @@
 
 #include "app/options.h"
 #include "base/text.h"
+#include "render/characters.h"
 
 #include <CLI/CLI.hpp>
 
@@ -37,7 +38,8 @@ render::ChartStyle OutputArguments::style() const {
 }
 
 void write_answer(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    const std::string shown = render::terminal_text(text);
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
 }
 
 void write_json_answer(const nlohmann::json& object) {
@@ -46,7 +48,7 @@ void write_json_answer(const nlohmann::json& object) {
 }
 
 int tell_failure(const Error& error) {
-    std::fputs(("poolkd: " + error.message + "\n").c_str(), stderr);
+    std::fputs(render::terminal_text("poolkd: " + error.message + "\n").c_str(), stderr);
     return error.kind == ErrorKind::usage ? exit_usage : exit_command_failed;
 }
 

@@ -14,6 +14,7 @@
 #include "commands/general.h"
 #include "hunt/hunt.h"
 #include "hunt/redact.h"
+#include "render/characters.h"
 #include "render/hunt.h"
 #include "render/hunt_html.h"
 #include "render/hunt_json.h"
@@ -128,11 +129,14 @@ std::string program_name() {
 
 /// The plan and each step, on stderr: stdout has the answer alone.
 void show_progress_of(hunt::HuntInput& input, Work& work) {
-    input.on_plan = [](const hunt::HuntReport& report) { std::fputs(render::hunt_plan_text(report).c_str(), stderr); };
+    input.on_plan = [](const hunt::HuntReport& report) {
+        std::fputs(render::terminal_text(render::hunt_plan_text(report)).c_str(), stderr);
+    };
     input.on_step = [&work](const hunt::HuntStep& step) {
         clear_progress(work);
         work.restart();
-        if (!step.outcome.empty()) fmt::print(stderr, "{}: {}.\n", step.text, step.outcome);
+        if (!step.outcome.empty())
+            fmt::print(stderr, "{}: {}.\n", render::terminal_text(step.text), render::terminal_text(step.outcome));
     };
 }
 

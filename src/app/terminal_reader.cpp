@@ -1,5 +1,6 @@
 #include "app/line_reader.h"
 #include "base/text.h"
+#include "render/characters.h"
 
 #include <fmt/format.h>
 #include <histedit.h>
@@ -116,7 +117,7 @@ class TerminalReader final : public LineReader {
         }
         std::fputc('\n', stdout);
         for (std::size_t i = 0; i < std::min(found.candidates.size(), most_listed); ++i)
-            fmt::print("{}  ", found.candidates[i]);
+            fmt::print("{}  ", render::terminal_text(found.candidates[i]));
         if (found.candidates.size() > most_listed) fmt::print("... ({} in all)", found.candidates.size());
         std::fputc('\n', stdout);
         return CC_REDISPLAY;

@@ -1,5 +1,7 @@
 #include "debugger/output.h"
 
+#include "render/characters.h"
+
 #include <cerrno>
 #include <cstring>
 
@@ -15,8 +17,9 @@ void LoggedOutput::write(std::string_view text) {
         *captured_ += text;
         return;
     }
-    console_.write(text);
-    write_log_only(text);
+    const std::string shown = render::terminal_text(text);
+    console_.write(shown);
+    write_log_only(shown);
 }
 
 void LoggedOutput::write_log_only(std::string_view text) {

@@ -39,7 +39,8 @@ class StreamOutput final : public Output {
     std::FILE* stream_;
 };
 
-/// The session's output: everything goes to the console, and to the log file while one is open (`.logopen`).
+/// The session's output: everything goes to the console, and to the log file while one is open (`.logopen`), without
+/// what would steer a terminal.
 class LoggedOutput final : public Output {
   public:
     explicit LoggedOutput(Output& console) : console_(console) {}

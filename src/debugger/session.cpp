@@ -1,6 +1,7 @@
 #include "debugger/session.h"
 
 #include "base/text.h"
+#include "render/characters.h"
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -148,7 +149,7 @@ void Session::write_json(nlohmann::json object) {
 
 void Session::tell(std::string_view text) {
     if (json_) {
-        fmt::print(stderr, "{}", text);
+        fmt::print(stderr, "{}", render::terminal_text(text));
     } else {
         write(text);
     }

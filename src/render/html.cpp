@@ -1,46 +1,12 @@
 #include "render/html.h"
 
-#include <optional>
+#include "render/characters.h"
 
 namespace poolkd::render {
 
 namespace {
 
 constexpr std::string_view replacement = "\xef\xbf\xbd";
-
-struct CodePoint {
-    char32_t value = 0;
-    std::size_t bytes = 0;
-};
-
-/// The character at the front of a text; nothing when its bytes are none.
-std::optional<CodePoint> first_code_point(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text.front());
-    if (lead < 0x80) return CodePoint{lead, 1};
-    const std::size_t bytes = lead >= 0xc2 && lead < 0xe0   ? 2
-                              : (lead & 0xf0) == 0xe0       ? 3
-                              : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                            : 0;
-    if (bytes == 0 || text.size() < bytes) return std::nullopt;
-    char32_t value = lead & (0x7fu >> bytes);
-    for (std::size_t i = 1; i < bytes; ++i) {
-        const auto next = static_cast<unsigned char>(text[i]);
-        if ((next & 0xc0) != 0x80) return std::nullopt;
-        value = value << 6 | (next & 0x3fu);
-    }
-    const bool overlong = (bytes == 3 && value < 0x800) || (bytes == 4 && value < 0x10000);
-    const bool surrogate = value >= 0xd800 && value < 0xe000;
-    if (overlong || surrogate || value > 0x10ffff) return std::nullopt;
-    return CodePoint{value, bytes};
-}
-
-bool shown(char32_t c) {
-    if (c < 0x20) return c == '\n' || c == '\t';
-    const bool control = c >= 0x7f && c < 0xa0;
-    const bool turns_writing =
-        (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f;
-    return !control && !turns_writing;
-}
 
 } // namespace
 
@@ -49,7 +15,7 @@ std::string html_text(std::string_view text) {
     out.reserve(text.size() + text.size() / 8);
     while (!text.empty()) {
         const std::optional<CodePoint> c = first_code_point(text);
-        if (!c || !shown(c->value)) {
+        if (!c || !is_only_shown(c->value)) {
             out += replacement;
         } else if (c->value == '&') {
             out += "&amp;";
