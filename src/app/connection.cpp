@@ -7,6 +7,7 @@
 #include "commands/general.h"
 #include "commands/stop_text.h"
 #include "control/tag_site.h"
+#include "hunt/retag.h"
 #include "kd/connection_string.h"
 #include "target/live_target.h"
 
@@ -100,8 +101,18 @@ Result<std::uint64_t> return_address(Session& session) {
     return answer.value.frames.front().return_address.value;
 }
 
-/// Ties together what does not know of each other: events that are only told, `$ra`.
+/// A driver that comes while tags are retagged has the old ones in its code.
+void warn_of_old_tags(Session& session, VirtAddr base) {
+    if (!hunt::is_any_retagged(session.journal())) return;
+    nt::Module* module = session.kernel().modules().containing(base);
+    if (!module) return;
+    const std::string warning = hunt::retag_warning(session.journal(), *session.sites().of(*module, session.work()));
+    if (!warning.empty()) session.tell("Warning: " + warning);
+}
+
+/// Ties together what does not know of each other: events that are only told, drivers that are loaded, `$ra`.
 void wire(Session& session, const Options& options) {
+    session.controller().on_load([&session](VirtAddr base) { warn_of_old_tags(session, base); });
     session.controller().on_event(
         [&session](const target::Stop& stop) { session.tell(commands::told_event_text(session, stop)); });
     if (options.verbose)

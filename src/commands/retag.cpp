@@ -16,7 +16,7 @@ namespace {
 
 struct RetagRequest {
     std::optional<PoolTag> tag;
-    bool plan = false, undo = false, force = false;
+    bool plan = false, undo = false, force = false, verbose = false;
 };
 
 Result<RetagRequest> parse_retag(Session& session, Arguments& arguments) {
@@ -28,6 +28,8 @@ Result<RetagRequest> parse_retag(Session& session, Arguments& arguments) {
             request.undo = true;
         } else if (arguments.take_option("force")) {
             request.force = true;
+        } else if (arguments.take_option("v")) {
+            request.verbose = true;
         } else if (arguments.peek() == '/' || request.tag) {
             return session.caret_error(arguments, "Extra character error");
         } else {
@@ -40,7 +42,10 @@ Result<RetagRequest> parse_retag(Session& session, Arguments& arguments) {
 }
 
 Result<void> show_state(Session& session, const Arguments& arguments) {
-    POOLKD_TRY(const auto states, hunt::read_retags(session.kernel(), session.journal(), session.work()));
+    Answer<std::vector<const code::ModuleSites*>> modules;
+    if (hunt::is_any_retagged(session.journal())) modules = session.sites().all(session.work());
+    POOLKD_TRY(auto states, hunt::read_retags(session.kernel(), session.journal(), modules.value, session.work()));
+    if (modules.coverage.stopped()) states.coverage.merge(modules.coverage);
     if (arguments.json) {
         session.write_json(render::retag_state_json(states));
     } else {
@@ -80,7 +85,8 @@ Result<void> retag(Session& session, const Arguments& arguments, const RetagRequ
     if (arguments.json) {
         session.write_json(render::retag_plan_json(plan, request.force, written));
     } else {
-        session.write(render::retag_plan_text(plan, request.force, session.pointer_size()));
+        session.write(render::retag_plan_text(plan, {.force = request.force, .verbose = request.verbose},
+                                              session.pointer_size()));
         if (!written.empty())
             session.write("The sites have these tags now. g lets the target run, !retag shows what each site holds, "
                           "!retag /undo puts the old tags back.\n");
@@ -105,20 +111,24 @@ void add_retag_command(debugger::CommandTable& table) {
         .names = {"!retag"},
         .family = "Pool",
         .summary = "give each call site that shares a tag a tag of its own, and tell what each holds",
-        .syntax = "!retag [/plan] [/force] Tag | !retag | !retag /undo [/force] [Tag]",
+        .syntax = "!retag [/plan] [/force] [/v] Tag | !retag | !retag /undo [/force] [Tag]",
         .help =
             "The constants in memory are changed, all at one stop: free sites of the tag in all drivers pass 0, which "
             "the kernel does not compare with the block's tag; each allocation site passes a tag that nobody uses. "
             "Then "
             "the kernel's own counters tell by site what is in use, at no further cost: !retag without a tag shows "
             "them. Refused, with the reason, where a free could still name the old tag (a wrong one is bug check "
-            "C2/0A). Every write is journaled: .writes, .undo and a later session know it. /undo puts allocation sites "
+            "C2/0A), and while a thread stands between such a constant and its free. Of a driver that is loaded later "
+            "with the "
+            "old tag in its code a warning tells. Every write is journaled: .writes, .undo and a later session know "
+            "it. /undo puts allocation sites "
             "back at once, and free sites when no block with a new tag is left.",
         .options =
             {{"Tag",
               "its characters as !poolused shows them, in quotes of either kind where a blank matters, \\x01 for "
               "one that cannot be typed; or a number like 0x20636241"},
              {"/plan", "only show what would be changed, and what speaks against it"},
+             {"/v", "each reason and note by itself, not those of a kind together"},
              {"/undo", "put the old tags back, of one tag or of all"},
              {"/force", "in spite of what may be wrong but need not be; with /undo, whatever is outstanding"}},
         .json = true,

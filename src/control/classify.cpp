@@ -31,6 +31,7 @@ void Controller::note_module_change(const target::ModuleChange& change) {
     std::erase(leaving_, change.base);
     if (change.loaded) {
         refresh_modules(); // a breakpoint on a name must be there before the new module runs
+        if (load_notice_) load_notice_(change.base);
     } else {
         leaving_.push_back(change.base);
     }

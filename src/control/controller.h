@@ -60,6 +60,8 @@ class Controller {
   public:
     /// Told of events that are to be printed and do not stop (`sxn`).
     using EventNotice = std::function<void(const target::Stop&)>;
+    /// Told of each module that was loaded, before it runs.
+    using LoadNotice = std::function<void(VirtAddr base)>;
     using Resolver = Breakpoints::Resolver;
     /// Whether a breakpoint's condition holds at the stop the target stands in.
     using Condition = std::function<Result<bool>(const std::string&)>;
@@ -116,6 +118,7 @@ class Controller {
     Result<unsigned> adopt_stop();
 
     void on_event(EventNotice notice) { event_notice_ = std::move(notice); }
+    void on_load(LoadNotice notice) { load_notice_ = std::move(notice); }
     void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
     void set_condition(Condition condition) { condition_ = std::move(condition); }
 
@@ -188,6 +191,7 @@ class Controller {
     std::optional<StopReport> last_, last_event_;
     Outcome outcome_; ///< of the stop taken last
     EventNotice event_notice_;
+    LoadNotice load_notice_;
     Resolver resolver_;
     Condition condition_;
     Goal goal_;                              ///< of the run under way, or of the one that the last stop interrupted

@@ -18,16 +18,26 @@ bool is_pool_routine(std::string_view name) {
     return name.starts_with("nt!Ex") && name.find("Pool") != std::string_view::npos;
 }
 
-std::string holds_a_tag(nt::Kernel& kernel, const RegisterFile& registers, std::span<const TagWindow> windows,
-                        Work& work) {
+/// What is looked for on stacks.
+struct Wanted {
+    std::span<const TagWindow> windows;
+    bool pool_routines; ///< these count as well, wherever they were called
+    std::string_view what;
+};
+
+bool is_in(const TagWindow& window, VirtAddr ip) {
+    return ip >= window.first && (window.until_called ? ip < window.last : ip <= window.last);
+}
+
+std::string holds_a_tag(nt::Kernel& kernel, const RegisterFile& registers, const Wanted& wanted, Work& work) {
     code::WalkOptions options;
     options.max_frames = looked_at_frames;
     options.arguments = false;
     for (const code::Frame& frame : code::walk_stack(kernel, registers, options, &work).value.frames) {
         std::string name = kernel.modules().at(frame.ip).text();
-        const bool taken = std::ranges::any_of(
-            windows, [&](const TagWindow& window) { return frame.ip >= window.first && frame.ip <= window.last; });
-        if (taken || is_pool_routine(name)) return name;
+        const bool taken =
+            std::ranges::any_of(wanted.windows, [&](const TagWindow& window) { return is_in(window, frame.ip); });
+        if (taken || (wanted.pool_routines && is_pool_routine(name))) return name;
     }
     return {};
 }
@@ -55,16 +65,14 @@ bool is_passing(const Error& error) {
     return error.kind == ErrorKind::stopped || error.kind == ErrorKind::link;
 }
 
-} // namespace
-
-std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
+std::string in_flight(nt::Kernel& kernel, const Wanted& wanted, Work& work) {
     target::RunControl* control = kernel.target().run_control();
     if (!control || control->running()) return {};
     for (std::uint32_t processor = 0; processor < kernel.target().identity().processors; ++processor) {
         auto registers = kernel.target().registers(processor);
         if (!registers) return fmt::format("processor {} cannot be looked at", processor);
-        if (std::string where = holds_a_tag(kernel, *registers, windows, work); !where.empty())
-            return fmt::format("processor {} stands at {}, perhaps with a new tag in flight", processor, where);
+        if (std::string where = holds_a_tag(kernel, *registers, wanted, work); !where.empty())
+            return fmt::format("processor {} stands at {}, perhaps with {}", processor, where, wanted.what);
     }
     const std::string not_all = "not all threads could be looked at";
     if (work.stop_requested()) return not_all;
@@ -84,16 +92,26 @@ std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> 
             auto registers = nt::thread_registers(kernel, thread);
             std::string where;
             if (registers) {
-                where = holds_a_tag(kernel, *registers, windows, work);
+                where = holds_a_tag(kernel, *registers, wanted, work);
             } else if (preempted(thread)) {
                 where = "an unknown place";
             }
             if (!where.empty())
-                return fmt::format("thread {:x}.{:x} goes on at {}, perhaps with a new tag in flight",
-                                   thread.process_id, thread.id, where);
+                return fmt::format("thread {:x}.{:x} goes on at {}, perhaps with {}", thread.process_id, thread.id,
+                                   where, wanted.what);
         }
     }
     return work.stop_requested() ? not_all : std::string();
+}
+
+} // namespace
+
+std::string allocation_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
+    return in_flight(kernel, {windows, true, "a new tag in flight"}, work);
+}
+
+std::string release_in_flight(nt::Kernel& kernel, std::span<const TagWindow> windows, Work& work) {
+    return in_flight(kernel, {windows, false, "the old tag in hand for a free"}, work);
 }
 
 } // namespace poolkd::control

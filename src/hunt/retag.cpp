@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 namespace poolkd::hunt {
 
@@ -12,6 +13,42 @@ constexpr std::string_view note_middle = "': ";
 
 PoolTag tag_in(const ByteVector& bytes) {
     return PoolTag(load_or<std::uint32_t>(bytes, 0));
+}
+
+bool is_retag(const control::JournalEntry& entry) {
+    return entry.tag_site && entry.note.starts_with(note_begin) && entry.after.size() == tag_bytes;
+}
+
+bool has_old_tag(const code::PoolSite& site, PoolTag tag) {
+    return site.tag && site.tag->bare() == tag.bare();
+}
+
+bool stands_at(const control::Journal& journal, VirtAddr address) {
+    return std::ranges::any_of(journal.entries(), [&](const control::JournalEntry& entry) {
+        return is_retag(entry) && !entry.undone && entry.address == address;
+    });
+}
+
+/// Sites that have a tag which is retagged elsewhere.
+void add_others(RetagState& state, const control::Journal& journal, const code::ModuleSites& module) {
+    for (const code::PoolSite& site : module.index.sites) {
+        if (!has_old_tag(site, state.tag) || (site.tag_rva && stands_at(journal, module.base + *site.tag_rva)))
+            continue;
+        (site.kind == code::SiteKind::release ? state.other_releases : state.other_allocations)
+            .push_back(RetagPlace::of(module, site));
+    }
+}
+
+/// Earlier rounds at the same place, of whose tag nothing is left.
+void leave_out_past(std::vector<RetagSite>& sites) {
+    std::vector<RetagSite> kept;
+    for (RetagSite& site : sites) {
+        const bool again = std::ranges::any_of(
+            sites, [&](const RetagSite& other) { return other.address == site.address && other.id > site.id; });
+        const bool empty = site.usage.nonpaged.outstanding() == 0 && site.usage.paged.outstanding() == 0;
+        if (!again || !site.undone || !empty) kept.push_back(site);
+    }
+    sites = std::move(kept);
 }
 
 std::string note_of(PoolTag tag, const RetagPatch& patch) {
@@ -25,10 +62,6 @@ std::string note_of(PoolTag tag, const RetagPatch& patch) {
 std::string places_in(std::string_view note) {
     const std::size_t at = note_begin.size() + tag_bytes + note_middle.size();
     return at < note.size() ? std::string(note.substr(at)) : std::string();
-}
-
-bool is_retag(const control::JournalEntry& entry) {
-    return entry.tag_site && entry.note.starts_with(note_begin) && entry.after.size() == tag_bytes;
 }
 
 Result<std::uint32_t> write_patch(nt::Kernel& kernel, control::Journal& journal, PoolTag tag, const RetagPatch& patch) {
@@ -91,12 +124,38 @@ Result<std::vector<std::uint32_t>> apply_retag(nt::Kernel& kernel, control::Jour
     return std::unexpected(*std::move(error));
 }
 
+RetagPlace RetagPlace::of(const code::ModuleSites& module, const code::PoolSite& site) {
+    RetagPlace place;
+    place.text = site.function.empty()
+                     ? fmt::format("{}+{:#x}", module.module, site.rva)
+                     : fmt::format("{}!{}+{:#x}", module.module, site.function, site.rva - site.function_rva);
+    place.source = site.source;
+    place.api = site.api;
+    place.via = site.via;
+    return place;
+}
+
+RetagState::Count RetagState::count(std::span<const RetagSite> sites) {
+    std::set<VirtAddr> all, standing;
+    for (const RetagSite& site : sites) {
+        all.insert(site.address);
+        if (!site.undone) standing.insert(site.address);
+    }
+    return {all.size(), standing.size()};
+}
+
+bool is_any_retagged(const control::Journal& journal) {
+    return std::ranges::any_of(journal.entries(),
+                               [](const control::JournalEntry& entry) { return is_retag(entry) && !entry.undone; });
+}
+
 bool RetagState::open() const {
     auto stands = [](const RetagSite& site) { return !site.undone; };
     return std::ranges::any_of(allocations, stands) || std::ranges::any_of(releases, stands);
 }
 
-Result<Answer<std::vector<RetagState>>> read_retags(nt::Kernel& kernel, const control::Journal& journal, Work& work) {
+Result<Answer<std::vector<RetagState>>> read_retags(nt::Kernel& kernel, const control::Journal& journal,
+                                                    std::span<const code::ModuleSites* const> modules, Work& work) {
     Answer<std::vector<RetagState>> answer;
     if (std::ranges::none_of(journal.entries(), is_retag)) return answer;
     POOLKD_TRY(Answer<pool::UsageTable> usage, pool::read_usage(kernel, work));
@@ -123,10 +182,41 @@ Result<Answer<std::vector<RetagState>>> read_retags(nt::Kernel& kernel, const co
         state->since = entry.time;
         (site.release ? state->releases : state->allocations).push_back(std::move(site));
     }
-    for (RetagState& state : answer.value)
+    for (RetagState& state : answer.value) {
+        leave_out_past(state.allocations);
+        leave_out_past(state.releases);
         std::ranges::stable_sort(state.allocations, std::ranges::greater{}, rank_of);
+        if (!state.open()) continue;
+        for (const code::ModuleSites* module : modules)
+            add_others(state, journal, *module);
+    }
     std::ranges::reverse(answer.value);
     return answer;
+}
+
+std::string retag_warning(const control::Journal& journal, const code::ModuleSites& module) {
+    std::set<PoolTag> tags;
+    for (const control::JournalEntry& entry : journal.entries())
+        if (is_retag(entry) && !entry.undone) tags.insert(tag_in(entry.before).bare());
+    std::string text;
+    for (PoolTag tag : tags) {
+        RetagState state;
+        state.tag = tag;
+        add_others(state, journal, module);
+        const std::size_t releases = state.other_releases.size();
+        if (state.other_allocations.empty() && releases == 0) continue;
+        text +=
+            fmt::format("{} was loaded while '{}' is retagged, and its call sites are not: {} allocate{} with the old "
+                        "tag, {} free{} with it{}.",
+                        module.module, tag.text(), state.other_allocations.size(),
+                        state.other_allocations.size() == 1 ? "s" : "", releases, releases == 1 ? "s" : "",
+                        releases == 0 ? ""
+                                      : fmt::format(" (the first: {}). Where a block with a new tag comes to such a "
+                                                    "free, that is bug check C2/0A: !retag /undo",
+                                                    state.other_releases.front().text));
+        text += '\n';
+    }
+    return text;
 }
 
 Result<control::UndoOutcome> undo_retags(nt::Kernel& kernel, control::Journal& journal, std::optional<PoolTag> tag,

@@ -1,9 +1,12 @@
+#include "code/site_name.h"
 #include "hunt/image_uses.h"
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
 #include "hunt/tag_constant.h"
+#include "hunt/tag_hint.h"
 #include "hunt/tag_variable.h"
 #include "hunt/unseen_code.h"
+#include "hunt/words.h"
 
 #include <algorithm>
 #include <map>
@@ -20,17 +23,6 @@ using code::TagSource;
 
 constexpr std::size_t named_places = 3; // in a sentence
 
-RetagPlace place_of(const ModuleSites& module, const PoolSite& site) {
-    RetagPlace place;
-    place.text = site.function.empty()
-                     ? fmt::format("{}+{:#x}", module.module, site.rva)
-                     : fmt::format("{}!{}+{:#x}", module.module, site.function, site.rva - site.function_rva);
-    place.source = site.source;
-    place.api = site.api;
-    place.via = site.via;
-    return place;
-}
-
 bool has_tag(const PoolSite& site, PoolTag tag) {
     return site.tag && site.tag->bare() == tag.bare();
 }
@@ -39,13 +31,8 @@ std::string count_of(std::size_t count, std::string_view one) {
     return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
 
-/// "a, b, c and 4 more"
 std::string list_of(const std::vector<std::string>& names) {
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), named_places); ++i)
-        text += (i == 0 ? "" : ", ") + names[i];
-    if (names.size() > named_places) text += fmt::format(" and {} more", names.size() - named_places);
-    return text;
+    return names_text(names, named_places);
 }
 
 /// Makes the plan, sentence by sentence.
@@ -67,7 +54,9 @@ class Planner {
     };
 
     void forbid(std::string why) { plan_.obstacles.push_back({std::move(why), false}); }
-    void warn(std::string why) { plan_.obstacles.push_back({std::move(why), true}); }
+    void warn(std::string why, std::string kind = {}) {
+        plan_.obstacles.push_back({std::move(why), true, std::move(kind)});
+    }
     /// Of an allocation: it keeps its tag. Of a free: it would compare a block's new tag with the old one.
     void leave(const ModuleSites& module, const PoolSite& site, std::string why, bool forceable = false);
 
@@ -76,6 +65,8 @@ class Planner {
     void sort_site(const ModuleSites& module, const PoolSite& site);
     void add(VirtAddr address, const Constant& constant, Work& work);
     void look_for_unknown_frees(Work& work);
+    [[nodiscard]] std::vector<control::TagWindow> windows_of(VirtAddr address, const Constant& constant) const;
+    void look_for_frees_in_flight(Work& work);
     void look_at_coverage();
     void tell_of_wrappers();
     [[nodiscard]] bool has_unseen_callers(const ModuleSites& module, const PoolSite& wrapper, Work& work) const;
@@ -89,13 +80,13 @@ class Planner {
 };
 
 void Planner::leave(const ModuleSites& module, const PoolSite& site, std::string why, bool forceable) {
-    RetagPlace place = place_of(module, site);
+    RetagPlace place = RetagPlace::of(module, site);
     if (site.kind != SiteKind::release) {
         plan_.not_separable.push_back({std::move(place), std::move(why)});
         return;
     }
-    plan_.obstacles.push_back(
-        {fmt::format("The free at {} would still name the old tag: {}", place.text, why), forceable});
+    plan_.obstacles.push_back({fmt::format("The free at {} would still name the old tag: {}", place.text, why),
+                               forceable, "free sites would still name the old tag"});
 }
 
 void Planner::ask_target() {
@@ -128,7 +119,7 @@ void Planner::sort_sites(Work& work) {
 void Planner::sort_site(const ModuleSites& module, const PoolSite& site) {
     if (site.tag->is_protected())
         forbid(fmt::format("{} passes the tag with the protected bit: such a block must be freed with its own tag",
-                           place_of(module, site).text));
+                           RetagPlace::of(module, site).text));
     if (site.kind == SiteKind::lookaside) {
         leave(module, site, "it prepares a lookaside list, which keeps the tag that it was given then");
     } else if (site.tag_source == TagSource::fixed) {
@@ -151,7 +142,7 @@ void Planner::add(VirtAddr address, const Constant& constant, Work& work) {
     patch.in_data = constant.sites.front()->tag_source == TagSource::data;
     std::vector<std::string> names;
     for (const PoolSite* site : constant.sites) {
-        patch.places.push_back(place_of(module, *site));
+        patch.places.push_back(RetagPlace::of(module, *site));
         names.push_back(patch.places.back().text);
     }
     auto leave_all = [&](const std::string& why, bool forceable) {
@@ -182,13 +173,16 @@ void Planner::add(VirtAddr address, const Constant& constant, Work& work) {
     if (patch.kind == SiteKind::release) {
         if (may_be_paged(kernel_, module, static_cast<std::uint32_t>(address - module.base)))
             warn(fmt::format(
-                "The free at {} lies in pageable code: when it leaves memory, it comes back with the old tag",
-                list_of(names)));
+                     "The free at {} lies in pageable code: when it leaves memory, it comes back with the old tag",
+                     list_of(names)),
+                 "free sites lie in pageable code, which comes back with the old tag when it has left memory");
         // Of the others it is not known that they take 0 for "do not compare".
         for (const PoolSite* site : constant.sites)
             if (site->api != "ExFreePoolWithTag")
                 warn(fmt::format("Whether {} (at {}) compares tags when it is given 0 is not known", site->api,
-                                 place_of(module, *site).text));
+                                 RetagPlace::of(module, *site).text),
+                     "free sites call routines of which it is not known that 0 is no tag to compare");
+        patch.windows = windows_of(address, constant);
         plan_.releases.push_back(std::move(patch));
     } else {
         plan_.allocations.push_back(std::move(patch));
@@ -202,6 +196,43 @@ bool Planner::has_unseen_callers(const ModuleSites& module, const PoolSite& wrap
     return !uses || uses->address_is_known(wrapper.function_rva, work);
 }
 
+/// From behind the constant to the call that gets it. A function that wraps the kernel's routine may wait, and take the
+/// block from a list, long after it was given the tag: it counts until it returns, also where it was jumped to.
+std::vector<control::TagWindow> Planner::windows_of(VirtAddr address, const Constant& constant) const {
+    const ModuleSites& module = *constant.module;
+    auto window_of = [&](VirtAddr first, const PoolSite& site) {
+        const bool jump = site.return_rva == 0;
+        return control::TagWindow{.first = first,
+                                  .last = module.base + (jump ? site.rva + 1 : site.return_rva),
+                                  .until_called = jump || site.via.empty()};
+    };
+    std::vector<control::TagWindow> windows;
+    for (const PoolSite* site : constant.sites) {
+        const bool in_code = site->tag_source != TagSource::data;
+        windows.push_back(window_of(in_code ? address + tag_bytes : module.base + site->function_rva, *site));
+        for (const PoolSite& inner : module.index.sites)
+            if (inner.kind == SiteKind::release &&
+                std::ranges::find(site->via_rvas, inner.function_rva) != site->via_rvas.end())
+                windows.push_back(window_of(module.base + inner.function_rva, inner));
+    }
+    return windows;
+}
+
+/// A thread that has taken the old tag for a free, and takes the block only then, may get one with a new tag: the
+/// kernel would compare the two. What is about to allocate under the old tag does no harm, since nobody compares it any
+/// more.
+void Planner::look_for_frees_in_flight(Work& work) {
+    if (!plan_.possible(true)) return; // the threads need not be looked at
+    std::vector<control::TagWindow> windows;
+    for (const RetagPatch& patch : plan_.releases)
+        windows.insert(windows.end(), patch.windows.begin(), patch.windows.end());
+    if (windows.empty()) return;
+    if (std::string where = control::release_in_flight(kernel_, windows, work); !where.empty()) {
+        where.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(where.front())));
+        warn(where + "; let the target run for a moment and try again");
+    }
+}
+
 /// Frees whose tag is not known, in modules that have the tag: they may be among those that free its blocks.
 void Planner::look_for_unknown_frees(Work& work) {
     for (const ModuleSites* module : modules_) {
@@ -211,15 +242,17 @@ void Planner::look_for_unknown_frees(Work& work) {
         for (const PoolSite& site : module->index.sites) {
             const bool release = site.kind == SiteKind::release;
             if (site.tag_source == TagSource::unresolved)
-                (release ? frees : allocations).push_back(place_of(*module, site).text);
+                (release ? frees : allocations).push_back(RetagPlace::of(*module, site).text);
             if (site.tag_source == TagSource::parameter && release && has_unseen_callers(*module, site, work))
-                wrappers.push_back(place_of(*module, site).text);
+                wrappers.push_back(RetagPlace::of(*module, site).text);
         }
         if (!frees.empty())
-            warn(fmt::format("Which tag {} names is not known; it may free blocks of this one", list_of(frees)));
+            warn(fmt::format("Which tag {} names is not known; it may free blocks of this one", list_of(frees)),
+                 "modules have frees whose tag is not known, and which may free blocks of this one");
         if (!wrappers.empty())
             warn(fmt::format("Who calls {}, and with which tag, is not known; it may free blocks of this one",
-                             list_of(wrappers)));
+                             list_of(wrappers)),
+                 "modules have functions that free with their callers' tag, and callers of which nobody knows");
         if (!allocations.empty())
             plan_.notes.push_back(
                 fmt::format("The tag of {} is not known; if it is this one, it stays so", list_of(allocations)));
@@ -228,10 +261,12 @@ void Planner::look_for_unknown_frees(Work& work) {
 
 /// A free that was not seen would compare tags.
 void Planner::look_at_coverage() {
+    std::vector<std::string> partly_seen;
     for (const ModuleSites* module : modules_) {
         if (!module->error.empty()) {
             warn(fmt::format("The code of {} could not be looked through ({}); it may free blocks of this tag",
-                             module->module, module->error));
+                             module->module, module->error),
+                 "modules could not be looked through; they may free blocks of this tag");
             continue;
         }
         const std::string unseen = unseen_code(kernel_, *module);
@@ -239,13 +274,18 @@ void Planner::look_at_coverage() {
         const bool concerned =
             std::ranges::any_of(module->index.sites, [&](const PoolSite& site) { return has_tag(site, plan_.tag); });
         if (concerned || module->index.code_bytes == 0) {
-            warn(fmt::format("Not all code of {} was seen ({}); it may free blocks of this tag", module->module,
-                             unseen));
+            warn(
+                fmt::format("Not all code of {} was seen ({}); it may free blocks of this tag", module->module, unseen),
+                "modules were not seen whole; they may free blocks of this tag");
         } else {
-            plan_.notes.push_back(fmt::format("Not all code of {} was seen ({}); what was seen does not have the tag",
-                                              module->module, unseen));
+            partly_seen.push_back(module->module);
+            plan_.details.push_back(fmt::format("Not all code of {} was seen ({}); what was seen does not have the tag",
+                                                module->module, unseen));
         }
     }
+    if (!partly_seen.empty())
+        plan_.notes.push_back(
+            fmt::format("Not all code of {} was seen; what was seen does not have the tag", list_of(partly_seen)));
 }
 
 /// A wrapper may do more with a tag than pass it on: keep it before the block, and compare.
@@ -296,6 +336,8 @@ Result<RetagPlan> Planner::make(Work& work) {
     POOLKD_CHECK(name_allocations(work));
     if (plan_.allocations.empty() && plan_.not_separable.empty()) {
         forbid(fmt::format("No code that allocates under '{}' was found", plan_.tag.text()));
+        if (std::string hint = tag_hint(kernel_, plan_.tag, work); !hint.empty())
+            plan_.notes.push_back(std::move(hint));
     } else if (plan_.allocations.empty()) {
         forbid(fmt::format("None of the {} that {} under '{}' can be given a tag of its own",
                            count_of(plan_.not_separable.size(), "site"),
@@ -307,6 +349,8 @@ Result<RetagPlan> Planner::make(Work& work) {
         warn(fmt::format("There is nothing to separate: {} is all that was found to allocate under '{}'",
                          list_of(names), plan_.tag.text()));
     }
+    look_for_frees_in_flight(work);
+    if (work.stop_requested()) return fail(ErrorKind::stopped, "Stopped; nothing was changed");
     return std::move(plan_);
 }
 
@@ -316,10 +360,27 @@ bool RetagPlan::possible(bool force) const {
     return std::ranges::all_of(obstacles, [&](const RetagObstacle& obstacle) { return force && obstacle.forceable; });
 }
 
+std::vector<RetagPlan::Reason> RetagPlan::reasons(bool force) const {
+    std::vector<Reason> reasons;
+    std::set<std::pair<std::string, bool>> told;
+    for (const RetagObstacle& obstacle : obstacles) {
+        const bool stands = !force || !obstacle.forceable;
+        const auto alike = std::ranges::count_if(obstacles, [&](const RetagObstacle& other) {
+            return !obstacle.kind.empty() && other.kind == obstacle.kind && other.forceable == obstacle.forceable;
+        });
+        if (alike <= 1) {
+            reasons.push_back({obstacle.why, stands});
+        } else if (told.emplace(obstacle.kind, obstacle.forceable).second) {
+            reasons.push_back({fmt::format("{} {}. The first: {}", alike, obstacle.kind, obstacle.why), stands});
+        }
+    }
+    return reasons;
+}
+
 std::string RetagPlan::refusal(bool force) const {
     std::string text;
-    for (const RetagObstacle& obstacle : obstacles)
-        if (!force || !obstacle.forceable) text += (text.empty() ? "" : ". ") + obstacle.why;
+    for (const Reason& reason : reasons(force))
+        if (reason.stands) text += (text.empty() ? "" : ". ") + reason.text;
     return text;
 }
 

@@ -61,6 +61,30 @@ nlohmann::json patch_json(PoolTag old, const RetagPatch& patch) {
     return json;
 }
 
+std::string retag_sentence(const std::string& text) {
+    return wrapped(text.ends_with('.') ? text : text + ".", text_width);
+}
+
+std::string reason_text(const std::string& why, bool stands) {
+    return retag_sentence(fmt::format("{}: {}", stands ? "Refused" : "In spite of", why));
+}
+
+/// Sites that have the old tag still: how many, and the first of them.
+std::string others_text(const RetagState& state) {
+    auto some = [](const std::vector<RetagPlace>& places, std::string_view does) {
+        return fmt::format("{} site{} {}{} with it: {}{}", places.size(), places.size() == 1 ? "" : "s", does,
+                           places.size() == 1 ? "s" : "", places.front().text, places.size() == 1 ? "" : " and others");
+    };
+    std::string text;
+    if (!state.other_allocations.empty())
+        text +=
+            retag_sentence("Not changed, and counted under the old tag: " + some(state.other_allocations, "allocate"));
+    if (!state.other_releases.empty())
+        text += retag_sentence("Warning: " + some(state.other_releases, "free") +
+                               ". Where a block with a new tag comes to it, that is bug check C2/0A; !retag /undo");
+    return text;
+}
+
 pool::PoolCounts both(const pool::TagUsage& usage) {
     pool::PoolCounts sum = usage.nonpaged;
     sum.allocs += usage.paged.allocs;
@@ -87,14 +111,11 @@ nlohmann::json usage_json_of(const pool::TagUsage& usage) {
 }
 
 std::string state_text(const RetagState& state) {
-    std::size_t open_allocations = 0, open_releases = 0;
-    for (const RetagSite& site : state.allocations)
-        open_allocations += site.undone ? 0 : 1;
-    for (const RetagSite& site : state.releases)
-        open_releases += site.undone ? 0 : 1;
-    std::string text = fmt::format(
-        "{}: {} of {} allocation sites have a tag of their own, {} of {} free sites pass 0\n", tag_word(state.tag),
-        open_allocations, state.allocations.size(), open_releases, state.releases.size());
+    const RetagState::Count allocations = RetagState::count(state.allocations);
+    const RetagState::Count releases = RetagState::count(state.releases);
+    std::string text =
+        fmt::format("{}: {} of {} allocation sites have a tag of their own, {} of {} free sites pass 0\n",
+                    tag_word(state.tag), allocations.open, allocations.sites, releases.open, releases.sites);
     using Align = TextTable::Align;
     TextTable table({{"Tag", Align::left}, {"Allocs"}, {"Frees"}, {"Blocks"}, {"Bytes"}, {"Site", Align::left}});
     auto add = [&](std::string tag, const pool::TagUsage& usage, std::string site) {
@@ -109,7 +130,7 @@ std::string state_text(const RetagState& state) {
     add(state.tag.text(), state.old, "from before, and of sites without a tag of their own");
     if (state.overflow)
         add(state.overflow->tag.text(), *state.overflow, "tags that found no room in the kernel's tables");
-    return text + table.text();
+    return text + table.text() + others_text(state);
 }
 
 nlohmann::json state_json(const RetagState& state) {
@@ -132,13 +153,19 @@ nlohmann::json state_json(const RetagState& state) {
     for (const RetagSite& site : state.releases)
         json["frees"].push_back(site_json(site));
     json["old_usage"] = usage_json_of(state.old);
+    for (const char* name : {"other_allocations", "other_frees"})
+        json[name] = nlohmann::json::array();
+    for (const RetagPlace& place : state.other_allocations)
+        json["other_allocations"].push_back(place_json(place));
+    for (const RetagPlace& place : state.other_releases)
+        json["other_frees"].push_back(place_json(place));
     if (state.overflow) json["overflow"] = usage_json_of(*state.overflow);
     return json;
 }
 
 } // namespace
 
-std::string retag_plan_text(const RetagPlan& plan, bool force, unsigned pointer_size) {
+std::string retag_plan_text(const RetagPlan& plan, const RetagView& view, unsigned pointer_size) {
     std::string text;
     if (!plan.releases.empty() || !plan.allocations.empty()) {
         using Align = TextTable::Align;
@@ -155,20 +182,24 @@ std::string retag_plan_text(const RetagPlan& plan, bool force, unsigned pointer_
     for (const hunt::NotSeparable& site : plan.not_separable)
         text += wrapped(fmt::format("{} keeps its tag: {}.", place_text(site.place), site.why), text_width);
     for (const std::string& note : plan.notes)
-        text += wrapped(note + ".", text_width);
+        text += retag_sentence(note);
+    if (!view.verbose) {
+        const auto reasons = plan.reasons(view.force);
+        for (const RetagPlan::Reason& reason : reasons)
+            text += reason_text(reason.text, reason.stands);
+        if (reasons.size() < plan.obstacles.size() || !plan.details.empty()) text += "/v shows each by itself.\n";
+        return text;
+    }
+    for (const std::string& detail : plan.details)
+        text += retag_sentence(detail);
     for (const hunt::RetagObstacle& obstacle : plan.obstacles)
-        text += wrapped(fmt::format("{}: {}{}", force && obstacle.forceable ? "In spite of" : "Refused", obstacle.why,
-                                    obstacle.why.ends_with('.') ? "" : "."),
-                        text_width);
+        text += reason_text(obstacle.why, !view.force || !obstacle.forceable);
     return text;
 }
 
 nlohmann::json retag_plan_json(const RetagPlan& plan, bool force, const std::vector<std::uint32_t>& written) {
-    nlohmann::json json{{"tag", plan.tag.text()},
-                        {"value", plan.tag.value},
-                        {"possible", plan.possible(force)},
-                        {"writes", written},
-                        {"notes", plan.notes}};
+    nlohmann::json json{{"tag", plan.tag.text()}, {"value", plan.tag.value}, {"possible", plan.possible(force)},
+                        {"writes", written},      {"notes", plan.notes},     {"details", plan.details}};
     for (const char* name : {"frees", "allocations", "not_separable", "obstacles"})
         json[name] = nlohmann::json::array();
     for (const RetagPatch& patch : plan.releases)

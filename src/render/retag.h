@@ -10,8 +10,13 @@
 
 namespace poolkd::render {
 
+struct RetagView {
+    bool force = false;
+    bool verbose = false; ///< each reason by itself; else those of a kind together
+};
+
 /// What was done to which site, or would be: old tags, new tags, what stays and why.
-[[nodiscard]] std::string retag_plan_text(const hunt::RetagPlan& plan, bool force, unsigned pointer_size);
+[[nodiscard]] std::string retag_plan_text(const hunt::RetagPlan& plan, const RetagView& view, unsigned pointer_size);
 /// `written` are the journal's numbers; empty: nothing was written.
 [[nodiscard]] nlohmann::json retag_plan_json(const hunt::RetagPlan& plan, bool force,
                                              const std::vector<std::uint32_t>& written);

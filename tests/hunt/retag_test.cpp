@@ -85,10 +85,7 @@ class Retag : public ::testing::Test {
     }
 
     RetagPlan plan(PoolTag tag = abc) {
-        std::vector<const ModuleSites*> all;
-        for (const auto& module : modules)
-            all.push_back(module.get());
-        auto made = plan_retag(*fake.kernel, journal, all, tag, work);
+        auto made = plan_retag(*fake.kernel, journal, all_modules(), tag, work);
         EXPECT_TRUE(made) << made.error().message;
         return made.value_or(RetagPlan{});
     }
@@ -96,6 +93,15 @@ class Retag : public ::testing::Test {
         auto written = apply_retag(*fake.kernel, journal, plan(), force);
         EXPECT_TRUE(written) << written.error().message;
         return written.value_or(std::vector<std::uint32_t>{});
+    }
+    Result<Answer<std::vector<RetagState>>> states_now() {
+        return read_retags(*fake.kernel, journal, all_modules(), work);
+    }
+    std::vector<const ModuleSites*> all_modules() {
+        std::vector<const ModuleSites*> all;
+        for (const auto& module : modules)
+            all.push_back(module.get());
+        return all;
     }
     control::UndoOutcome undo(control::Journal& from, bool force = false) {
         auto outcome = undo_retags(*fake.kernel, from, std::nullopt, force, work);
@@ -424,13 +430,105 @@ TEST_F(Retag, UndoWaitsForAnAllocationThatIsNotCountedYet) {
     EXPECT_EQ(undo(journal).undone.size(), 1u);
 }
 
+TEST_F(Retag, AThreadThatHasTakenTheOldTagForAFreeIsWaitedFor) {
+    ModuleSites& leaky = usual_driver();
+    const PoolSite free_site = leaky.index.sites[2];
+    auto stand_at = [&](std::uint32_t rva) { fake.target.edit_registers().set_ip(leaky.base + rva); };
+    stand_at(free_site.rva); // the call is the next instruction: its block may be taken from a list in a moment
+    expect_refused("Processor 0 stands at", true);
+    EXPECT_THAT(plan().refusal(false), HasSubstr("with the old tag in hand for a free; let the target run"));
+    for (std::uint32_t rva : {free_site.function_rva, *free_site.tag_rva - 1, free_site.return_rva}) {
+        stand_at(rva); // before it, and where the kernel's own routine returns to: that has its block
+        EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
+    }
+    const PoolSite allocation_site = leaky.index.sites[0];
+    stand_at(allocation_site.rva); // it allocates under the old tag, which nobody compares any more
+    EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
+}
+
+TEST_F(Retag, AThreadInAWrapperThatFreesIsWaitedFor) {
+    ModuleSites& leaky = usual_driver();
+    PoolSite& inner = release(leaky); // the wrapper's own free
+    inner.tag.reset();
+    inner.tag_rva.reset();
+    inner.tag_source = TagSource::parameter;
+    const PoolSite wrapper = inner;
+    PoolSite& outer = leaky.index.sites[2];
+    outer.via = {"MyFree"};
+    outer.via_rvas = {wrapper.function_rva};
+    const PoolSite site = outer;
+    auto in_flight_at = [&](std::uint32_t rva) {
+        fake.target.edit_registers().set_ip(leaky.base + rva);
+        return plan().refusal(false).find("in hand for a free") != std::string::npos;
+    };
+    EXPECT_TRUE(in_flight_at(site.return_rva)) << "the wrapper may still be at work";
+    EXPECT_TRUE(in_flight_at(wrapper.function_rva));
+    EXPECT_TRUE(in_flight_at(wrapper.rva));
+    EXPECT_FALSE(in_flight_at(wrapper.return_rva)) << "its block is known to the kernel";
+    EXPECT_FALSE(in_flight_at(site.function_rva));
+}
+
+TEST_F(Retag, ReasonsOfAKindAreToldWithTheirNumber) {
+    ModuleSites& leaky = usual_driver();
+    for (int i = 0; i < 3; ++i) {
+        PoolSite& computed = release(leaky);
+        computed.tag_rva.reset();
+        computed.note = "the tag is computed";
+    }
+    const RetagPlan made = plan();
+    EXPECT_EQ(made.obstacles.size(), 3u);
+    ASSERT_EQ(made.reasons(false).size(), 1u);
+    EXPECT_THAT(made.refusal(false), HasSubstr("3 free sites would still name the old tag. The first: The free at "));
+}
+
+TEST_F(Retag, ADriverThatIsLoadedLaterIsWarnedOf) {
+    usual_driver();
+    ModuleSites& late = driver("late", 0xfffff88001000000);
+    EXPECT_FALSE(is_any_retagged(journal));
+    apply();
+    EXPECT_TRUE(is_any_retagged(journal));
+    EXPECT_EQ(retag_warning(journal, late), "") << "it has nothing to do with the tag";
+    EXPECT_EQ(retag_warning(journal, *modules[0]), "") << "that one is retagged";
+    auto states = states_now();
+    ASSERT_TRUE(states);
+    EXPECT_THAT(states->value[0].other_releases, IsEmpty());
+    allocation(late);
+    release(late);
+    EXPECT_THAT(retag_warning(journal, late), HasSubstr("late was loaded while 'Abc ' is retagged, and its call sites "
+                                                        "are not: 1 allocates with the old tag, 1 frees with it (the "
+                                                        "first: late!F1+0x5)"));
+    states = states_now();
+    ASSERT_TRUE(states);
+    ASSERT_EQ(states->value[0].other_releases.size(), 1u);
+    EXPECT_EQ(states->value[0].other_releases[0].text, "late!F1+0x5");
+    EXPECT_EQ(states->value[0].other_allocations.size(), 1u);
+    undo(journal, true);
+    EXPECT_EQ(retag_warning(journal, late), "");
+    EXPECT_THAT(states_now()->value[0].other_releases, IsEmpty());
+}
+
+TEST_F(Retag, ASecondRoundCountsEachPlaceOnce) {
+    usual_driver();
+    apply();
+    fake.put_row(FakePoolKernel::tracker, 1, {"Ab02", 0, 0, 0, 7, 4, 192});
+    undo(journal, true);
+    apply();
+    auto states = states_now();
+    ASSERT_TRUE(states);
+    const RetagState& state = states->value[0];
+    EXPECT_EQ(RetagState::count(state.allocations).sites, 2u);
+    EXPECT_EQ(RetagState::count(state.allocations).open, 2u);
+    EXPECT_EQ(state.allocations.size(), 3u) << "of the first round's tags one has blocks still";
+    EXPECT_EQ(state.releases.size(), 1u);
+}
+
 TEST_F(Retag, WhatEachSiteHoldsComesFromTheKernelsCounters) {
     usual_driver();
-    EXPECT_THAT(read_retags(*fake.kernel, journal, work)->value, IsEmpty());
+    EXPECT_THAT(states_now()->value, IsEmpty());
     apply();
     fake.put_row(FakePoolKernel::tracker, 1, {"Ab01", 0, 0, 0, 20, 20, 0});
     fake.put_row(FakePoolKernel::tracker, 2, {"Ab02", 0, 0, 0, 9, 0, 576});
-    auto states = read_retags(*fake.kernel, journal, work);
+    auto states = states_now();
     ASSERT_TRUE(states);
     ASSERT_EQ(states->value.size(), 1u);
     const RetagState& state = states->value[0];

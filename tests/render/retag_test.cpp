@@ -35,7 +35,7 @@ TEST(RetagText, ThePlanIsATableOfOldAndNew) {
     plan.allocations[0].places[0].via = {"MyAlloc"};
     plan.not_separable = {
         {{"leaky!DriverEntry+0x40", "", "ExInitializeNPagedLookasideList", {}}, "it prepares a list"}};
-    const std::string text = retag_plan_text(plan, false, 8);
+    const std::string text = retag_plan_text(plan, {}, 8);
     EXPECT_THAT(text, HasSubstr("Abc   0     fffff801`00006175  frees"));
     EXPECT_THAT(text, HasSubstr("Abc   Ab01  fffff801`00006200  allocates"));
     EXPECT_THAT(text, HasSubstr("leaky!LeakyBuildReport+0x20 by MyAlloc\n"));
@@ -46,9 +46,46 @@ TEST(RetagText, ThePlanIsATableOfOldAndNew) {
 TEST(RetagText, WhatStandsInTheWayIsSaid) {
     RetagPlan plan = two_sites();
     plan.obstacles = {{"It is not safe", false}, {"It may not be safe", true}};
-    const std::string text = retag_plan_text(plan, true, 8);
+    const std::string text = retag_plan_text(plan, {.force = true}, 8);
     EXPECT_THAT(text, HasSubstr("Refused: It is not safe.\n"));
     EXPECT_THAT(text, HasSubstr("In spite of: It may not be safe.\n"));
+    EXPECT_THAT(text, Not(HasSubstr("/v")));
+}
+
+TEST(RetagText, ReasonsOfAKindAreCounted) {
+    RetagPlan plan = two_sites();
+    plan.obstacles = {{"The code of one is not there", true, "modules are not there"},
+                      {"Something else", true, "things are else"},
+                      {"The code of two is not there", true, "modules are not there"}};
+    plan.notes = {"Not all code of a, b was seen"};
+    plan.details = {"Not all code of a was seen (4096 bytes)", "Not all code of b was seen (8192 bytes)"};
+    std::string text = retag_plan_text(plan, {}, 8);
+    EXPECT_THAT(text, HasSubstr("Refused: 2 modules are not there. The first: The code of one is not there.\n"));
+    EXPECT_THAT(text, HasSubstr("Refused: Something else.\n"));
+    EXPECT_THAT(text, Not(HasSubstr("The code of two")));
+    EXPECT_THAT(text, Not(HasSubstr("8192 bytes")));
+    EXPECT_THAT(text, HasSubstr("/v shows each by itself.\n"));
+    text = retag_plan_text(plan, {.verbose = true}, 8);
+    EXPECT_THAT(text, HasSubstr("Refused: The code of two is not there.\n"));
+    EXPECT_THAT(text, HasSubstr("8192 bytes"));
+    EXPECT_THAT(text, Not(HasSubstr("/v")));
+    const nlohmann::json json = retag_plan_json(plan, false, {});
+    EXPECT_EQ(json["obstacles"].size(), 3u);
+    EXPECT_EQ(json["details"].size(), 2u);
+}
+
+TEST(RetagText, PlacesThatWereRetaggedTwiceCountOnce) {
+    RetagState state;
+    state.tag = abc;
+    state.allocations.resize(2);
+    state.allocations[0].address = state.allocations[1].address = VirtAddr(0xfffff80100006175);
+    state.allocations[0].undone = true;
+    state.releases = state.allocations;
+    state.other_releases = {{"late!LateFree+0x9", "", "ExFreePoolWithTag", {}}};
+    const std::string text = retag_state_text({{state}, {}});
+    EXPECT_THAT(text, HasSubstr("1 of 1 allocation sites have a tag of their own, 1 of 1 free sites pass 0"));
+    EXPECT_THAT(text, HasSubstr("Warning: 1 site frees with it: late!LateFree+0x9. Where a block with a new tag"));
+    EXPECT_EQ(retag_state_json({{state}, {}})["tags"][0]["other_frees"][0]["site"], "late!LateFree+0x9");
 }
 
 TEST(RetagText, TheStateTellsWhatEachSiteHolds) {
