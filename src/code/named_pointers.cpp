@@ -1,0 +1,432 @@
+#include "code/named_pointers.h"
+
+#include "code/code_functions.h"
+#include "code/code_references.h"
+#include "code/value_flow.h"
+#include "pe/imports.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace poolkd::code {
+
+namespace {
+
+using Kind = Value::Kind;
+
+constexpr std::string_view lookup_name = "MmGetSystemRoutineAddress", init_name = "RtlInitUnicodeString";
+constexpr std::size_t max_name = 64; // characters; longer than any routine of the pool
+constexpr std::size_t max_walk = 64; // steps between the call and what belongs to it
+constexpr std::size_t max_references = 4096;
+
+/// The pool's routine whose name lies there in UTF-16, of `length` bytes or up to a NUL.
+const PoolRoutine* named_at(const FlatImage& image, std::uint64_t rva, std::optional<std::uint32_t> length = {}) {
+    if (rva >= image.size() || (length && (*length % 2 != 0 || *length > 2 * max_name))) return nullptr;
+    std::string name;
+    for (std::uint32_t i = 0; i < max_name && (!length || 2 * i < *length); ++i) {
+        const auto unit = load<std::uint16_t>(image.at(static_cast<std::uint32_t>(rva) + 2 * i, 2), 0);
+        if (!unit || *unit > 0x7e) return nullptr;
+        if (*unit == 0) return length ? nullptr : find_pool_routine(name);
+        name += static_cast<char>(*unit);
+    }
+    return find_pool_routine(name);
+}
+
+/// Whether the image holds the name of any routine of the pool in UTF-16. Most images end here.
+bool names_any(const FlatImage& image, const pe::Image& headers) {
+    std::array<bool, 128> begins{};
+    for (const PoolRoutine& routine : pool_routines())
+        begins[static_cast<unsigned char>(routine.name.front())] = true;
+    const Bytes all = image.all();
+    for (const pe::Section& section : headers.sections()) {
+        if (section.rva >= all.size()) continue;
+        const Bytes bytes = all.subspan(section.rva, std::min<std::size_t>(section.size(), all.size() - section.rva));
+        for (std::size_t at = 0; at + 4 <= bytes.size(); at += 2) {
+            const auto first = std::to_integer<unsigned>(bytes[at]);
+            if (first >= begins.size() || !begins[first] || bytes[at + 1] != std::byte{0} ||
+                bytes[at + 3] != std::byte{0} || bytes[at + 2] == std::byte{0})
+                continue;
+            if (named_at(image, section.rva + at)) return true;
+        }
+    }
+    return false;
+}
+
+class NamedPointers {
+  public:
+    NamedPointers(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                  const Machine& machine, std::span<const Extent> code, Work& work)
+        : image_(image), bytes_(*image.bytes), headers_(headers), exports_(exports), machine_(machine), code_(code),
+          work_(work) {}
+
+    std::map<std::uint32_t, const PoolRoutine*> find() {
+        find_slots();
+        if (lookups_.empty() || !names_any(bytes_, headers_)) return {};
+        look_at(lookups_, [this](const FlowGraph& graph, std::uint32_t) { find_stores(graph); });
+        std::erase_if(found_, [](const auto& one) { return one.second.doubtful; });
+        if (found_.empty()) return {};
+        check_pointers();
+        std::set<std::uint32_t> variables;
+        for (const auto& [variable, what] : found_)
+            variables.insert(variable);
+        look_at(variables, [this](const FlowGraph& graph, std::uint32_t reference) { check_use(graph, reference); });
+        std::map<std::uint32_t, const PoolRoutine*> out;
+        for (const auto& [variable, what] : found_)
+            if (!what.doubtful && !work_.stop_requested()) out.emplace(variable, what.routine);
+        return out;
+    }
+
+  private:
+    struct Found {
+        const PoolRoutine* routine = nullptr;
+        std::set<std::uint32_t> stores; ///< RVAs of the instructions
+        bool doubtful = false;
+    };
+    enum class Does { lookup, init, other };
+    struct Call {
+        std::size_t step = 0; ///< its number in the graph
+        Does does = Does::other;
+        Value text;                         ///< address of the UNICODE_STRING
+        const PoolRoutine* named = nullptr; ///< of a lookup whose UNICODE_STRING is known, and of `init`
+    };
+
+    /// Imports, and pointers to routines whose addresses are known.
+    void find_slots() {
+        const pe::ImportTable imports = pe::ImportTable::read(headers_);
+        for (const pe::Import& import : imports.all()) {
+            if (import.name == lookup_name) lookups_.insert(import.slot);
+            if (import.name == init_name) inits_.insert(import.slot);
+        }
+        for (const RoutineAddress& routine : image_.routines) {
+            if (!is_routine_of_lookup(routine.name)) continue;
+            auto& slots = routine.name == lookup_name ? lookups_ : inits_;
+            for_each_pointer([&](std::uint32_t rva, std::uint64_t value) {
+                if (value == routine.address) slots.insert(rva);
+            });
+        }
+    }
+
+    template <class Visit>
+    void for_each_pointer(const Visit& visit) const {
+        const std::uint32_t width = machine_.pointer_size;
+        for (const pe::Section& section : headers_.sections()) {
+            if (section.rva >= bytes_.size()) continue;
+            const std::uint32_t size = std::min(section.size(), bytes_.size() - section.rva);
+            for (std::uint32_t at = 0; at + width <= size; at += width)
+                visit(section.rva + at, load_unsigned(bytes_.all(), section.rva + at, width).value_or(0));
+        }
+    }
+
+    /// Calls `look` with each function that refers to one of these places, and where it does.
+    template <class Look>
+    void look_at(const std::set<std::uint32_t>& places, const Look& look) {
+        ReferenceTargets wanted;
+        wanted.slots.assign(places.begin(), places.end());
+        const CodeReferences references = find_code_references(bytes_, machine_, image_.base, code_, wanted, work_);
+        const CodeFunctions functions(bytes_, headers_, exports_, machine_, image_.base, code_, references);
+        FlowGraphs graphs(bytes_, machine_, image_.base, functions.begins());
+        if (references.slots.size() > max_references) {
+            for (auto& [variable, what] : found_)
+                what.doubtful = true;
+            return;
+        }
+        for (const std::uint32_t reference : references.slots) {
+            FlowGraph graph;
+            for (const FunctionBounds& bounds : functions.holding(reference)) {
+                graph = graphs.build(bounds.entry, bounds.extents, bounds.whole, bounds.roots);
+                if (step_holding(graph, reference)) break;
+                graph = {};
+            }
+            look(graph, reference);
+        }
+    }
+
+    static const Step* step_holding(const FlowGraph& graph, std::uint32_t rva) {
+        auto found = std::ranges::find_if(graph.steps, [&](const Step& s) { return s.rva <= rva && rva < s.next(); });
+        return found == graph.steps.end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] std::uint64_t rva_of(std::uint64_t address) const {
+        const std::uint64_t rva = address - image_.base;
+        return machine_.pointer_size == 8 ? rva : static_cast<std::uint32_t>(rva);
+    }
+
+    // --- what is asked for, and where the answer goes ---------------------------------------------------------------
+
+    void find_stores(const FlowGraph& graph) {
+        if (graph.cut || graph.steps.empty()) return;
+        std::vector<Call> calls;
+        const ValueFlow::Surroundings surroundings{
+            .bytes_popped = [this](const Step& step, const FlowState& state) { return bytes_popped(step, state); }};
+        ValueFlow flow(machine_, bytes_, image_.base, surroundings);
+        flow.visit(
+            graph, [](const FlowGraph&, const Step& step) { return step.action == Action::call; },
+            [&](const Step& step, const FlowState& state) {
+                if (step.action == Action::call) calls.push_back(call_of(flow, graph, step, state));
+            });
+        for (const Call& call : calls) {
+            if (call.does != Does::lookup) continue;
+            const PoolRoutine* routine = call.named ? call.named : named_before(graph, calls, call);
+            if (routine) follow_answer(graph, call.step, routine);
+        }
+    }
+
+    Call call_of(const ValueFlow& flow, const FlowGraph& graph, const Step& step, const FlowState& state) const {
+        Call call;
+        call.step = static_cast<std::size_t>(&step - graph.steps.data());
+        call.does = does(flow.read(state, step.from), step);
+        if (call.does == Does::other) return call;
+        auto argument = [&](std::uint8_t number) {
+            const bool wide = machine_.pointer_size == 8;
+            constexpr std::uint8_t in_registers[] = {1, 2};
+            const Value place = wide ? Value::entry(in_registers[number - 1])
+                                     : Value{.kind = Kind::entry_stack, .number = number * std::uint64_t{4}};
+            return flow.at_entry_of_callee(state, step, place);
+        };
+        call.text = argument(1);
+        if (call.does == Does::lookup) call.named = named_by(call.text, state);
+        if (call.does == Does::init)
+            if (const Value text = argument(2); text.is(Kind::constant))
+                call.named = named_at(bytes_, rva_of(text.number));
+        return call;
+    }
+
+    [[nodiscard]] Does does(const Value& pointer, const Step& step) const {
+        std::uint64_t slot = ~0ull;
+        if (!step.direct && pointer.is(Kind::image)) slot = pointer.where;
+        if (step.direct && rva_of(step.target) < bytes_.size()) {
+            // A thunk.
+            constexpr std::uint32_t longest = 15;
+            const auto at = static_cast<std::uint32_t>(rva_of(step.target));
+            const auto jump = decode_step(machine_, bytes_.from(at, longest), image_.base, at);
+            if (jump && jump->action == Action::jump && !jump->direct && jump->from.fixed &&
+                jump->from.index == Place::no_register)
+                slot = rva_of(jump->from.value);
+        }
+        if (slot >= bytes_.size()) return Does::other;
+        if (lookups_.contains(static_cast<std::uint32_t>(slot))) return Does::lookup;
+        return inits_.contains(static_cast<std::uint32_t>(slot)) ? Does::init : Does::other;
+    }
+
+    std::optional<std::uint32_t> bytes_popped(const Step& step, const FlowState& state) const {
+        Value pointer;
+        if (step.from.kind == Place::Kind::reg) pointer = state.registers[step.from.reg];
+        if (step.from.fixed && step.from.index == Place::no_register)
+            pointer = {.kind = Kind::image, .where = static_cast<std::uint32_t>(rva_of(step.from.value))};
+        switch (does(pointer, step)) {
+        case Does::lookup: return 4;
+        case Does::init: return 8;
+        case Does::other: break;
+        }
+        return std::nullopt;
+    }
+
+    /// What a UNICODE_STRING says: u16 Length in bytes, u16 MaximumLength, Buffer at 4 or 8.
+    const PoolRoutine* named_by(const Value& text, const FlowState& state) const {
+        const std::uint32_t width = machine_.pointer_size;
+        if (text.is(Kind::stack)) {
+            const auto at = static_cast<std::int32_t>(text.number);
+            const Value length = state.read(machine_, text.origin, at, 2);
+            const Value buffer = state.read(machine_, text.origin, at + static_cast<std::int32_t>(width), width);
+            if (!length.is(Kind::constant) || !buffer.is(Kind::constant)) return nullptr;
+            return named_at(bytes_, rva_of(buffer.number), static_cast<std::uint32_t>(length.number));
+        }
+        if (!text.is(Kind::constant) || rva_of(text.number) >= bytes_.size()) return nullptr;
+        const Bytes record = bytes_.at(static_cast<std::uint32_t>(rva_of(text.number)), 2 * width);
+        const auto buffer = load_unsigned(record, width, width);
+        return buffer ? named_at(bytes_, rva_of(*buffer), load_or<std::uint16_t>(record, 0)) : nullptr;
+    }
+
+    /// What the last RtlInitUnicodeString before a lookup made of the same UNICODE_STRING, with nothing in between that
+    /// could change it.
+    const PoolRoutine* named_before(const FlowGraph& graph, const std::vector<Call>& calls, const Call& lookup) const {
+        if (!lookup.text.is(Kind::stack) && !lookup.text.is(Kind::constant)) return nullptr;
+        std::optional<std::size_t> at = before(graph, lookup.step);
+        for (std::size_t i = 0; at && i < max_walk; ++i, at = before(graph, *at)) {
+            const Step& step = graph.steps[*at];
+            if (step.action == Action::call) {
+                auto call = std::ranges::find(calls, *at, &Call::step);
+                if (call == calls.end() || call->does == Does::other) return nullptr;
+                if (call->does == Does::lookup) continue;
+                if (call->text == lookup.text) return call->named;
+                if (!call->text.is(Kind::stack) && !call->text.is(Kind::constant)) return nullptr;
+                continue;
+            }
+            const bool stores = step.writes_memory || step.to.kind == Place::Kind::memory;
+            const bool compares = step.action == Action::nothing;
+            if (stores && !compares && !step.to.fixed && step.action != Action::push) return nullptr;
+        }
+        return nullptr;
+    }
+
+    static std::optional<std::uint32_t> block_of(const FlowGraph& graph, std::size_t step) {
+        auto holds = [&](const FlowBlock& b) { return step >= b.first && step - b.first < b.count; };
+        const auto found = std::ranges::find_if(graph.blocks, holds);
+        if (found == graph.blocks.end()) return std::nullopt;
+        return static_cast<std::uint32_t>(found - graph.blocks.begin());
+    }
+
+    /// The step that surely ran before this one.
+    static std::optional<std::size_t> before(const FlowGraph& graph, std::size_t step) {
+        const auto block = block_of(graph, step);
+        if (!block) return std::nullopt;
+        if (step > graph.blocks[*block].first) return step - 1;
+        const FlowBlock* only = only_predecessor(graph, *block);
+        if (!only || only->count == 0) return std::nullopt;
+        return std::size_t{only->first} + only->count - 1;
+    }
+
+    static const FlowBlock* only_predecessor(const FlowGraph& graph, std::uint32_t block) {
+        const FlowBlock* found = nullptr;
+        if (graph.entry == block || graph.blocks[block].orphan) return nullptr;
+        for (const FlowBlock& one : graph.blocks)
+            for (const std::uint32_t next : graph.next(one)) {
+                if (next != block) continue;
+                if (found && found != &one) return nullptr;
+                found = &one;
+            }
+        return found;
+    }
+
+    /// Finds the variables that the answer of a lookup is stored to.
+    void follow_answer(const FlowGraph& graph, std::size_t lookup, const PoolRoutine* routine) {
+        struct Path {
+            std::uint32_t block;
+            std::size_t step;
+            std::uint32_t holders; ///< registers with the answer, a bit each
+        };
+        const auto first = block_of(graph, lookup);
+        if (!first) return;
+        std::vector<Path> paths{{*first, lookup + 1, 1u}};
+        std::size_t budget = max_walk;
+        while (!paths.empty()) {
+            Path path = paths.back();
+            paths.pop_back();
+            const FlowBlock& block = graph.blocks[path.block];
+            for (; path.step < std::size_t{block.first} + block.count && path.holders != 0; ++path.step) {
+                if (budget-- == 0) return;
+                take_step(graph.steps[path.step], path.holders, routine);
+            }
+            if (path.holders == 0) continue;
+            // Where other ways lead, too, the registers may hold something else.
+            for (const std::uint32_t next : graph.next(block))
+                if (only_predecessor(graph, next) == &block)
+                    paths.push_back({next, graph.blocks[next].first, path.holders});
+        }
+    }
+
+    void take_step(const Step& step, std::uint32_t& holders, const PoolRoutine* routine) {
+        auto holds = [&](const Place& place) {
+            return place.kind == Place::Kind::reg && place.size == machine_.pointer_size && place.reg < 16 &&
+                   (holders >> place.reg & 1) != 0;
+        };
+        if (step.action == Action::call) {
+            constexpr std::uint32_t volatile_wide = 0x0f07, volatile_narrow = 0x07;
+            holders &= ~(machine_.pointer_size == 8 ? volatile_wide : volatile_narrow);
+            return;
+        }
+        if (step.action == Action::move && holds(step.from)) {
+            if (step.to.kind == Place::Kind::memory && is_variable(step.to)) {
+                Found& found = found_[static_cast<std::uint32_t>(rva_of(step.to.value))];
+                if (found.routine && found.routine != routine) found.doubtful = true;
+                found.routine = routine;
+                found.stores.insert(step.rva);
+            }
+            if (step.to.kind == Place::Kind::reg && step.to.reg < 16) holders |= 1u << step.to.reg;
+            return;
+        }
+        if (step.action != Action::nothing && step.action != Action::push && step.to.kind == Place::Kind::reg &&
+            step.to.reg < 16)
+            holders &= ~(1u << step.to.reg);
+        holders &= ~std::uint32_t{step.clobbered};
+    }
+
+    [[nodiscard]] bool is_variable(const Place& place) const {
+        if (!place.fixed || place.elsewhere || place.index != Place::no_register || place.size != machine_.pointer_size)
+            return false;
+        const std::uint64_t rva = rva_of(place.value);
+        const pe::Section* section =
+            rva < bytes_.size() ? headers_.section_at(static_cast<std::uint32_t>(rva)) : nullptr;
+        return section && section->is_writable() && rva % machine_.pointer_size == 0;
+    }
+
+    // --- that nothing else gets there -------------------------------------------------------------------------------
+
+    /// Who has a pointer to the variable may store to it.
+    void check_pointers() {
+        for_each_pointer([this](std::uint32_t, std::uint64_t value) {
+            const std::uint64_t rva = rva_of(value);
+            if (rva >= bytes_.size()) return;
+            if (auto found = found_.find(static_cast<std::uint32_t>(rva)); found != found_.end())
+                found->second.doubtful = true;
+        });
+    }
+
+    void check_use(const FlowGraph& graph, std::uint32_t reference) {
+        const Step* step = step_holding(graph, reference);
+        if (!step) {
+            // Code that nobody is seen to reach. Which of them it means is not told.
+            for (auto& [variable, what] : found_)
+                what.doubtful = true;
+            return;
+        }
+        for (auto& [variable, what] : found_) {
+            const bool to = refers(step->to, variable), from = refers(step->from, variable);
+            if (!to && !from) continue;
+            const bool reads = step->action == Action::nothing ||
+                               (from && step->from.kind == Place::Kind::memory && step->action != Action::address);
+            const bool good =
+                to ? step->action == Action::nothing || what.stores.contains(step->rva) || stores_zero(graph, *step)
+                   : reads;
+            if (!good) what.doubtful = true;
+        }
+    }
+
+    [[nodiscard]] bool refers(const Place& place, std::uint32_t variable) const {
+        const bool says = place.kind == Place::Kind::immediate || (place.kind == Place::Kind::memory && place.fixed);
+        return says && rva_of(place.value) == variable;
+    }
+
+    static bool stores_zero(const FlowGraph& graph, const Step& step) {
+        if (step.action != Action::move && step.action != Action::bit_and) return false;
+        if (step.from.kind == Place::Kind::immediate) return step.from.value == 0;
+        if (step.action != Action::move || step.from.kind != Place::Kind::reg) return false;
+        for (std::optional<std::size_t> at = before(graph, static_cast<std::size_t>(&step - graph.steps.data())); at;
+             at = before(graph, *at)) {
+            const Step& one = graph.steps[*at];
+            const bool same = one.to.kind == Place::Kind::reg && one.to.reg == step.from.reg;
+            if (same && one.action == Action::bit_xor)
+                return one.from.kind == Place::Kind::reg && one.from.reg == one.to.reg;
+            if (same && one.action != Action::nothing) return false;
+            if (one.action == Action::call || (one.clobbered >> step.from.reg & 1) != 0) return false;
+            if (graph.steps.data() + *at + max_walk < &step) return false;
+        }
+        return false;
+    }
+
+    const SiteImage& image_;
+    const FlatImage& bytes_;
+    const pe::Image& headers_;
+    const pe::ExportTable& exports_;
+    const Machine& machine_;
+    std::span<const Extent> code_;
+    Work& work_;
+    std::set<std::uint32_t> lookups_, inits_; ///< pointers to the two routines
+    std::map<std::uint32_t, Found> found_;    ///< by variable
+};
+
+} // namespace
+
+std::map<std::uint32_t, const PoolRoutine*> find_named_pointers(const SiteImage& image, const pe::Image& headers,
+                                                                const pe::ExportTable& exports, const Machine& machine,
+                                                                std::span<const Extent> code, Work& work) {
+    return NamedPointers(image, headers, exports, machine, code, work).find();
+}
+
+bool is_routine_of_lookup(std::string_view name) {
+    return name == lookup_name || name == init_name;
+}
+
+} // namespace poolkd::code
