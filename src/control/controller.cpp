@@ -184,6 +184,11 @@ Result<void> Controller::begin(const Goal& goal, std::optional<bool> handled, Wo
     return {};
 }
 
+Result<void> Controller::keep_breakpoints(bool keep) {
+    keeps_breakpoints_ = keep;
+    return keep || running() ? Result<void>{} : breakpoints_.lift();
+}
+
 Result<void> Controller::go(std::optional<bool> handled) {
     return begin({}, handled, nullptr);
 }
@@ -522,7 +527,7 @@ Result<std::optional<StopReport>> Controller::settle() {
     }
     // While the user looks, the target's code is as it was built: `u` and searches see no int 3 of ours, and a
     // debugger that dies here leaves none behind.
-    POOLKD_CHECK(breakpoints_.lift());
+    if (!keeps_breakpoints_) POOLKD_CHECK(breakpoints_.lift());
     drop_temporaries();
     const bool refreshed = !modules_changed_ || refresh_modules();
     std::erase_if(leaving_, [&](VirtAddr base) {

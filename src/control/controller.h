@@ -117,6 +117,10 @@ class Controller {
     /// earlier debugger left armed; the next resume disarms them.
     Result<unsigned> adopt_stop();
 
+    /// For a loop that lets the target go on at once: breakpoints stay in it while it stands, which saves two round
+    /// trips each, and the target's code is not as it was built. Turned off it takes them out of a target that stands.
+    Result<void> keep_breakpoints(bool keep);
+
     void on_event(EventNotice notice) { event_notice_ = std::move(notice); }
     void on_load(LoadNotice notice) { load_notice_ = std::move(notice); }
     void set_resolver(Resolver resolver) { resolver_ = std::move(resolver); }
@@ -211,6 +215,7 @@ class Controller {
     /// event, and the list is read at each stop that the user sees until then.
     std::vector<VirtAddr> leaving_;
     bool restarted_ = false;
+    bool keeps_breakpoints_ = false;
     bool break_in_sent_ = false;
     bool time_is_over_ = false; ///< the break-in was sent because of the goal's time
     std::chrono::steady_clock::time_point break_in_time_{}, break_in_last_{};

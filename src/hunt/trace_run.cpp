@@ -147,6 +147,8 @@ Result<void> Tracer::fall_back(const std::string& reason) {
         return fail(sites.error().kind, "nt!PoolHitTag cannot be used ({}), and breakpoints on call sites neither: {}",
                     reason, sites.error().message);
     sites_ = *std::move(sites);
+    // On x86 stacks are followed by the code itself, which must be as it was built then.
+    if (kernel_.machine().pointer_size == 8) (void)controller_.keep_breakpoints(true);
     report_.means = TraceMeans::call_sites;
     if (options_.share) report_.notes.emplace_back("With breakpoints on call sites the share of time is not kept to.");
     report_.means_note = fmt::format("{}{} {}", reason, reason.ends_with('.') ? "" : ".", sites_->describe());
@@ -414,6 +416,7 @@ void Tracer::finish() {
     work_.clear_stop();
     restore();
     if (sites_) sites_->remove(controller_);
+    (void)controller_.keep_breakpoints(false);
     const bool stands = !controller_.running();
     if (stands && counts_before_ && report_.end != TraceEnd::restart)
         if (auto now = counter_->read(kernel_)) {

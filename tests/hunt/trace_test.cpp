@@ -548,6 +548,7 @@ TEST_F(Trace, BreakpointsOnCallSitesWhereTheVariableIsProtected) {
     EXPECT_EQ(report->matched, 1u);
     EXPECT_EQ(report->outstanding, 1u);
     EXPECT_EQ(report->blocks_sure, 3u);
+    EXPECT_EQ(fake.target.slots_set(), 4u) << "only the one that was hit has to be set again";
     ASSERT_FALSE(report->stacks.empty());
     EXPECT_EQ(report->stacks[0].caller, 0u);
     expect_nothing_left();
