@@ -109,7 +109,7 @@ std::optional<std::size_t> Tracer::stack_of(const code::StackTrace& trace, const
     return table_.add(std::move(addresses), std::move(stack));
 }
 
-TraceHit Tracer::begin_hit(std::size_t stack, const control::StopReport& report) {
+TraceHit Tracer::begin_hit(std::size_t stack, const control::StopReport& report, const code::StackTrace& trace) {
     ++report_.hits;
     ++report_.sampled;
     if (hit_places_.size() < most_threads) hit_places_.insert(report.stop.ip);
@@ -120,9 +120,14 @@ TraceHit Tracer::begin_hit(std::size_t stack, const control::StopReport& report)
     hit.thread = report.stop.thread;
     hit.time = clock_.time();
     note_process(hit);
-    // A thread that is at a hit again has returned from its last allocation some way that we did not see.
-    for (std::size_t i = returns_.size(); i-- > 0;)
-        if (returns_[i].thread == hit.thread) forget_return(i);
+    // A thread that is at a hit again has returned from its last allocation some way that we did not see, unless an
+    // interrupt came between and allocates on its account: then the return is still to come, and lies on the stack.
+    for (std::size_t i = returns_.size(); i-- > 0;) {
+        const bool to_come = std::ranges::any_of(trace.frames, [&](const code::Frame& frame) {
+            return frame.ip == returns_[i].address && frame.sp > returns_[i].sp;
+        });
+        if (returns_[i].thread == hit.thread && !to_come) forget_return(i);
+    }
     return hit;
 }
 
@@ -136,7 +141,7 @@ Result<Tracer::Seen> Tracer::look(const control::StopReport& report) {
     if (!answer) return Seen::cut_off;
     const auto stack = stack_of(answer->value, report, nullptr);
     if (!stack) return Seen::other;
-    find_block(begin_hit(*stack, report), answer->value, table_.stack(*stack).caller);
+    find_block(begin_hit(*stack, report, answer->value), answer->value, table_.stack(*stack).caller);
     return Seen::hit;
 }
 
@@ -163,7 +168,7 @@ Result<Tracer::Seen> Tracer::look_at_site(const control::StopReport& report, con
     if (!answer) return Seen::cut_off;
     const auto stack = stack_of(answer->value, report, &site);
     if (!stack) return Seen::other;
-    TraceHit hit = begin_hit(*stack, report);
+    TraceHit hit = begin_hit(*stack, report, answer->value);
     if (site.kind == HitKind::allocation && !site.returned) {
         auto to = kernel_.read_pointer(registers.sp());
         if (!options_.blocks || !to || !watch_return(hit, *to, registers.sp(), {})) note(hit);

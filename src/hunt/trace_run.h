@@ -71,7 +71,8 @@ class Tracer {
     /// The table's stack of the walk; nothing when the stop is none of the tag's.
     [[nodiscard]] std::optional<std::size_t> stack_of(const code::StackTrace& trace, const control::StopReport& report,
                                                       const SiteBreakpoints::Site* site);
-    [[nodiscard]] TraceHit begin_hit(std::size_t stack, const control::StopReport& report);
+    [[nodiscard]] TraceHit begin_hit(std::size_t stack, const control::StopReport& report,
+                                     const code::StackTrace& trace);
     void find_block(TraceHit hit, const code::StackTrace& trace, std::size_t caller);
     [[nodiscard]] bool watch_return(TraceHit hit, VirtAddr address, VirtAddr sp, ShownWords shown);
     void find_freed(TraceHit& hit, const ShownWords& shown);

@@ -16,13 +16,14 @@ using testing::FakeTarget;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t base = FakePoolKernel::base;
-constexpr VirtAddr allocator(base + 0x4000), releaser(base + 0x4100), hit_tag(base + FakePoolKernel::var_hit);
+constexpr VirtAddr allocator(base + 0x4000), releaser(base + 0x4100), interrupt(base + 0x4200),
+    hit_tag(base + FakePoolKernel::var_hit);
 constexpr VirtAddr stack_page(0xfffff88000010000), sp(0xfffff88000010800);
 constexpr VirtAddr build(0xfffff88001001234), queue(0xfffff88001002234), retire(0xfffff88001003234);
 constexpr std::uint64_t pages = FakePoolKernel::paged;
 constexpr std::uint64_t frame_bytes = 0x28;
 
-/// The headers and unwind tables of an image with two functions, which take 28h bytes of stack each.
+/// The headers and unwind tables of an image with three functions, which take 28h bytes of stack each.
 ByteVector kernel_image() {
     constexpr std::uint32_t size = 0xa000, pe = 0x80, optional_header = 0x98, table = 0x8000, record = 0x6000;
     ByteVector image(size);
@@ -34,8 +35,8 @@ ByteVector kernel_image() {
     store(image, pe + 0x50, size);
     store(image, optional_header + 108, std::uint32_t{16}); // directories; the exceptions' is the fourth
     store(image, optional_header + 112 + 24, table);
-    store(image, optional_header + 112 + 28, std::uint32_t{24});
-    for (std::uint32_t i = 0; i < 2; ++i) {
+    store(image, optional_header + 112 + 28, std::uint32_t{36});
+    for (std::uint32_t i = 0; i < 3; ++i) {
         store(image, table + 12 * i, 0x4000 + 0x100 * i);
         store(image, table + 12 * i + 4, 0x4100 + 0x100 * i);
         store(image, table + 12 * i + 8, record);
@@ -53,11 +54,12 @@ class Trace : public ::testing::Test {
         auto& memory = fake.target.virtual_memory();
         memory.put(VirtAddr(base), Bytes(bytes).first(0x1000));
         memory.put(VirtAddr(base + 0x4000), Bytes(bytes).subspan(0x4000));
-        memory.put(allocator, Bytes(ByteVector(0x200, std::byte{0x90})));
+        memory.put(allocator, Bytes(ByteVector(0x300, std::byte{0x90})));
         memory.map(stack_page, 0x1000);
         memory.put_value<std::uint32_t>(hit_tag, user_value);
         fake.symbols->add("ExAllocatePoolWithTag", 0x4000, true);
         fake.symbols->add("ExFreePoolWithTag", 0x4100, true);
+        fake.symbols->add("KiDispatchInterrupt", 0x4200, true);
         (void)fake.kernel->reload();
         fake.target.edit_stop() = stop_of(fake.target, allocator + 0x80, status_breakpoint);
         EXPECT_TRUE(controller.adopt_stop());
@@ -439,6 +441,30 @@ TEST_F(Trace, AnotherThreadAtTheReturnIsPassedBy) {
     then_release(pages + 0x1050, retire);
     auto report = trace(2);
     ASSERT_TRUE(report);
+    EXPECT_EQ(report->matched, 1u);
+    EXPECT_EQ(report->outstanding, 0u);
+    expect_nothing_left();
+}
+
+TEST_F(Trace, AnInterruptMayComeBeforeTheAllocatorReturns) {
+    then_allocation(pages + 0x1050, build, false);
+    // In the same thread a routine of the kernel frees; below it lies the allocator, which has not returned yet.
+    fake.target.on_resume([this](FakeTarget& self, const target::Resume&) {
+        put_block(pages + 0x2050);
+        const VirtAddr lower = sp - 2 * (frame_bytes + 8);
+        set(self, 0, "rsp", lower.value);
+        set(self, 0, "rbx", 0);
+        set(self, 0, "rdi", pages + 0x2050);
+        self.virtual_memory().put_value(lower + frame_bytes, (interrupt + 0x60).value);
+        self.virtual_memory().put_value(lower + 2 * frame_bytes + 8, (allocator + 0x60).value);
+        return stop_of(self, releaser + 0x40, status_breakpoint);
+    });
+    then_returned(pages + 0x1050, build);
+    then_release(pages + 0x1050, retire);
+    auto report = trace(3);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->blocks_unknown, 0u);
+    EXPECT_EQ(report->return_stops, 1u);
     EXPECT_EQ(report->matched, 1u);
     EXPECT_EQ(report->outstanding, 0u);
     expect_nothing_left();
