@@ -60,10 +60,39 @@ constexpr PoolRoutine table[] = {
     {"NdisFreeMemoryWithTag", release, 2, 2},
     {"NdisFreeMemoryWithTagPriority", release, 3, 3},
     {"NdisInitializeNPagedLookasideList", lookaside, 7, 6, 5, 0, Type::non_paged},
+    {.name = "StorPortExtendedFunction", .selector = 1},
     {"VideoPortAllocatePool", allocation, 4, 4, 3, 2, Type::pool_type},
     {"VideoPortFreePool", release, 2},
 };
 static_assert(std::ranges::is_sorted(table, {}, &PoolRoutine::name));
+
+/// StorPort: storport.h of the driver kit declares these as StorPortExtendedFunction with the number of the function
+/// before their own arguments: 0 ExtFunctionAllocatePool, 1 ExtFunctionFreePool; the caller removes the arguments. Pool
+/// for a miniport is nonpaged. KMDF: wdfmemory.h; the driver's globals come first. By name.
+constexpr PoolRoutine others[] = {
+    {"StorPortAllocatePool", allocation, 0, 4, 3, 0, Type::non_paged},
+    {"StorPortFreePool", release, 0},
+    {.name = "WdfLookasideListCreate",
+     .kind = lookaside,
+     .stack_words = 7,
+     .tag = 6,
+     .size = 3,
+     .type = 4,
+     .type_kind = Type::pool_type,
+     .default_for_zero = true},
+    {.name = "WdfMemoryCreate",
+     .kind = allocation,
+     .stack_words = 7,
+     .tag = 4,
+     .size = 5,
+     .type = 3,
+     .type_kind = Type::pool_type,
+     .default_for_zero = true},
+};
+static_assert(std::ranges::is_sorted(others, {}, &PoolRoutine::name));
+
+/// Numbers of functions do not change from one KMDF 1.x to the next; wdffuncenum.h of the driver kit.
+constexpr WdfRoutine wdf_table[] = {{192, "WdfMemoryCreate"}, {198, "WdfLookasideListCreate"}};
 
 /// "_Name@12", "__imp__Name@12" and "__imp_Name" without what the linker adds.
 std::string_view plain(std::string_view name) {
@@ -90,6 +119,21 @@ const PoolRoutine* find_pool_routine(std::string_view name) {
 
 std::span<const PoolRoutine> pool_routines() {
     return table;
+}
+
+const PoolRoutine* find_other_routine(std::string_view name) {
+    auto found = std::ranges::lower_bound(others, name, {}, &PoolRoutine::name);
+    return found == std::end(others) || found->name != name ? nullptr : found;
+}
+
+const PoolRoutine* selected_routine(const PoolRoutine& entry, std::uint64_t selector) {
+    if (entry.selector == 0) return nullptr;
+    if (selector == 0) return find_other_routine("StorPortAllocatePool");
+    return selector == 1 ? find_other_routine("StorPortFreePool") : nullptr;
+}
+
+std::span<const WdfRoutine> wdf_routines() {
+    return wdf_table;
 }
 
 unsigned stack_word(const PoolRoutine& routine, unsigned argument) {

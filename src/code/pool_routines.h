@@ -29,6 +29,8 @@ struct PoolRoutine {
     std::uint8_t type = 0;        ///< the same
     Type type_kind = Type::none;
     std::optional<PoolTag> fixed_tag{}; ///< of a routine that has a tag of its own
+    std::uint8_t selector = 0;          ///< number of the argument that says which routine is meant: `selected_routine`
+    bool default_for_zero = false;      ///< tag 0 stands for a default that is set elsewhere
 };
 
 /// By its name as imported ("ExFreePool") or as the linker decorates it ("_ExFreePool@4", "__imp__ExFreePool@4"). Case
@@ -37,6 +39,20 @@ const PoolRoutine* find_pool_routine(std::string_view name);
 
 /// All of them, by name.
 std::span<const PoolRoutine> pool_routines();
+
+/// What is no routine that an image can import, but reached in another way: functions of KMDF, and those of StorPort
+/// that have one entry in common. By name.
+const PoolRoutine* find_other_routine(std::string_view name);
+
+/// The routine that one with a selector stands for. Null for one that has nothing to do with the pool.
+const PoolRoutine* selected_routine(const PoolRoutine& entry, std::uint64_t selector);
+
+/// A function of KMDF that takes a tag, and its number in the table of functions.
+struct WdfRoutine {
+    std::uint32_t index;
+    std::string_view name; ///< see `find_other_routine`
+};
+std::span<const WdfRoutine> wdf_routines();
 
 /// Which word of the stack of x86 an argument begins at, counted from 1.
 unsigned stack_word(const PoolRoutine& routine, unsigned argument);

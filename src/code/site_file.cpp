@@ -135,7 +135,7 @@ bool is_possible(const PoolSite& site) {
                       site.tag_source == TagSource::fixed;
     if (told != site.tag.has_value()) return false;
     if (site.tag_source == TagSource::unresolved && site.note.empty()) return false;
-    return find_pool_routine(site.api) != nullptr;
+    return find_pool_routine(site.api) || find_other_routine(site.api);
 }
 
 template <class Stream>

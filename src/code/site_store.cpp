@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 #include "base/text.h"
+#include "code/named_pointers.h"
 #include "code/pool_routines.h"
 #include "code/site_index.h"
 #include "code/site_targets.h"
@@ -21,7 +22,7 @@ std::uint64_t written(const nt::Kernel& kernel, VirtAddr address) {
 
 /// The pool's routines in the modules that have them, by what these export.
 std::vector<RoutineAddress> routines_of(nt::Kernel& kernel) {
-    constexpr std::string_view libraries[] = {"ndis", "fltmgr", "videoprt", "win32k", "win32kbase"};
+    constexpr std::string_view libraries[] = {"ndis", "fltmgr", "storport", "videoprt", "win32k", "win32kbase"};
     std::vector<RoutineAddress> out;
     for (const auto& module : kernel.modules().loaded()) {
         if (!module->is_kernel && std::ranges::find(libraries, to_lower(module->name)) == std::end(libraries)) continue;
@@ -31,7 +32,7 @@ std::vector<RoutineAddress> routines_of(nt::Kernel& kernel) {
         auto exports = pe::ExportTable::read(*headers);
         if (!exports) continue;
         for (const pe::Export& entry : exports->all())
-            if (entry.rva != 0 && find_pool_routine(entry.name))
+            if (entry.rva != 0 && (find_pool_routine(entry.name) || is_routine_of_lookup(entry.name)))
                 out.push_back({written(kernel, module->base + entry.rva), entry.name});
     }
     return out;
