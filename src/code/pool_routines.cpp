@@ -68,10 +68,20 @@ static_assert(std::ranges::is_sorted(table, {}, &PoolRoutine::name));
 
 /// StorPort: storport.h of the driver kit declares these as StorPortExtendedFunction with the number of the function
 /// before their own arguments: 0 ExtFunctionAllocatePool, 1 ExtFunctionFreePool; the caller removes the arguments. Pool
-/// for a miniport is nonpaged. KMDF: wdfmemory.h; the driver's globals come first. By name.
+/// for a miniport is nonpaged. KMDF: wdfmemory.h, where the driver's globals come first; the driver's own tag is
+/// WDF_DRIVER_CONFIG.DriverPoolTag (wdfdriver.h: u32 Size, two functions, u32 DriverInitFlags, u32 DriverPoolTag). By
+/// name.
 constexpr PoolRoutine others[] = {
     {"StorPortAllocatePool", allocation, 0, 4, 3, 0, Type::non_paged},
     {"StorPortFreePool", release, 0},
+    {.name = "WdfDriverCreate",
+     .kind = allocation,
+     .stack_words = 6,
+     .tag = 5,
+     .type_kind = Type::non_paged,
+     .record_pointers = 3, // Size is filled up to one
+     .record_bytes = 4,
+     .sets_default = true},
     {.name = "WdfLookasideListCreate",
      .kind = lookaside,
      .stack_words = 7,
@@ -91,8 +101,10 @@ constexpr PoolRoutine others[] = {
 };
 static_assert(std::ranges::is_sorted(others, {}, &PoolRoutine::name));
 
-/// Numbers of functions do not change from one KMDF 1.x to the next; wdffuncenum.h of the driver kit.
-constexpr WdfRoutine wdf_table[] = {{192, "WdfMemoryCreate"}, {198, "WdfLookasideListCreate"}};
+/// Numbers of functions do not change from one KMDF 1.x to the next; wdffuncenum.h of the driver kit. (The start of
+/// drivers that are linked with KMDF 1.9 replaces function 201, WdfDriverMiniportUnload.)
+constexpr WdfRoutine wdf_table[] = {
+    {116, "WdfDriverCreate"}, {192, "WdfMemoryCreate"}, {198, "WdfLookasideListCreate"}};
 
 /// "_Name@12", "__imp__Name@12" and "__imp_Name" without what the linker adds.
 std::string_view plain(std::string_view name) {

@@ -30,7 +30,11 @@ struct PoolRoutine {
     Type type_kind = Type::none;
     std::optional<PoolTag> fixed_tag{}; ///< of a routine that has a tag of its own
     std::uint8_t selector = 0;          ///< number of the argument that says which routine is meant: `selected_routine`
-    bool default_for_zero = false;      ///< tag 0 stands for a default that is set elsewhere
+    /// Where the tag lies in the record that argument `tag` is the address of, in pointers' and in other bytes; zero:
+    /// the argument is the tag.
+    std::uint8_t record_pointers = 0, record_bytes = 0;
+    bool sets_default = false;     ///< such a tag is that of others with `default_for_zero`; zero states none
+    bool default_for_zero = false; ///< tag 0 stands for a default that is set elsewhere
 };
 
 /// By its name as imported ("ExFreePool") or as the linker decorates it ("_ExFreePool@4", "__imp__ExFreePool@4"). Case

@@ -268,6 +268,31 @@ TEST_F(WdfX64, TagZeroIsTheDriversOwn) {
     EXPECT_TRUE(sites[0].note.starts_with("Tag 0: ")) << sites[0].note;
 }
 
+TEST_F(WdfX64, TheDriversOwnTag) {
+    bind(image, 15, true);
+    image.function(0x1000, create({"mov rax,qword ptr [L3400]", "call qword ptr [rax+600]"}, "xor r9d,r9d"));
+    // WdfDriverCreate(globals, driver object, registry path, attributes, &config, &driver).
+    constexpr auto call_create = "call qword ptr [rax+3a0]";
+    constexpr auto set_tag = "mov dword ptr [rsp+4c],20636241";
+    auto make = [&](const char* tag) {
+        image.function(0x1100, {"sub rsp,68", "mov qword ptr [rsp+28],0", "mov dword ptr [rsp+30],20", tag,
+                                "lea rax,[rsp+30]", "mov qword ptr [rsp+20],rax", "xor r9d,r9d",
+                                "mov rax,qword ptr [L3400]", call_create, "add rsp,68", "ret"});
+    };
+    make("mov dword ptr [rsp+4c],0");
+    EXPECT_EQ(image.sites().size(), 1u) << "it states none";
+    make(set_tag);
+    const auto sites = image.sites();
+    ASSERT_EQ(sites.size(), 2u);
+    EXPECT_EQ(sites[0].tag, ask_tag) << sites[0].note;
+    EXPECT_EQ(sites[0].tag_source, TagSource::fixed);
+    EXPECT_EQ(sites[1].rva, image.at(call_create));
+    EXPECT_EQ(sites[1].api, "WdfDriverCreate");
+    EXPECT_EQ(sites[1].tag_source, TagSource::constant);
+    EXPECT_EQ(sites[1].tag, ask_tag);
+    EXPECT_EQ(sites[1].tag_rva, std::nullopt) << "changing it later would have no effect";
+}
+
 TEST(WdfX86, ThroughThePointerToTheTable) {
     SiteImageFile image(x86_machine(), {"WdfVersionBind"});
     bind(image, 11, false);
