@@ -356,11 +356,13 @@ class NamedPointers {
 
     /// Who has a pointer to the variable may store to it.
     void check_pointers() {
-        for_each_pointer([this](std::uint32_t, std::uint64_t value) {
+        for_each_pointer([this](std::uint32_t at, std::uint64_t value) {
             const std::uint64_t rva = rva_of(value);
-            if (rva >= bytes_.size()) return;
-            if (auto found = found_.find(static_cast<std::uint32_t>(rva)); found != found_.end())
-                found->second.doubtful = true;
+            const auto found = rva < bytes_.size() ? found_.find(static_cast<std::uint32_t>(rva)) : found_.end();
+            if (found == found_.end()) return;
+            const pe::Section* section = headers_.section_at(at);
+            // Code is looked at instruction by instruction.
+            if (!section || !section->is_code()) found->second.doubtful = true;
         });
     }
 
