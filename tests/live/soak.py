@@ -65,6 +65,7 @@ class Machine:
         self.port = home / "line.sock"
         self.port.unlink(missing_ok=True)
         self.link = BreakingLink(str(self.port), self.machine["kd_socket"], draw.choice([0, 0, 20000]), draw.random())
+        self.processors = 2 if "--processors" in options else 1
         self.commands = self.sessions = 0
         self.heap = self.growth = 0.0
         self.modules = None  # not known, or where a restart may have put them elsewhere
@@ -114,8 +115,7 @@ class Machine:
         lot = draw.random()
         if drawn.runs and self.to_be_undone:
             self.undo_all()
-        # A step over plants a breakpoint where it ends: in what the target's own half of the debugger uses, it kills.
-        if drawn.text.startswith("p") and re.search("nt!mem(set|cpy|move)", self.debugger.ask("ln @$ip")):
+        if drawn.runs and self.step_would_kill(drawn.text):
             drawn = Drawn("g /for 0.2", runs=True)
         if lot < 0.003:
             self.log.write("-- the machine is reset\n")
@@ -142,6 +142,14 @@ class Machine:
         if self.commands % 20 == 0:
             self.heap = max(self.heap, self.debugger.heap_mb())
             self.memory.add(self.debugger.heap_mb())
+
+    def step_would_kill(self, command):
+        """Whether it would hold the target in its own half of the debugger, by a breakpoint or with the lock that the other
+        processor waits for."""
+        # A step over plants a breakpoint where it ends.
+        if command.startswith("p") and re.search("nt!mem(set|cpy|move)", self.debugger.ask("ln @$ip")):
+            return True
+        return self.processors > 1 and "nt!KeFreezeExecution" in self.debugger.ask("~* k 1")
 
     def leave(self, how):
         """Ends the session; where the target is to be as if nobody had been there, looks whether it is."""
