@@ -1,7 +1,6 @@
 #include "code/code_functions.h"
 
 #include "code/unwind_info.h"
-#include "pe/exports.h"
 
 #include <algorithm>
 #include <cstring>
@@ -28,11 +27,19 @@ bool is_filler(std::byte b) {
 
 } // namespace
 
-CodeFunctions::CodeFunctions(const FlatImage& image, const pe::Image& headers, const Machine& machine,
-                             std::uint64_t base, std::span<const Extent> code, const CodeReferences& references)
+CodeFunctions::CodeFunctions(const FlatImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                             const Machine& machine, std::uint64_t base, std::span<const Extent> code,
+                             const CodeReferences& references)
     : image_(image), machine_(machine), base_(base), code_(code.begin(), code.end()), references_(references) {
     if (machine.pointer_size == 8) read_tables(headers);
-    find_begins(headers);
+    find_begins(headers, exports);
+}
+
+void CodeFunctions::keep(std::vector<std::uint32_t>& list, std::uint32_t rva) {
+    if (list.size() < max_kept)
+        list.push_back(rva);
+    else
+        cut_ = true;
 }
 
 std::uint32_t CodeFunctions::primary_of(std::uint32_t begin, std::uint32_t unwind, bool& inside_frame) const {
@@ -68,14 +75,18 @@ void CodeFunctions::read_tables(const pe::Image& headers) {
     const pe::DataDirectory directory = headers.directory(pe::Directory::exception);
     if (!directory.present()) return;
     const Bytes table = image_.from(directory.rva, directory.size);
-    std::set<std::uint32_t> fragments;
+    std::vector<std::uint32_t> fragments;
     for (std::size_t at = 0; at + runtime_function_bytes <= table.size(); at += runtime_function_bytes) {
         const auto entry = parse_runtime_function(table.subspan(at));
         if (!entry || entry->begin >= entry->end || entry->end > image_.size()) continue;
+        if (pieces_.size() >= max_kept) {
+            cut_ = true;
+            break;
+        }
         bool inside_frame = false;
         const std::uint32_t primary = primary_of(entry->begin, entry->unwind, inside_frame);
         pieces_.push_back({{entry->begin, entry->end}, primary});
-        if (inside_frame) fragments.insert(entry->begin);
+        if (inside_frame) fragments.push_back(entry->begin);
     }
     // Sorted as it should be, but who knows; of pieces that overlap the first one counts.
     std::ranges::stable_sort(pieces_, {}, [](const Piece& p) { return p.extent.begin; });
@@ -85,18 +96,21 @@ void CodeFunctions::read_tables(const pe::Image& headers) {
         end = p.extent.end;
         return false;
     });
+    std::ranges::sort(fragments);
     adopt_fragments(fragments);
     by_primary_ = pieces_;
     std::ranges::stable_sort(by_primary_, {}, &Piece::primary);
 }
 
-void CodeFunctions::adopt_fragments(const std::set<std::uint32_t>& fragments) {
+void CodeFunctions::adopt_fragments(std::span<const std::uint32_t> fragments) {
+    if (fragments.empty()) return;
+    auto is_fragment = [&](std::uint32_t rva) { return std::ranges::binary_search(fragments, rva); };
     for (Piece& piece : pieces_) {
-        if (!fragments.contains(piece.extent.begin)) continue;
+        if (!is_fragment(piece.extent.begin)) continue;
         for (const CodeReferences::Branch& branch : references_.to(piece.extent)) {
             const Piece* from = piece_at(branch.from);
             const bool is_call = image_.all()[branch.from] == std::byte{0xe8};
-            if (!from || is_call || from->primary == piece.primary || fragments.contains(from->primary)) continue;
+            if (!from || is_call || from->primary == piece.primary || is_fragment(from->primary)) continue;
             piece.primary = from->primary;
             break;
         }
@@ -114,41 +128,59 @@ bool CodeFunctions::is_code(std::uint64_t rva) const {
     return std::ranges::any_of(code_, [&](const Extent& e) { return rva >= e.begin && rva < e.end; });
 }
 
-void CodeFunctions::find_begins(const pe::Image& headers) {
+void CodeFunctions::find_begins(const pe::Image& headers, const pe::ExportTable& exports) {
     if (is_code(headers.entry_point)) certain_.push_back(headers.entry_point);
-    if (auto exports = pe::ExportTable::read(headers))
-        for (const pe::Export& entry : exports->all())
-            if (entry.rva != 0 && is_code(entry.rva)) certain_.push_back(entry.rva);
-    const Bytes all = image_.all();
-    const bool by_looks = pieces_.empty();
-    for (const CodeReferences::Branch& branch : references_.branches) {
-        if (all[branch.from] != std::byte{0xe8}) continue;
-        // With tables only leaves are looked for; what lies in a function is none.
-        if (by_looks || !piece_at(branch.target)) certain_.push_back(branch.target);
-    }
-    if (by_looks) {
-        for (const Extent& extent : code_) {
-            add_padded(extent, likely_);
-            if (machine_.pointer_size != 4) continue;
-            for (std::uint32_t rva = extent.begin + 1; rva + 6 <= extent.end; ++rva) {
-                const std::byte first = all[rva];
-                if (first != std::byte{0x55} && first != std::byte{0x8b} && first != std::byte{0xff}) continue;
-                const Bytes here = all.subspan(rva, 6);
-                const bool thunk = matches(here, {0xff, 0x25});
-                if (!thunk && !looks_like_prolog(here)) continue;
-                const std::byte before = all[rva - 1];
-                const bool after_ret = before == std::byte{0xc3} || (rva >= 3 && all[rva - 3] == std::byte{0xc2});
-                const bool after_thunk = rva >= 6 && matches(all.subspan(rva - 6, 6), {0xff, 0x25});
-                if (!is_filler(before) && !after_ret && !(thunk && after_thunk)) continue;
-                (thunk ? likely_ : certain_).push_back(rva);
-            }
-        }
-        if (machine_.pointer_size == 4) find_pointed();
+    for (const pe::Export& entry : exports.all())
+        if (entry.rva != 0 && is_code(entry.rva)) certain_.push_back(entry.rva);
+    add_called();
+    if (pieces_.empty()) {
+        add_by_looks();
+    } else {
+        // What the tables tell is certain, and that nothing else begins in the midst of it.
+        std::erase_if(certain_, [&](std::uint32_t rva) { return piece_at(rva) != nullptr; });
+        for (const Piece& piece : pieces_)
+            if (piece.extent.contains(piece.primary)) keep(certain_, piece.primary);
     }
     for (auto* list : {&certain_, &likely_, &pointed_}) {
         std::ranges::sort(*list);
         list->erase(std::ranges::unique(*list).begin(), list->end());
     }
+}
+
+void CodeFunctions::add_called() {
+    const Bytes all = image_.all();
+    auto piece = pieces_.begin();
+    std::optional<std::uint32_t> last;
+    for (const CodeReferences::Branch& branch : references_.branches) {
+        if (branch.target == last || all[branch.from] != std::byte{0xe8}) continue;
+        last = branch.target;
+        // With tables only leaves are looked for; what lies in a function is none.
+        while (piece != pieces_.end() && piece->extent.end <= branch.target)
+            ++piece;
+        if (piece == pieces_.end() || branch.target < piece->extent.begin) keep(certain_, branch.target);
+    }
+}
+
+/// Without tables: what begins as compilers begin a function, behind what ends one.
+void CodeFunctions::add_by_looks() {
+    const Bytes all = image_.all();
+    for (const Extent& extent : code_) {
+        add_padded(extent, likely_);
+        if (machine_.pointer_size != 4) continue;
+        for (std::uint32_t rva = extent.begin + 1; rva + 6 <= extent.end; ++rva) {
+            const std::byte first = all[rva];
+            if (first != std::byte{0x55} && first != std::byte{0x8b} && first != std::byte{0xff}) continue;
+            const std::byte before = all[rva - 1];
+            const Bytes here = all.subspan(rva, 6);
+            const bool thunk = matches(here, {0xff, 0x25});
+            if (!thunk && !looks_like_prolog(here)) continue;
+            const bool after_ret = before == std::byte{0xc3} || (rva >= 3 && all[rva - 3] == std::byte{0xc2});
+            const bool after_thunk = rva >= 6 && matches(all.subspan(rva - 6, 6), {0xff, 0x25});
+            if (!is_filler(before) && !after_ret && !(thunk && after_thunk)) continue;
+            keep(thunk ? likely_ : certain_, rva);
+        }
+    }
+    if (machine_.pointer_size == 4) find_pointed();
 }
 
 void CodeFunctions::add_padded(Extent range, std::vector<std::uint32_t>& out) const {
@@ -165,8 +197,8 @@ void CodeFunctions::find_pointed() {
     const std::uint32_t first = code_.front().begin, range = code_.back().end - first;
     auto take = [&](std::uint32_t rva) {
         if (!is_code(rva) || rva == 0) return;
-        pointed_.push_back(rva);
-        if (rva % alignment == 0 || all[rva - 1] == std::byte{0xcc}) likely_.push_back(rva);
+        keep(pointed_, rva);
+        if (rva % alignment == 0 || all[rva - 1] == std::byte{0xcc}) keep(likely_, rva);
     };
     constexpr std::uint32_t field = 4;
     auto scan = [&](std::uint32_t begin, std::size_t end, std::uint32_t step) {
@@ -188,14 +220,6 @@ void CodeFunctions::find_pointed() {
         end = extent.end;
     }
     scan(aligned(end), all.size(), field);
-}
-
-bool CodeFunctions::begins(std::uint32_t rva) const {
-    if (!pieces_.empty()) {
-        const Piece* piece = piece_at(rva);
-        if (piece) return piece->primary == rva;
-    }
-    return std::ranges::binary_search(certain_, rva);
 }
 
 std::uint32_t CodeFunctions::last_begin(std::uint32_t rva) const {
@@ -247,8 +271,10 @@ std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
     if (section == code_.end()) return out;
     if (const Piece* piece = piece_at(rva)) {
         FunctionBounds bounds{piece->primary, {}, true, {}, false};
-        for (const Piece& part : std::ranges::equal_range(by_primary_, piece->primary, {}, &Piece::primary))
+        for (const Piece& part : std::ranges::equal_range(by_primary_, piece->primary, {}, &Piece::primary)) {
             bounds.extents.push_back(part.extent);
+            if (bounds.extents.size() > FlowGraph::max_extents) break; // one more shows that it is cut
+        }
         if (!piece_at(piece->primary)) bounds.entry = piece->extent.begin;
         out.push_back(std::move(bounds));
         return out;

@@ -2,10 +2,10 @@
 
 #include "code/code_references.h"
 #include "code/flow_graph.h"
+#include "pe/exports.h"
 #include "pe/image.h"
 
 #include <cstdint>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -25,14 +25,15 @@ struct FunctionBounds {
 /// by what functions look like.
 class CodeFunctions {
   public:
-    CodeFunctions(const FlatImage& image, const pe::Image& headers, const Machine& machine, std::uint64_t base,
-                  std::span<const Extent> code, const CodeReferences& references);
+    CodeFunctions(const FlatImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                  const Machine& machine, std::uint64_t base, std::span<const Extent> code,
+                  const CodeReferences& references);
 
     /// Functions that may hold the code at `rva`, the likeliest first. Whether one does shows when it is decoded. Few:
     /// some `max_candidates`.
     [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva) const;
-    /// Certainly the beginning of a function.
-    [[nodiscard]] bool begins(std::uint32_t rva) const;
+    /// Certain beginnings of functions, sorted.
+    [[nodiscard]] std::span<const std::uint32_t> begins() const { return certain_; }
     /// The last certain beginning at or below `rva`, or that of its section.
     [[nodiscard]] std::uint32_t last_begin(std::uint32_t rva) const;
     /// `rva`, or the first byte behind it that does not fill up.
@@ -40,6 +41,10 @@ class CodeFunctions {
     /// Unwind tables tell all functions but leaves.
     [[nodiscard]] bool has_tables() const { return !pieces_.empty(); }
 
+    /// There were more functions or pointers than are kept.
+    [[nodiscard]] bool cut() const { return cut_; }
+
+    static constexpr std::size_t max_kept = 1u << 22; ///< of functions, and of each kind of guesses
     static constexpr std::size_t max_candidates = 10;
     static constexpr std::uint32_t max_distance = 1u << 17; ///< bytes from a function's begin to code in it
 
@@ -50,9 +55,12 @@ class CodeFunctions {
     };
 
     void read_tables(const pe::Image& headers);
-    void find_begins(const pe::Image& headers);
+    void find_begins(const pe::Image& headers, const pe::ExportTable& exports);
+    void add_called();
+    void add_by_looks();
+    void keep(std::vector<std::uint32_t>& list, std::uint32_t rva);
     [[nodiscard]] std::uint32_t primary_of(std::uint32_t begin, std::uint32_t unwind, bool& inside_frame) const;
-    void adopt_fragments(const std::set<std::uint32_t>& fragments);
+    void adopt_fragments(std::span<const std::uint32_t> fragments);
     [[nodiscard]] const Piece* piece_at(std::uint32_t rva) const;
     /// What pointers in the image lead to, for code without unwind tables.
     void find_pointed();
@@ -72,6 +80,7 @@ class CodeFunctions {
     std::vector<std::uint32_t> certain_; ///< beginnings, sorted
     std::vector<std::uint32_t> likely_;  ///< code behind padding, sorted; only without tables
     std::vector<std::uint32_t> pointed_; ///< the same of code that pointers lead to
+    bool cut_ = false;
 };
 
 } // namespace poolkd::code

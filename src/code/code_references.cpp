@@ -18,13 +18,22 @@ class ReferenceScan {
     }
 
     /// `bytes` lie at `rva`.
-    void scan(Bytes bytes, std::uint32_t rva) {
-        constexpr std::size_t field = 4;
-        if (bytes.size() < field) return;
+    void scan(Bytes bytes, std::uint32_t rva, const Work& work) {
+        constexpr std::size_t at_once = 1u << 20;
+        const std::size_t count = bytes.size() < field ? 0 : bytes.size() - field + 1;
+        for (std::size_t at = 0; at < count && !work.stop_requested(); at += at_once)
+            scan(bytes, rva, at, std::min(count, at + at_once));
+    }
+
+  private:
+    static constexpr std::size_t field = 4; ///< bytes of a distance or an address
+
+    /// The fields at [first, last) of the bytes.
+    void scan(Bytes bytes, std::uint32_t rva, std::size_t first, std::size_t last) {
         const std::byte* data = bytes.data();
         const std::uint32_t after = wide_ ? rva + static_cast<std::uint32_t>(field) : 0;
         const bool any_slot = !targets_.slots.empty();
-        for (std::size_t at = 0; at + field <= bytes.size(); ++at) {
+        for (std::size_t at = first; at < last; ++at) {
             std::uint32_t value;
             std::memcpy(&value, data + at, field);
             if (at > 0) {
@@ -42,11 +51,10 @@ class ReferenceScan {
         }
     }
 
-  private:
     void branch(std::uint32_t from, std::uint64_t target_rva, std::int32_t distance) {
         const auto target = static_cast<std::uint32_t>(target_rva);
-        if (std::ranges::any_of(code_, [&](const Extent& e) { return e.contains(target); })) {
-            out_.branches.push_back({target, from});
+        if (is_code(target)) {
+            keep(out_.branches, {target, from});
             return;
         }
         if (targets_.outside.empty()) return;
@@ -54,12 +62,28 @@ class ReferenceScan {
         const std::uint32_t next = target - static_cast<std::uint32_t>(distance);
         std::uint64_t address = base_ + next + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
         if (!wide_) address = static_cast<std::uint32_t>(address);
-        if (std::ranges::binary_search(targets_.outside, address)) out_.outside.push_back(from);
+        if (std::ranges::binary_search(targets_.outside, address)) keep(out_.outside, from);
     }
 
     void slot(std::uint32_t at, std::uint32_t reached) {
         const std::uint32_t rva = wide_ ? reached : reached - static_cast<std::uint32_t>(base_);
-        if (std::ranges::binary_search(targets_.slots, rva)) out_.slots.push_back(at);
+        if (std::ranges::binary_search(targets_.slots, rva)) keep(out_.slots, at);
+    }
+
+    bool is_code(std::uint32_t rva) {
+        if (near_.contains(rva)) return true;
+        auto found = std::ranges::find_if(code_, [&](const Extent& e) { return e.contains(rva); });
+        if (found == code_.end()) return false;
+        near_ = *found;
+        return true;
+    }
+
+    template <class T>
+    void keep(std::vector<T>& list, T one) {
+        if (list.size() < CodeReferences::max_kept)
+            list.push_back(one);
+        else
+            out_.cut = true;
     }
 
     bool wide_;
@@ -68,6 +92,7 @@ class ReferenceScan {
     const ReferenceTargets& targets_;
     CodeReferences& out_;
     std::uint32_t first_slot_ = 0, slot_range_ = 0;
+    Extent near_; ///< of the code that was asked for last
 };
 
 } // namespace
@@ -86,14 +111,16 @@ CodeReferences find_code_references(const FlatImage& image, const Machine& machi
         // Missing pages part the code; what reaches over such a hole is lost.
         for (std::uint32_t rva = extent.begin; rva < extent.end && !work.stop_requested();) {
             const Bytes bytes = image.from(rva, extent.end - rva);
-            scan.scan(bytes, rva);
+            scan.scan(bytes, rva, work);
             constexpr std::uint32_t page = 0x1000;
             const auto got = static_cast<std::uint32_t>(bytes.size());
             if (extent.end - rva - got < page) break;
             rva = got == 0 ? (rva / page + 1) * page : rva + got;
         }
     }
-    std::ranges::sort(out.branches);
+    std::ranges::sort(out.branches, {}, [](const CodeReferences::Branch& branch) {
+        return std::uint64_t{branch.target} << 32 | branch.from; // one comparison instead of two
+    });
     return out;
 }
 

@@ -21,10 +21,13 @@ struct CodeReferences {
     std::vector<Branch> branches;       ///< within the code of the image, by target
     std::vector<std::uint32_t> slots;   ///< RVAs of four bytes that lead to a slot of interest
     std::vector<std::uint32_t> outside; ///< RVAs of calls and jumps to an address of interest outside of the image
+    bool cut = false;                   ///< there were more of one kind than `max_kept`
 
     [[nodiscard]] std::span<const Branch> to(std::uint32_t target) const { return to(Extent{target, target + 1}); }
     /// Those with a target in a range.
     [[nodiscard]] std::span<const Branch> to(Extent range) const;
+
+    static constexpr std::size_t max_kept = 1u << 24;
 };
 
 struct ReferenceTargets {

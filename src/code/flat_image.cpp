@@ -8,10 +8,17 @@ namespace poolkd::code {
 
 namespace {
 
-/// What no code refers to: not read over a link.
-bool is_useless(const pe::Section& section) {
-    return section.name == ".rsrc" || section.name == ".reloc" || section.name.starts_with("/") ||
-           section.name.starts_with(".debug");
+/// What no code refers to: not read over a link, and not copied.
+bool is_useless(const pe::Image& headers, const pe::Section& section) {
+    const bool by_name = section.name == ".rsrc" || section.name == ".reloc" || section.name.starts_with("/") ||
+                         section.name.starts_with(".debug");
+    constexpr pe::Directory tables[] = {pe::Directory::exports,       pe::Directory::imports,
+                                        pe::Directory::exception,     pe::Directory::load_config,
+                                        pe::Directory::delay_imports, pe::Directory::import_addresses};
+    return by_name && !section.is_code() && std::ranges::none_of(tables, [&](pe::Directory number) {
+               const pe::DataDirectory table = headers.directory(number);
+               return table.present() && section.contains(table.rva);
+           });
 }
 
 } // namespace
@@ -48,7 +55,7 @@ Result<FlatImage> FlatImage::of_file(Bytes file) {
     std::copy_n(file.begin(), head, image.bytes_.get());
     image.mark(0, head);
     for (const pe::Section& section : headers.sections()) {
-        if (section.rva >= image.size_) continue;
+        if (section.rva >= image.size_ || is_useless(headers, section)) continue;
         const std::uint32_t room = std::min(section.size(), image.size_ - section.rva);
         const std::uint32_t wanted = std::min(section.file_size, room);
         const std::uint32_t there =
@@ -99,7 +106,7 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
         if (gap.reason == GapReason::link_lost) return fail(ErrorKind::link, "The connection to the target was lost");
     POOLKD_TRY(pe::Image headers, pe::Image::open(image, pe::ImageLayout::memory));
     for (const pe::Section& section : headers.sections()) {
-        if (section.rva >= image.size_ || is_useless(section)) continue;
+        if (section.rva >= image.size_ || is_useless(headers, section)) continue;
         if (part == Part::state && (!section.is_writable() || section.is_discardable())) continue;
         take(section.rva, std::min(section.size(), image.size_ - section.rva), section.is_discardable());
     }

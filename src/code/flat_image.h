@@ -15,7 +15,8 @@ namespace poolkd::code {
 /// are missing, and its views last as long as the image.
 class FlatImage final : public pe::ByteReader {
   public:
-    /// A file, laid out as the loader would, not relocated. Errors: its headers.
+    /// A file, laid out as the loader would, not relocated: all but resources, relocations and debug information.
+    /// Errors: its headers.
     static Result<FlatImage> of_file(Bytes file);
     enum class Part : std::uint8_t {
         all,   ///< but resources and relocations

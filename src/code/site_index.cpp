@@ -19,17 +19,22 @@ std::string short_source(const symbols::SourceLine& line) {
     return fmt::format("{}:{}", slash == std::string::npos ? line.file : line.file.substr(slash + 1), line.line);
 }
 
-void name_by_exports(SiteIndex& index, const pe::Image& headers) {
-    std::map<std::uint32_t, std::string> names;
-    if (auto exports = pe::ExportTable::read(headers))
-        for (const pe::Export& entry : exports->all())
-            if (entry.rva != 0 && !entry.name.empty()) names.emplace(entry.rva, entry.name);
+void name_by_exports(SiteIndex& index, const pe::ExportTable& exports) {
+    std::map<std::uint32_t, std::string> names; // of the functions that are named, which are few
+    for (const PoolSite& site : index.sites) {
+        names.try_emplace(site.function_rva);
+        for (std::uint32_t rva : site.via_rvas)
+            names.try_emplace(rva);
+    }
+    for (const pe::Export& entry : exports.all())
+        if (auto wanted = entry.rva == 0 ? names.end() : names.find(entry.rva); wanted != names.end())
+            if (wanted->second.empty()) wanted->second = entry.name;
     for (PoolSite& site : index.sites) {
-        if (auto found = names.find(site.function_rva); found != names.end()) site.function = found->second;
+        site.function = names.at(site.function_rva);
         site.via.clear();
         for (std::uint32_t rva : site.via_rvas) {
-            auto found = names.find(rva);
-            site.via.push_back(found == names.end() ? plain_name(rva) : found->second);
+            const std::string& name = names.at(rva);
+            site.via.push_back(name.empty() ? plain_name(rva) : name);
         }
     }
 }
@@ -41,14 +46,15 @@ Result<SiteIndex> index_image(const SiteImage& image, Work& work) {
     const Machine* machine = find_machine(headers.machine);
     if (!machine)
         return fail(ErrorKind::unsupported, "Code for the machine {:#x} cannot be looked through", headers.machine);
-    SiteSearch search(image, headers, *machine, work);
+    const pe::ExportTable exports = pe::ExportTable::read(headers).value_or(pe::ExportTable());
+    SiteSearch search(image, headers, exports, *machine, work);
     SiteIndex index;
     index.sites = search.run();
     index.tag_words = search.tag_words();
     index.code_bytes = search.code_bytes();
     index.coverage = image.bytes->coverage();
     index.coverage.merge(search.coverage());
-    name_by_exports(index, headers);
+    name_by_exports(index, exports);
     return index;
 }
 

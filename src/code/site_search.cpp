@@ -42,8 +42,9 @@ bool is_place(const Value& value) {
 
 } // namespace
 
-SiteSearch::SiteSearch(const SiteImage& image, const pe::Image& headers, const Machine& machine, Work& work)
-    : image_(image), machine_(machine), work_(work), targets_(SiteTargets::find(image, headers, machine)) {
+SiteSearch::SiteSearch(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                       const Machine& machine, Work& work)
+    : image_(image), machine_(machine), work_(work), targets_(SiteTargets::find(image, headers, exports, machine)) {
     for (const pe::Section& section : headers.sections()) {
         if (!section.is_code() || section.rva >= image.bytes->size()) continue;
         const Extent extent{section.rva, section.rva + std::min(section.size(), image.bytes->size() - section.rva)};
@@ -54,16 +55,20 @@ SiteSearch::SiteSearch(const SiteImage& image, const pe::Image& headers, const M
         code_bytes_ += extent.end - extent.begin;
     }
     std::ranges::sort(code_, {}, &Extent::begin);
+    targets_.add_variables(image, headers, exports, machine, code_, work);
     ReferenceTargets wanted;
     for (const auto& [slot, routine] : targets_.slots)
         wanted.slots.push_back(slot);
+    if (targets_.table) wanted.slots.push_back(*targets_.table);
+    std::ranges::sort(wanted.slots);
     for (const auto& [address, routine] : targets_.outside)
         wanted.outside.push_back(address);
     if (targets_.empty()) return;
     references_ = find_code_references(*image.bytes, machine, image.base, code_, wanted, work);
-    functions_.emplace(*image.bytes, headers, machine, image.base, code_, *references_);
-    graphs_.emplace(*image.bytes, machine, image.base);
-    is_other_ = [this](std::uint32_t rva) { return functions_->begins(rva); };
+    functions_.emplace(*image.bytes, headers, exports, machine, image.base, code_, *references_);
+    graphs_.emplace(*image.bytes, machine, image.base, functions_->begins());
+    flow_.emplace(machine, *image.bytes, image.base, surroundings_);
+    surroundings_.table = targets_.table;
     if (machine.pointer_size == 4)
         surroundings_.bytes_popped = [this](const Step& step, const FlowState& state) {
             return bytes_popped(step, state);
@@ -72,16 +77,19 @@ SiteSearch::SiteSearch(const SiteImage& image, const pe::Image& headers, const M
 
 std::vector<PoolSite> SiteSearch::run() {
     if (targets_.empty()) return {};
-    examine(first_references());
+    bool whole = examine(first_references());
     first_round_ = false;
-    for (int round = 0; round < max_rounds && !found_.empty() && !work_.stop_requested(); ++round) {
+    for (int round = 0; whole && round < max_rounds && !found_.empty() && !work_.stop_requested(); ++round) {
         fresh_ = std::move(found_);
         found_.clear();
-        examine(references_to_wrappers());
+        whole = examine(references_to_wrappers());
     }
-    if (!found_.empty() && !work_.stop_requested()) coverage_.add_gap(GapReason::limit_reached, VirtAddr(), 0);
-    if (work_.stop_requested()) coverage_.add_gap(GapReason::stopped, VirtAddr(), 0);
+    if (work_.stop_requested())
+        coverage_.add_gap(GapReason::stopped, VirtAddr(), 0);
+    else if (!whole || !found_.empty() || references_->cut || functions_->cut())
+        coverage_.add_gap(GapReason::limit_reached, VirtAddr(), 0);
     doubt_odd_parameters();
+    give_default_tags();
     std::ranges::sort(sites_, {}, [](const PoolSite& s) {
         return std::tuple(s.rva, s.kind, s.tag.value_or(PoolTag()), s.tag_rva.value_or(0), s.tag_source);
     });
@@ -123,7 +131,12 @@ std::vector<std::uint32_t> SiteSearch::references_to_wrappers() const {
     return out;
 }
 
-void SiteSearch::examine(const std::vector<std::uint32_t>& references) {
+bool SiteSearch::is_too_much() const {
+    const std::uint64_t effort = effort_ + graphs_->decoded() + flow_->effort();
+    return effort > max_effort + code_bytes_ * max_effort_of_byte || sites_.size() >= max_sites;
+}
+
+bool SiteSearch::examine(const std::vector<std::uint32_t>& references) {
     examined_.clear();
     functions_done_.clear();
     for (std::size_t i = 0; i < references.size() && !work_.stop_requested(); ++i) {
@@ -131,23 +144,29 @@ void SiteSearch::examine(const std::vector<std::uint32_t>& references) {
         // The same function as that of the reference before it, most often.
         auto next = examined_.upper_bound(reference);
         if (next != examined_.begin() && std::prev(next)->second >= reference) continue;
+        if (is_too_much()) return false;
         examine_around(reference);
         work_.progress("Call sites", i, references.size());
     }
+    return true;
 }
 
 void SiteSearch::examine_around(std::uint32_t reference) {
     FlowGraph best;
     std::optional<std::uint32_t> entry;
     bool with_roots = false, leaf = false;
+    constexpr std::uint64_t to_find_bounds = 16;
+    effort_ += to_find_bounds;
     for (const FunctionBounds& bounds : functions_->holding(reference)) {
+        effort_ += bounds.extents.size() + bounds.roots.size();
         // What begins at a guess may be a part of what begins before it.
         if (entry && !bounds.guessed) break;
         if (bounds.whole && functions_done_.contains(bounds.entry)) return;
         auto holds_reference = [&](const Extent& e) { return e.contains(reference); };
         const auto known = bounds.roots.empty() ? reach_.find(bounds.entry) : reach_.end();
+        if (known != reach_.end()) effort_ += known->second.size();
         if (known != reach_.end() && std::ranges::none_of(known->second, holds_reference)) continue;
-        FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, is_other_, bounds.roots);
+        FlowGraph graph = graphs_->build(bounds.entry, bounds.extents, bounds.whole, bounds.roots);
         if (!bounds.whole && bounds.roots.empty()) reach_[bounds.entry] = stretches_of(graph);
         const bool holds =
             std::ranges::any_of(graph.steps, [&](const Step& s) { return s.rva <= reference && reference < s.next(); });
@@ -179,7 +198,7 @@ std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std
     constexpr int most = 64;
     std::uint32_t at = functions_->last_begin(reference);
     for (int i = 0; i < most && at <= reference; ++i) {
-        FlowGraph graph = graphs_->build(at, code_, false, is_other_);
+        FlowGraph graph = graphs_->build(at, code_, false);
         std::uint32_t end = at;
         bool holds = false;
         for (const Step& step : graph.steps) {
@@ -193,13 +212,51 @@ std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std
 }
 
 void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry, bool leaf) {
-    ValueFlow flow(graph, machine_, *image_.bytes, image_.base, surroundings_);
-    flow.visit([&](const Step& step, const FlowState& state) {
+    auto is_wanted = [&](const FlowGraph&, const Step& step) {
         // A function that calls has an entry in the tables; what has none and seems to call is data.
-        if (leaf && step.action == Action::call) return;
-        for (const Callee& callee : callees(flow, graph, step, state))
-            add_sites(flow, step, state, entry, callee);
+        return (!leaf || step.action != Action::call) && may_be_site(graph, step);
+    };
+    const bool whole = flow_->visit(graph, is_wanted, [&](const Step& step, const FlowState& state) {
+        for (const Callee& callee : callees(*flow_, graph, step, state)) {
+            const std::size_t before = sites_.size();
+            add_sites(*flow_, step, state, entry, callee);
+            for (std::size_t i = before; callee.variable != 0 && i < sites_.size(); ++i)
+                sites_[i].note += (sites_[i].note.empty() ? "" : " ") + targets_.told.at(callee.variable);
+        }
     });
+    if (!whole) coverage_.add_gap(GapReason::limit_reached, VirtAddr(entry), 0);
+}
+
+bool SiteSearch::is_wanted(std::uint64_t address) const {
+    const std::uint64_t rva = address - image_.base;
+    if (rva >= image_.bytes->size()) return first_round_ && targets_.outside.contains(address);
+    const auto at = static_cast<std::uint32_t>(rva);
+    if (first_round_) return targets_.own.contains(at);
+    return fresh_.contains(at) && !targets_.own.contains(at);
+}
+
+bool SiteSearch::may_be_site(const FlowGraph& graph, const Step& step) const {
+    if (step.direct) {
+        if (is_wanted(step.target)) return true;
+        return machine_.pointer_size == 8 && first_round_ &&
+               (loads_import_to_call(graph, step) || is_dispatcher(step.target));
+    }
+    const Place& from = step.from;
+    const bool stated = from.kind == Place::Kind::memory && from.fixed && from.index == Place::no_register;
+    if (!stated) return from.kind != Place::Kind::none;
+    const std::uint64_t rva = from.value - image_.base;
+    if (from.elsewhere || rva >= image_.bytes->size()) return false;
+    const auto slot = static_cast<std::uint32_t>(rva);
+    return targets_.dispatchers.contains(slot) || (first_round_ && targets_.slots.contains(slot));
+}
+
+/// mov r10, [slot] before a call of a stub that jumps to r10.
+bool SiteSearch::loads_import_to_call(const FlowGraph& graph, const Step& call) const {
+    constexpr std::uint8_t r10 = 10;
+    if (&call == graph.steps.data()) return false;
+    const Step& before = *(&call - 1);
+    return before.next() == call.rva && before.action == Action::move && before.to.kind == Place::Kind::reg &&
+           before.to.reg == r10;
 }
 
 SiteSearch::Callees SiteSearch::callees_at(std::uint64_t address) const {
@@ -219,17 +276,31 @@ SiteSearch::Callees SiteSearch::callees_at(std::uint64_t address) const {
 
 SiteSearch::Callees SiteSearch::callees_of(const Value& pointer) const {
     if (pointer.is(Kind::constant)) return callees_at(pointer.number);
-    if (!pointer.is(Kind::image) || pointer.size != machine_.pointer_size || !first_round_) return {};
-    auto slot = targets_.slots.find(pointer.where);
-    return slot == targets_.slots.end() ? Callees{} : Callees{callee_of(*slot->second, machine_)};
+    if (pointer.size != machine_.pointer_size || !first_round_) return {};
+    const PoolRoutine* routine = nullptr;
+    if (pointer.is(Kind::behind)) {
+        auto entry = targets_.table_entries.find(pointer.number);
+        if (entry != targets_.table_entries.end()) routine = entry->second;
+    } else if (pointer.is(Kind::image)) {
+        auto slot = targets_.slots.find(pointer.where);
+        if (slot != targets_.slots.end()) routine = slot->second;
+    }
+    if (!routine) return {};
+    Callee callee = callee_of(*routine, machine_);
+    if (targets_.told.contains(pointer.where)) callee.variable = pointer.where;
+    return {std::move(callee)};
 }
 
 bool SiteSearch::is_dispatcher(std::uint64_t address) const {
     const std::uint64_t rva = address - image_.base;
     if (rva >= image_.bytes->size()) return false;
     constexpr std::uint32_t longest = 15;
-    const auto step = decode_step(machine_, image_.bytes->from(static_cast<std::uint32_t>(rva), longest), image_.base,
-                                  static_cast<std::uint32_t>(rva));
+    const Bytes code = image_.bytes->from(static_cast<std::uint32_t>(rva), longest);
+    // Behind few prefixes the opcode of a jump to what a register or pointer holds; few functions begin like that.
+    constexpr std::size_t opcode_within = 4;
+    const Bytes first = code.first(std::min(code.size(), opcode_within));
+    if (std::ranges::find(first, std::byte{0xff}) == first.end()) return false;
+    const auto step = decode_step(machine_, code, image_.base, static_cast<std::uint32_t>(rva));
     if (!step || step->action != Action::jump || step->direct) return false;
     if (step->from.kind == Place::Kind::reg) return step->from.reg == 0; // jmp rax
     const std::uint64_t slot = step->from.value - image_.base;
@@ -249,26 +320,35 @@ SiteSearch::Callees SiteSearch::callees(const ValueFlow& flow, const FlowGraph& 
     if (!found.empty() || machine_.pointer_size != 8 || !first_round_) return found;
     // An import that the kernel calls through a retpoline: mov r10, [slot]; call stub. Or control flow guard in a
     // function of the image: mov rax, [slot]; call stub, where the stub jumps to rax.
-    if (state.registers[r10].is(Kind::image)) {
-        const auto index = static_cast<std::size_t>(&step - graph.steps.data());
-        if (index > 0 && index < graph.steps.size()) {
-            const Step& before = graph.steps[index - 1];
-            if (before.next() == step.rva && before.action == Action::move && before.to.kind == Place::Kind::reg &&
-                before.to.reg == r10)
-                return callees_of(state.registers[r10]);
-        }
-    }
-    if (state.registers[rax].is(Kind::image) && is_dispatcher(step.target)) return callees_of(state.registers[rax]);
+    if (state.registers[r10].is(Kind::image) && loads_import_to_call(graph, step))
+        return callees_of(state.registers[r10]);
+    const bool pointer_in_rax = state.registers[rax].is(Kind::image) || state.registers[rax].is(Kind::behind);
+    if (pointer_in_rax && is_dispatcher(step.target)) return callees_of(state.registers[rax]);
     return {};
 }
 
 void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowState& state, std::uint32_t entry,
                            const Callee& callee) {
     const PoolRoutine& routine = *callee.routine;
+    if (routine.selector != 0) {
+        // One entry for many routines: without its number it cannot be told whether it is a site.
+        const Value selector = flow.at_entry_of_callee(state, step, callee.selector);
+        const PoolRoutine* meant =
+            selector.is(Kind::constant) ? selected_routine(routine, selector.number) : nullptr;
+        if (meant) add_sites(flow, step, state, entry, code::callee_of(*meant, machine_));
+        return;
+    }
     auto passed = [&](const Value& place) {
         return is_place(place) ? flow.at_entry_of_callee(state, step, place) : place;
     };
-    const Value tag = callee.takes_tag() ? passed(callee.tag) : Value();
+    Value tag = callee.takes_tag() ? passed(callee.tag) : Value();
+    if (routine.sets_default) {
+        // The tag in a record on the stack; what does not state one is no site.
+        const auto at = static_cast<std::int32_t>(tag.number) + routine.record_pointers * machine_.pointer_size +
+                        routine.record_bytes;
+        if (tag.is(Kind::stack)) tag = state.read(machine_, tag.origin, at, 4);
+        if (!tag.is(Kind::constant) || tag.number == 0) return;
+    }
     const Value size = passed(callee.size);
     const Value type = passed(callee.type);
     if (step.direct && !callee.via.empty()) called_.insert(static_cast<std::uint32_t>(step.target - image_.base));
@@ -320,10 +400,16 @@ void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowSt
             continue;
         }
         const bool in_data = choice.is(Kind::image);
+        if (routine.default_for_zero && choice.is(Kind::constant) && choice.number == 0) {
+            added.note = "Tag 0: the driver's own, which it states when it is created, or which is made of its name.";
+            default_tags_.insert(sites_.size() - 1);
+            continue;
+        }
         added.tag_source = in_data ? TagSource::data : TagSource::constant;
         added.tag = PoolTag(in_data ? held_at(choice.where) : static_cast<std::uint32_t>(choice.number));
         if (choice.where == 0) continue;
-        added.tag_rva = choice.where;
+        // What is read once, when the driver starts, is nothing to be changed later.
+        if (!routine.sets_default) added.tag_rva = choice.where;
         if (!in_data) (void)held_at(choice.where);
     }
 }
@@ -404,7 +490,7 @@ std::optional<std::uint32_t> SiteSearch::bytes_popped_by(std::uint32_t rva) {
     constexpr int most = 1000;
     constexpr std::uint32_t longest = 15;
     std::uint32_t at = rva;
-    for (int i = 0; i < most; ++i) {
+    for (int i = 0; i < most; ++i, ++effort_) {
         const auto step = decode_step(machine_, image_.bytes->from(at, longest), image_.base, at, Detail::control);
         if (!step || step->action == Action::stop) return out;
         if (step->action == Action::ret) {
@@ -424,6 +510,18 @@ std::optional<std::uint32_t> SiteSearch::bytes_popped_by(std::uint32_t rva) {
         at = static_cast<std::uint32_t>(target);
     }
     return out;
+}
+
+void SiteSearch::give_default_tags() {
+    std::set<PoolTag> stated;
+    for (const PoolSite& site : sites_)
+        if (const PoolRoutine* routine = find_other_routine(site.api); routine && routine->sets_default && site.tag)
+            stated.insert(*site.tag);
+    if (stated.size() != 1) return;
+    for (std::size_t index : default_tags_) {
+        sites_[index].tag = *stated.begin();
+        sites_[index].tag_source = TagSource::fixed;
+    }
 }
 
 void SiteSearch::doubt_odd_parameters() {

@@ -16,7 +16,8 @@ namespace poolkd::code {
 /// tag is a wrapper then, and the next round looks for its callers, until no new one appears.
 class SiteSearch {
   public:
-    SiteSearch(const SiteImage& image, const pe::Image& headers, const Machine& machine, Work& work);
+    SiteSearch(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports, const Machine& machine,
+               Work& work);
 
     /// By RVA; without names.
     std::vector<PoolSite> run();
@@ -25,24 +26,34 @@ class SiteSearch {
     /// What the tags rest on, by RVA.
     [[nodiscard]] std::vector<ImageWord> tag_words() const;
 
-    static constexpr int max_rounds = 64; ///< wrappers in wrappers; only an image made to deceive has more
+    // Only an image made to deceive has more. What was found before is kept, and the coverage says that it is not all.
+    static constexpr int max_rounds = 64;              ///< wrappers in wrappers
+    static constexpr std::size_t max_sites = 1u << 17; ///< that are found, the same one perhaps twice
+    /// Steps that are decoded and followed: of small images, and for each byte of code.
+    static constexpr std::uint64_t max_effort = 1u << 26, max_effort_of_byte = 4;
 
   private:
     using Callees = std::vector<Callee>;
 
     [[nodiscard]] std::vector<std::uint32_t> first_references() const;
     [[nodiscard]] std::vector<std::uint32_t> references_to_wrappers() const;
-    void examine(const std::vector<std::uint32_t>& references);
+    /// False when a limit is met.
+    bool examine(const std::vector<std::uint32_t>& references);
+    [[nodiscard]] bool is_too_much() const;
     void examine_around(std::uint32_t reference);
     /// Without unwind tables, where nothing tells a beginning: what lies behind the function before is one.
     [[nodiscard]] std::optional<std::pair<std::uint32_t, FlowGraph>> search_onward(std::uint32_t reference);
     /// `leaf`: the function is none that calls.
     void examine_calls(const FlowGraph& graph, std::uint32_t entry, bool leaf);
+    /// Whether a call or jump may lead to what this round looks for, as far as shows without values.
+    [[nodiscard]] bool may_be_site(const FlowGraph& graph, const Step& step) const;
+    [[nodiscard]] bool loads_import_to_call(const FlowGraph& graph, const Step& call) const;
     /// What a call or jump leads to, of those that this round looks for.
     [[nodiscard]] Callees callees(const ValueFlow& flow, const FlowGraph& graph, const Step& step,
                                   const FlowState& state);
     [[nodiscard]] Callees callees_at(std::uint64_t address) const;
     [[nodiscard]] Callees callees_of(const Value& pointer) const;
+    [[nodiscard]] bool is_wanted(std::uint64_t address) const;
     [[nodiscard]] bool is_dispatcher(std::uint64_t address) const;
     void add_sites(const ValueFlow& flow, const Step& step, const FlowState& state, std::uint32_t entry,
                    const Callee& callee);
@@ -54,6 +65,7 @@ class SiteSearch {
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped(const Step& step, const FlowState& state);
     [[nodiscard]] std::optional<std::uint32_t> bytes_popped_by(std::uint32_t rva);
     void doubt_odd_parameters();
+    void give_default_tags();
 
     const SiteImage& image_;
     const Machine& machine_;
@@ -65,8 +77,9 @@ class SiteSearch {
     std::optional<CodeReferences> references_;
     std::optional<CodeFunctions> functions_;
     std::optional<FlowGraphs> graphs_;
-    FlowGraphs::IsOther is_other_;
     ValueFlow::Surroundings surroundings_;
+    std::optional<ValueFlow> flow_;
+    std::uint64_t effort_ = 0; ///< beside what graphs and flow take
 
     bool first_round_ = true;
     std::map<std::uint32_t, Callees> wrappers_;          ///< all, by the function's RVA
@@ -79,6 +92,7 @@ class SiteSearch {
     std::map<std::uint32_t, std::optional<std::uint32_t>> popped_;
     std::vector<PoolSite> sites_;
     mutable std::map<std::uint32_t, std::uint32_t> tag_words_; ///< what was read of the image for tags, by RVA
+    std::set<std::size_t> default_tags_; ///< sites whose tag is the driver's own
     std::set<std::size_t> odd_; ///< sites whose tag came in a register that arguments do not come in
 };
 

@@ -1,6 +1,7 @@
 #include "code/site_targets.h"
 
-#include "pe/exports.h"
+#include "code/named_pointers.h"
+#include "code/wdf_functions.h"
 #include "pe/imports.h"
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 namespace poolkd::code {
 
 namespace {
+
+constexpr const char* wdf_call = "Called through KMDF's table of functions.";
 
 Value place_of_argument(const PoolRoutine& routine, const Machine& machine, unsigned number) {
     if (number == 0) return {};
@@ -40,18 +43,23 @@ Callee callee_of(const PoolRoutine& routine, const Machine& machine) {
     out.tag = place_of_argument(routine, machine, routine.tag);
     out.size = place_of_argument(routine, machine, routine.size);
     out.type = place_of_argument(routine, machine, routine.type);
+    out.selector = place_of_argument(routine, machine, routine.selector);
     return out;
 }
 
 SiteTargets SiteTargets::find(const SiteImage& image, const pe::Image& headers, const Machine& machine) {
+    return find(image, headers, pe::ExportTable::read(headers).value_or(pe::ExportTable()), machine);
+}
+
+SiteTargets SiteTargets::find(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                              const Machine& machine) {
     SiteTargets out;
     const pe::ImportTable imports = pe::ImportTable::read(headers);
     for (const pe::Import& import : imports.all())
         if (const PoolRoutine* routine = find_pool_routine(import.name)) out.slots.emplace(import.slot, routine);
-    if (auto exports = pe::ExportTable::read(headers))
-        for (const pe::Export& entry : exports->all())
-            if (const PoolRoutine* routine = entry.rva == 0 ? nullptr : find_pool_routine(entry.name))
-                out.own.emplace(entry.rva, routine);
+    for (const pe::Export& entry : exports.all())
+        if (const PoolRoutine* routine = entry.rva == 0 ? nullptr : find_pool_routine(entry.name))
+            out.own.emplace(entry.rva, routine);
     for (const RoutineAddress& entry : image.routines) {
         const PoolRoutine* routine = find_pool_routine(entry.name);
         if (!routine) continue;
@@ -63,12 +71,13 @@ SiteTargets SiteTargets::find(const SiteImage& image, const pe::Image& headers, 
     if (!out.outside.empty()) {
         // Slots and pointers of an image in memory are known by what they hold.
         const std::uint32_t width = machine.pointer_size;
+        const std::uint64_t first = out.outside.begin()->first, range = out.outside.rbegin()->first - first;
         for (const pe::Section& section : headers.sections()) {
             if (section.rva >= image.bytes->size()) continue;
             const std::uint32_t size = std::min(section.size(), image.bytes->size() - section.rva);
             for (std::uint32_t at = 0; at + width <= size; at += width) {
                 const std::uint64_t held = load_unsigned(image.bytes->all(), section.rva + at, width).value_or(0);
-                if (held == 0) continue;
+                if (held - first > range) continue;
                 if (auto found = out.outside.find(held); found != out.outside.end())
                     out.slots.insert_or_assign(section.rva + at, found->second);
             }
@@ -79,6 +88,41 @@ SiteTargets SiteTargets::find(const SiteImage& image, const pe::Image& headers, 
         if (auto slot = pointer_of_load_config(*image.bytes, headers, image.base, dispatch))
             out.dispatchers.insert(*slot);
     return out;
+}
+
+void SiteTargets::add_variables(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                                const Machine& machine, std::span<const Extent> code, Work& work) {
+    if (!outside.empty()) {
+        const pe::ImportTable imports = pe::ImportTable::read(headers);
+        const pe::DataDirectory addresses = headers.directory(pe::Directory::import_addresses);
+        for (const auto& [slot, routine] : slots) {
+            const pe::Section* section = headers.section_at(slot);
+            if (!section || !section->is_writable() || slot - addresses.rva < addresses.size || imports.at(slot))
+                continue;
+            told[slot] = fmt::format("Called through the variable at +{:#x}, which holds the routine's address.", slot);
+        }
+    }
+    for (const auto& [variable, routine] : find_named_pointers(image, headers, exports, machine, code, work)) {
+        slots.insert_or_assign(variable, routine);
+        told[variable] = fmt::format("Called through the variable at +{:#x}, which gets what "
+                                     "MmGetSystemRoutineAddress knows as {}.",
+                                     variable, routine->name);
+    }
+    const std::optional<WdfTable> wdf = find_wdf_table(image, headers, machine);
+    if (!wdf) return;
+    for (const WdfRoutine& function : wdf_routines()) {
+        if (function.index >= wdf->functions) continue;
+        const PoolRoutine* routine = find_other_routine(function.name);
+        const std::uint32_t distance = function.index * machine.pointer_size;
+        if (wdf->is_pointer) {
+            table = wdf->rva;
+            table_entries.emplace(distance, routine);
+        } else {
+            slots.emplace(wdf->rva + distance, routine);
+            told[wdf->rva + distance] = wdf_call;
+        }
+    }
+    if (table) told[*table] = wdf_call;
 }
 
 } // namespace poolkd::code

@@ -4,6 +4,7 @@
 #include "code/pool_routines.h"
 #include "code/site_index.h"
 #include "code/value_flow.h"
+#include "pe/exports.h"
 
 #include <cstdint>
 #include <map>
@@ -20,6 +21,8 @@ struct Callee {
     Value tag;                      ///< unknown: there is none to be passed
     Value size;                     ///< where it lies, or constant, or unknown
     Value type;                     ///< the same
+    Value selector;                 ///< of a routine with one
+    std::uint32_t variable = 0;     ///< that it is reached through, of `SiteTargets::told`
 
     [[nodiscard]] bool takes_tag() const {
         return tag.is(Value::Kind::entry_register) || tag.is(Value::Kind::entry_stack);
@@ -39,10 +42,20 @@ struct SiteTargets {
     std::map<std::uint32_t, const PoolRoutine*> slots; ///< by RVA of the pointer
     std::map<std::uint32_t, const PoolRoutine*> own;   ///< by RVA of the code
     std::map<std::uint64_t, const PoolRoutine*> outside;
+    /// KMDF's functions: the pointer to their table, and those of interest by their distance from its begin.
+    std::optional<std::uint32_t> table;
+    std::map<std::uint64_t, const PoolRoutine*> table_entries;
+    /// How it is known what a slot leads to, in a sentence, where it is none of the import table.
+    std::map<std::uint32_t, std::string> told;
     std::set<std::uint32_t> dispatchers; ///< pointers to routines that jump to what rax holds (control flow guard)
 
     static SiteTargets find(const SiteImage& image, const pe::Image& headers, const Machine& machine);
-    [[nodiscard]] bool empty() const { return slots.empty() && own.empty() && outside.empty(); }
+    static SiteTargets find(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                            const Machine& machine);
+    /// Adds variables that routines are called through, and KMDF's functions.
+    void add_variables(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
+                       const Machine& machine, std::span<const Extent> code, Work& work);
+    [[nodiscard]] bool empty() const { return slots.empty() && own.empty() && outside.empty() && !table; }
 };
 
 } // namespace poolkd::code

@@ -1,5 +1,6 @@
 #include "code/step.h"
 
+#include "code/common_step.h"
 #include "code/zydis.h"
 
 namespace poolkd::code {
@@ -116,6 +117,13 @@ std::uint16_t bit(std::uint8_t reg) {
 
 std::optional<Step> decode_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva,
                                 Detail detail) {
+    std::optional<Step> step(std::in_place);
+    if (decode_common_step(machine, code, base, rva, *step)) return step;
+    return decode_any_step(machine, code, base, rva, detail);
+}
+
+std::optional<Step> decode_any_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva,
+                                    Detail detail) {
     thread_local zydis::Partial partial;
     if (zydis::decode_instruction(machine, code, partial) != zydis::Outcome::good) return std::nullopt;
     zydis::Decoded& decoded = partial.decoded;

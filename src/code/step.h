@@ -48,6 +48,8 @@ struct Place {
     bool elsewhere = false;  ///< memory of another segment (gs:, fs:)
     std::uint8_t offset = 0; ///< where in the instruction an immediate of four bytes lies; 0: there is none
     std::uint64_t value = 0; ///< immediate, displacement, or address
+
+    bool operator==(const Place&) const = default;
 };
 
 /// One instruction. Addresses are RVAs, or 64-bit addresses where an operand states one.
@@ -63,6 +65,7 @@ struct Step {
     std::uint64_t target = 0;    ///< address that a direct call or jump goes to
     Place to, from;
 
+    bool operator==(const Step&) const = default;
     [[nodiscard]] std::uint32_t next() const { return rva + length; }
     [[nodiscard]] bool goes_on() const {
         return action != Action::jump && action != Action::ret && action != Action::stop;
@@ -72,7 +75,7 @@ struct Step {
 /// What a step is decoded for.
 enum class Detail : std::uint8_t {
     all,
-    control, ///< where control goes: `to` and `from` of other instructions stay empty
+    control, ///< where control goes: `to` and `from` of other instructions may stay empty
 };
 
 /// The instruction at the start of `code`, which lies at `rva` of an image at `base`. Nothing where there is none.

@@ -1,8 +1,8 @@
 #include "code/value_flow.h"
 
 #include <algorithm>
+#include <numeric>
 #include <queue>
-#include <ranges>
 #include <tuple>
 
 namespace poolkd::code {
@@ -12,11 +12,13 @@ namespace {
 using Kind = Value::Kind;
 using Why = Value::Why;
 
-constexpr std::size_t max_choices = 8;         ///< that reach one place
-constexpr std::int64_t max_distance = 1 << 20; ///< from a stack pointer; larger is not followed
-constexpr std::int32_t string_reach = 0x1000;  ///< what a repeated store is taken to overwrite
-constexpr std::int32_t callee_reach = 0x40;    ///< what a callee is taken to write through an address it is given
-constexpr std::size_t visits_per_block = 40;   ///< far more than joins take to settle
+constexpr std::size_t max_choices = 8;           ///< that reach one place
+constexpr std::int64_t max_distance = 1 << 20;   ///< from a stack pointer; larger is not followed
+constexpr std::int32_t string_reach = 0x1000;    ///< what a repeated store is taken to overwrite
+constexpr std::int32_t callee_reach = 0x40;      ///< what a callee is taken to write through an address it is given
+constexpr std::size_t max_sets = 1u << 12;       ///< of such choices, in one function
+constexpr std::uint64_t max_effort = 1u << 24;   ///< for one function: far more than joins take to settle in a real one
+constexpr std::size_t max_kept_slots = 1u << 21; ///< in one function; real ones have some ten thousand
 
 std::uint64_t cut_to(std::uint64_t value, unsigned size) {
     return size >= 8 ? value : value & ((1ull << (size * 8)) - 1);
@@ -137,108 +139,202 @@ void FlowState::forget(std::uint32_t origin, std::int32_t offset, std::int32_t e
     erase({range.first, arguments});
 }
 
-ValueFlow::ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatImage& image, std::uint64_t base,
-                     const Surroundings& surroundings)
-    : graph_(graph), machine_(machine), image_(image), base_(base), surroundings_(surroundings),
-      states_(graph.blocks.size()) {
-    if (graph.blocks.empty()) return;
-    FlowState entry;
-    for (std::uint8_t reg = 0; reg < entry.registers.size(); ++reg)
-        entry.registers[reg] = Value::entry(reg);
-    entry.registers[sp] = Value::stack(0, 0);
-    states_[graph.entry] = entry;
-    run(graph.entry);
-    auto is_left = [&](std::size_t i) { return !states_[i] && graph.blocks[i].orphan; };
-    if (std::ranges::none_of(std::views::iota(std::size_t{0}, graph.blocks.size()), is_left)) return;
-    // What nobody is seen to go to: the frame stands as it does at the first call, the rest is unknown.
-    std::optional<Value> frame;
-    for (std::size_t i = 0; i < graph.blocks.size() && !frame; ++i) {
-        if (!states_[i]) continue;
-        FlowState state = *states_[i];
-        for (std::uint32_t s = 0; s < graph.blocks[i].count && !frame; ++s) {
-            const Step& step = graph.steps[graph.blocks[i].first + s];
-            if (step.action == Action::call) frame = state.registers[sp];
-            apply(state, step);
+bool ValueFlow::visit(const FlowGraph& graph, const IsWanted& is_wanted, const Visit& visit) {
+    graph_ = &graph;
+    find_wanted(is_wanted);
+    if (visited_.empty()) return true;
+    sets_.clear();
+    kept_slots_ = 0;
+    effort_limit_ = effort_ + max_effort;
+    reached_.assign(graph.blocks.size(), false);
+    if (states_.size() < graph.blocks.size()) states_.resize(graph.blocks.size());
+    const bool whole = follow();
+    if (whole) visit_wanted(visit);
+    constexpr std::size_t common_slots = 1u << 16;
+    if (kept_slots_ > common_slots) states_ = {};
+    return whole;
+}
+
+void ValueFlow::find_wanted(const IsWanted& is_wanted) {
+    visited_.clear();
+    wanted_.assign(graph_->blocks.size(), false);
+    bool orphans = false;
+    for (std::size_t i = 0; i < graph_->blocks.size(); ++i) {
+        const FlowBlock& block = graph_->blocks[i];
+        orphans = orphans || block.orphan;
+        for (std::uint32_t at = block.first; at < block.first + block.count; ++at) {
+            const Step& step = graph_->steps[at];
+            const bool leaves = block.leaves && at + 1 == block.first + block.count;
+            if ((step.action != Action::call && !leaves) || !is_wanted(*graph_, step)) continue;
+            visited_.push_back(at);
+            wanted_[i] = true;
         }
     }
-    for (std::uint32_t i = 0; i < graph.blocks.size(); ++i) {
-        if (!is_left(i)) continue;
-        FlowState state;
-        state.full_ = true;
-        for (Value& value : state.registers)
-            value = Value::unknown(Why::paths);
-        state.registers[sp] = frame.value_or(Value::stack(i * 2 + 1, 0));
-        states_[i] = state;
-        run(i);
+    if (visited_.empty()) return;
+    if (orphans) want_first_call();
+    want_what_leads_there();
+}
+
+/// The first call tells how the frame stands in blocks that nobody is seen to go to.
+void ValueFlow::want_first_call() {
+    std::vector<bool> reached(graph_->blocks.size());
+    std::vector<std::uint32_t> queue{graph_->entry};
+    reached[graph_->entry] = true;
+    while (!queue.empty()) {
+        const FlowBlock& block = graph_->blocks[queue.back()];
+        queue.pop_back();
+        for (const std::uint32_t next : graph_->next(block)) {
+            if (reached[next]) continue;
+            reached[next] = true;
+            queue.push_back(next);
+        }
+    }
+    for (std::size_t i = 0; i < graph_->blocks.size(); ++i) {
+        if (!reached[i] || std::ranges::find(steps_of(graph_->blocks[i]), Action::call, &Step::action) ==
+                               steps_of(graph_->blocks[i]).end())
+            continue;
+        wanted_[i] = true;
+        return;
     }
 }
 
-void ValueFlow::run(std::uint32_t first) {
+void ValueFlow::want_what_leads_there() {
+    // Blocks that lead to each one, as `FlowGraph::successors` has it for the other direction.
+    const std::size_t count = graph_->blocks.size();
+    std::vector<std::uint32_t> first(count + 1), before(graph_->successors.size()), queue;
+    for (const std::uint32_t next : graph_->successors)
+        ++first[next];
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    for (std::uint32_t i = 0; i < count; ++i)
+        for (const std::uint32_t next : graph_->next(graph_->blocks[i]))
+            before[--first[next]] = i;
+    for (std::uint32_t i = 0; i < count; ++i)
+        if (wanted_[i]) queue.push_back(i);
+    while (!queue.empty()) {
+        const std::uint32_t block = queue.back();
+        queue.pop_back();
+        for (std::uint32_t i = first[block]; i < first[block + 1]; ++i) {
+            if (wanted_[before[i]]) continue;
+            wanted_[before[i]] = true;
+            queue.push_back(before[i]);
+        }
+    }
+}
+
+bool ValueFlow::follow() {
+    const std::uint32_t entry = graph_->entry;
+    if (wanted_[entry]) {
+        FlowState& state = states_[entry];
+        state.slots_.clear();
+        state.full_ = false;
+        for (std::uint8_t reg = 0; reg < state.registers.size(); ++reg)
+            state.registers[reg] = Value::entry(reg);
+        state.registers[sp] = Value::stack(0, 0);
+        reached_[entry] = true;
+        if (!run(entry)) return false;
+    }
+    return follow_orphans();
+}
+
+bool ValueFlow::follow_orphans() {
+    // What nobody is seen to go to: the frame stands as it does at the first call, the rest is unknown.
+    std::optional<Value> frame;
+    for (std::uint32_t i = 0; i < graph_->blocks.size(); ++i) {
+        if (reached_[i] || !wanted_[i] || !graph_->blocks[i].orphan) continue;
+        if (!frame) frame = frame_of_first_call();
+        FlowState& state = states_[i];
+        state.slots_.clear();
+        state.full_ = true;
+        for (Value& value : state.registers)
+            value = Value::unknown(Why::paths);
+        state.registers[sp] = frame->is(Kind::stack) ? *frame : Value::stack(i * 2 + 1, 0);
+        reached_[i] = true;
+        if (!run(i)) return false;
+    }
+    return true;
+}
+
+/// Unknown where nothing is called.
+Value ValueFlow::frame_of_first_call() {
+    for (std::size_t i = 0; i < graph_->blocks.size(); ++i) {
+        if (!reached_[i]) continue;
+        FlowState state = states_[i];
+        for (const Step& step : steps_of(graph_->blocks[i])) {
+            if (step.action == Action::call) return state.registers[sp];
+            apply(state, step);
+        }
+    }
+    return {};
+}
+
+bool ValueFlow::run(std::uint32_t first) {
     // In the order of addresses, which is mostly that of control: a block is seen again only where a loop changes it.
     std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> waiting;
-    std::vector<bool> waits(graph_.blocks.size());
+    std::vector<bool> waits(graph_->blocks.size());
     waiting.push(first);
-    std::size_t budget = visits_per_block * graph_.blocks.size() + 100;
     FlowState state;
     while (!waiting.empty()) {
         const std::uint32_t index = waiting.top();
         waiting.pop();
         waits[index] = false;
-        state = *states_[index];
-        if (budget-- == 0) {
-            // Cannot happen while joins only lose knowledge; if it does, nothing is claimed.
-            for (auto& known : states_)
-                known.reset();
-            return;
-        }
-        const FlowBlock& block = graph_.blocks[index];
-        for (std::uint32_t i = 0; i < block.count; ++i)
-            apply(state, graph_.steps[block.first + i]);
-        for (std::uint32_t next : block.next) {
+        state = states_[index];
+        const FlowBlock& block = graph_->blocks[index];
+        for (const Step& step : steps_of(block))
+            apply(state, step);
+        effort_ += block.count;
+        for (const std::uint32_t next : graph_->next(block)) {
+            if (!wanted_[next]) continue;
+            effort_ += 1 + state.slots_.size() / 4;
+            FlowState& there = states_[next];
             bool changed = true;
-            if (states_[next])
-                changed = join(*states_[next], state, next);
-            else
-                states_[next] = state;
+            if (reached_[next]) {
+                kept_slots_ -= there.slots_.size();
+                changed = join(there, state, next);
+            } else {
+                there = state;
+                reached_[next] = true;
+            }
+            kept_slots_ += there.slots_.size();
             if (!changed || waits[next]) continue;
             waits[next] = true;
             waiting.push(next);
         }
+        if (effort_ > effort_limit_ || kept_slots_ > max_kept_slots) return false;
     }
+    return true;
 }
 
-bool ValueFlow::is_visited(const Step& step, const FlowBlock& block) const {
-    if (step.action == Action::call) return true;
-    if (step.action != Action::jump && step.action != Action::branch) return false;
-    if (!step.direct) return block.next.empty();
-    const std::uint64_t rva = step.target - base_;
-    return rva >= image_.size() || !graph_.at(static_cast<std::uint32_t>(rva));
-}
-
-void ValueFlow::visit(const Visit& visit) {
+void ValueFlow::visit_wanted(const Visit& visit) {
     FlowState state;
-    for (std::size_t i = 0; i < graph_.blocks.size(); ++i) {
-        if (!states_[i]) continue;
-        const FlowBlock& block = graph_.blocks[i];
-        const std::span steps = std::span(graph_.steps).subspan(block.first, block.count);
-        std::size_t left = static_cast<std::size_t>(
-            std::ranges::count_if(steps, [&](const Step& step) { return is_visited(step, block); }));
-        if (left == 0) continue;
-        state = *states_[i];
-        for (auto step = steps.begin(); left > 0; ++step) {
-            if (is_visited(*step, block)) {
-                visit(*step, state);
-                --left;
+    auto wanted = visited_.begin();
+    for (std::size_t i = 0; i < graph_->blocks.size() && wanted != visited_.end(); ++i) {
+        const FlowBlock& block = graph_->blocks[i];
+        const std::uint32_t end = block.first + block.count;
+        if (*wanted >= end) continue;
+        if (reached_[i]) {
+            state = states_[i];
+            for (std::uint32_t at = block.first; wanted != visited_.end() && *wanted < end; ++at) {
+                if (at == *wanted) {
+                    visit(graph_->steps[at], state);
+                    ++wanted;
+                }
+                apply(state, graph_->steps[at]);
             }
-            apply(state, *step);
         }
+        while (wanted != visited_.end() && *wanted < end)
+            ++wanted;
     }
+}
+
+std::span<const Value> ValueFlow::choices_in(const Value& value) const {
+    if (value.is(Kind::several)) return sets_[value.number];
+    if (value.is(Kind::unknown) || value.is(Kind::stack) || value.is(Kind::behind)) return {};
+    return {&value, 1};
 }
 
 std::vector<Value> ValueFlow::choices(const Value& value) const {
-    if (value.is(Kind::several)) return sets_[value.number];
-    if (value.is(Kind::unknown) || value.is(Kind::stack)) return {};
-    return {value};
+    const auto all = choices_in(value);
+    return {all.begin(), all.end()};
 }
 
 Value ValueFlow::at_entry_of_callee(const FlowState& state, const Step& step, const Value& place) const {
@@ -248,10 +344,6 @@ Value ValueFlow::at_entry_of_callee(const FlowState& state, const Step& step, co
     const std::int32_t above = step.action == Action::call ? machine_.pointer_size : 0;
     return state.read(machine_, top.origin,
                       static_cast<std::int32_t>(top.number) + static_cast<std::int32_t>(place.number) - above, 4);
-}
-
-bool ValueFlow::at_entry_depth(const FlowState& state) const {
-    return state.registers[sp] == Value::stack(0, 0);
 }
 
 Value ValueFlow::address_of(const FlowState& state, const Place& place) const {
@@ -275,6 +367,16 @@ Value ValueFlow::read(const FlowState& state, const Place& place) const {
         if (place.high_byte) return Value::unknown(Why::computed);
         return narrowed(state.registers[place.reg], place.size);
     case Place::Kind::memory: break;
+    }
+    if (surroundings_.table && place.base < state.registers.size() && place.index == Place::no_register &&
+        !place.elsewhere && place.size == machine_.pointer_size) {
+        const Value& base = state.registers[place.base];
+        if (base.is(Kind::image) && base.where == surroundings_.table && base.size == machine_.pointer_size)
+            return {.kind = Kind::behind,
+                    .why = Why::memory,
+                    .size = place.size,
+                    .where = base.where,
+                    .number = place.value};
     }
     const Value address = address_of(state, place);
     if (address.is(Kind::stack))
@@ -457,9 +559,9 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
     constexpr std::uint8_t fast_arguments[] = {1, 2};
     const auto in_registers = wide ? std::span<const std::uint8_t>(wide_arguments) : fast_arguments;
     const Value top = state.registers[sp];
-    std::vector<Value> passed; // addresses on the stack
+    passed_.clear(); // addresses on the stack
     auto pass = [&](const Value& value) {
-        if (value.is(Kind::stack)) passed.push_back(value);
+        if (value.is(Kind::stack)) passed_.push_back(value);
     };
     for (std::uint8_t reg : in_registers)
         pass(state.registers[reg]);
@@ -469,7 +571,7 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
             if (slot.origin == top.origin && slot.offset >= at && slot.offset < at + callee_reach) pass(slot.value);
         if (wide) state.forget(top.origin, at, at + 0x20);
     }
-    for (const Value& value : passed)
+    for (const Value& value : passed_)
         reaches(value);
     constexpr std::uint16_t volatile_wide = 0x0f07, volatile_narrow = 0x07;
     for (std::uint8_t reg = 0; reg < state.registers.size(); ++reg)
@@ -487,22 +589,26 @@ void ValueFlow::apply_call(FlowState& state, const Step& step) const {
 
 Value ValueFlow::join(const Value& left, const Value& right) const {
     if (left == right) return left;
-    auto has_choices = [](const Value& value) { return !value.is(Kind::unknown) && !value.is(Kind::stack); };
-    if (!has_choices(left) || !has_choices(right)) return Value::unknown(Why::paths);
-    std::vector<Value> all = choices(left);
-    const std::vector<Value> more = choices(right);
-    for (const Value& value : more)
-        if (std::ranges::find(all, value) == all.end()) all.push_back(value);
+    const auto some = choices_in(left), others = choices_in(right);
+    if (some.empty() || others.empty()) return Value::unknown(Why::paths);
+    std::array<Value, 2 * max_choices> both;
+    auto end = std::ranges::copy(some, both.begin()).out;
+    for (const Value& value : others)
+        if (std::find(both.begin(), end, value) == end) *end++ = value;
+    const std::span<Value> all(both.begin(), end);
     if (all.size() > max_choices) return Value::unknown(Why::paths);
     std::ranges::sort(all, {}, [](const Value& v) { return std::tuple(v.kind, v.where, v.number, v.size); });
-    auto known = std::ranges::find(sets_, all);
-    if (known == sets_.end()) known = sets_.insert(sets_.end(), all);
+    auto known = std::ranges::find_if(sets_, [&](const auto& set) { return std::ranges::equal(set, all); });
+    if (known == sets_.end()) {
+        if (sets_.size() >= max_sets) return Value::unknown(Why::paths);
+        known = sets_.insert(sets_.end(), {all.begin(), all.end()});
+    }
     return {.kind = Kind::several, .number = static_cast<std::uint64_t>(known - sets_.begin())};
 }
 
 bool ValueFlow::join(FlowState& into, const FlowState& from, std::uint32_t block) const {
     bool changed = false;
-    const Value top = Value::stack(graph_.steps[graph_.blocks[block].first].rva * 2 + 1, 0);
+    const Value top = Value::stack(graph_->steps[graph_->blocks[block].first].rva * 2 + 1, 0);
     for (std::size_t reg = 0; reg < into.registers.size(); ++reg) {
         Value& here = into.registers[reg];
         Value both = join(here, from.registers[reg]);

@@ -21,6 +21,7 @@ struct Value {
         entry_stack,    ///< what lay `number` bytes above the stack pointer there
         stack,          ///< the address `number` bytes from the stack pointer of `origin`
         image,          ///< what the image holds at RVA `where`
+        behind,         ///< what lies `number` bytes behind the address that the image holds at `where`
         several,        ///< one of those that `ValueFlow::choices` gives
     };
     /// Why a value is not known.
@@ -94,14 +95,21 @@ class ValueFlow {
     struct Surroundings {
         /// Bytes that the callee of a call removes from the stack; nothing where nobody knows. Asked on x86 only.
         std::function<std::optional<std::uint32_t>(const Step&, const FlowState&)> bytes_popped;
+        std::optional<std::uint32_t> table{}; ///< RVA of a pointer to a table whose entries are of interest: `behind`
     };
 
-    ValueFlow(const FlowGraph& graph, const Machine& machine, const FlatImage& image, std::uint64_t base,
-              const Surroundings& surroundings);
+    ValueFlow(const Machine& machine, const FlatImage& image, std::uint64_t base, const Surroundings& surroundings)
+        : machine_(machine), image_(image), base_(base), surroundings_(surroundings) {}
 
-    /// Visits the calls and the jumps that leave the function, by RVA, each with the state before it.
+    /// Whether a step has to be visited, as far as shows without values.
+    using IsWanted = std::function<bool(const FlowGraph& graph, const Step& step)>;
     using Visit = std::function<void(const Step& step, const FlowState& state)>;
-    void visit(const Visit& visit);
+    /// Visits those of a function's calls, and of the jumps that leave it, that are wanted: by RVA, each with the state
+    /// before it. What leads to none of them is not followed. False where the function is too much to be followed:
+    /// then nothing is visited.
+    bool visit(const FlowGraph& graph, const IsWanted& is_wanted, const Visit& visit);
+    /// Work done so far, about one for each step that was followed.
+    [[nodiscard]] std::uint64_t effort() const { return effort_; }
 
     /// What a value can be: constants, what came in, or what the image holds. Empty when that is not known.
     [[nodiscard]] std::vector<Value> choices(const Value& value) const;
@@ -109,14 +117,21 @@ class ValueFlow {
     [[nodiscard]] Value at_entry_of_callee(const FlowState& state, const Step& step, const Value& place) const;
     /// What a place states, at a step's begin.
     [[nodiscard]] Value read(const FlowState& state, const Place& place) const;
-    /// The stack pointer is what it was where the function begins.
-    [[nodiscard]] bool at_entry_depth(const FlowState& state) const;
 
   private:
     static constexpr std::uint8_t sp = 4, bp = 5;
 
-    void run(std::uint32_t first);
-    [[nodiscard]] bool is_visited(const Step& step, const FlowBlock& block) const;
+    [[nodiscard]] std::span<const Step> steps_of(const FlowBlock& block) const {
+        return std::span(graph_->steps).subspan(block.first, block.count);
+    }
+    void find_wanted(const IsWanted& is_wanted);
+    void want_first_call();
+    void want_what_leads_there();
+    bool follow();
+    bool follow_orphans();
+    bool run(std::uint32_t first);
+    [[nodiscard]] Value frame_of_first_call();
+    void visit_wanted(const Visit& visit);
     void apply(FlowState& state, const Step& step) const;
     void apply_call(FlowState& state, const Step& step) const;
     void write(FlowState& state, const Place& place, Value value, std::uint32_t rva) const;
@@ -124,16 +139,27 @@ class ValueFlow {
     [[nodiscard]] Value combine(Action action, const Value& left, const Value& right, unsigned size) const;
     [[nodiscard]] Value address_of(const FlowState& state, const Place& place) const;
     [[nodiscard]] Value join(const Value& left, const Value& right) const;
+    /// What a value can be, without a copy; good until the next join.
+    [[nodiscard]] std::span<const Value> choices_in(const Value& value) const;
     /// False when nothing changed.
     bool join(FlowState& into, const FlowState& from, std::uint32_t block) const;
 
-    const FlowGraph& graph_;
     const Machine& machine_;
     const FlatImage& image_;
     std::uint64_t base_;
     const Surroundings& surroundings_;
-    std::vector<std::optional<FlowState>> states_; ///< by block, at its begin
+    std::uint64_t effort_ = 0;
+
+    // Of the function that is visited; kept for the next one, since most of the time would go into their memory.
+    const FlowGraph* graph_ = nullptr;
+    std::vector<std::uint32_t> visited_; ///< indices of the steps that are wanted
+    std::vector<bool> wanted_;           ///< by block: one of these can be reached from it
+    std::vector<bool> reached_;          ///< by block: there is a state
+    std::vector<FlowState> states_;      ///< by block, at its begin
+    std::size_t kept_slots_ = 0;         ///< of all states
+    std::uint64_t effort_limit_ = 0;
     mutable std::vector<std::vector<Value>> sets_; ///< of `several`
+    mutable std::vector<Value> passed_;            ///< addresses that a callee is given
 };
 
 } // namespace poolkd::code

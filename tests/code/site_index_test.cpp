@@ -1,4 +1,5 @@
 #include "code/site_index.h"
+#include "code/site_search.h"
 #include "code_machine.h"
 #include "site_image.h"
 
@@ -200,6 +201,23 @@ TEST_F(SiteIndexX64, AWrapperThatCallsItselfEnds) {
     EXPECT_EQ(std::ranges::count(sites, TagSource::parameter, &PoolSite::tag_source), 4);
     EXPECT_EQ(sites.back().tag, abc);
     EXPECT_EQ(sites.back().via_rvas, (std::vector<std::uint32_t>{0x1100, 0x1000}));
+}
+
+TEST_F(SiteIndexX64, TellsThatItDidNotFollowAllWrappers) {
+    // Each passes its arguments on to the one before.
+    constexpr std::uint32_t first = 0x1000, apart = 0x20;
+    constexpr int count = SiteSearch::max_rounds + 2;
+    image.function(first, {"sub rsp,28", call_allocate, "add rsp,28", "ret"});
+    for (std::uint32_t i = 1; i < count; ++i) {
+        const std::string call = fmt::format("call L{:x}", first + (i - 1) * apart);
+        image.function(first + i * apart, {"sub rsp,28", call, "add rsp,28", "ret"});
+    }
+    Work work;
+    auto index = index_file(image.bytes(), work);
+    ASSERT_TRUE(index);
+    EXPECT_GE(index->sites.size(), SiteSearch::max_rounds);
+    EXPECT_LT(index->sites.size(), count);
+    EXPECT_NE(index->coverage.sentence().find("limit reached"), std::string::npos) << index->coverage.sentence();
 }
 
 TEST_F(SiteIndexX64, TakesAnEmptyOverrideForNone) {
