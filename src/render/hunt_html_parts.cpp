@@ -8,7 +8,44 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace poolkd::render {
+
+namespace {
+
+constexpr std::size_t long_word = 30; // what a phone's line holds
+
+/// A name in which lines break before an offset and template arguments, and behind a module, a scope, a comma and an
+/// underscore, rather than anywhere.
+std::string breakable(std::string_view name) {
+    const std::string text = html_text(name);
+    std::string broken;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '+' || text.compare(i, 4, "&lt;") == 0) broken += "<wbr>";
+        broken += text[i];
+        const bool scope = text[i] == ':' && i > 0 && text[i - 1] == ':';
+        if (scope || text[i] == '!' || text[i] == ',' || text[i] == '_') broken += "<wbr>";
+    }
+    return broken;
+}
+
+/// A sentence, with the long names in it.
+std::string sentence_html(std::string_view sentence) {
+    std::string text;
+    while (!sentence.empty()) {
+        const std::size_t blank = std::min(sentence.find(' '), sentence.size());
+        const std::string_view word = sentence.substr(0, blank);
+        text += word.size() > long_word ? breakable(word) : html_text(word);
+        sentence.remove_prefix(blank);
+        if (sentence.empty()) break;
+        text += ' ';
+        sentence.remove_prefix(1);
+    }
+    return text;
+}
+
+} // namespace
 
 std::string html_section(std::string_view id, std::string_view heading, const std::string& content) {
     if (content.empty()) return {};
@@ -22,15 +59,15 @@ std::string html_part(std::string_view heading, const std::string& content) {
 
 std::string html_paragraph(std::string_view text, std::string_view style) {
     if (text.empty()) return {};
-    if (style.empty()) return "<p>" + html_text(text) + "</p>";
-    return fmt::format(R"(<p class="{}">{}</p>)", style, html_text(text));
+    if (style.empty()) return "<p>" + sentence_html(text) + "</p>";
+    return fmt::format(R"(<p class="{}">{}</p>)", style, sentence_html(text));
 }
 
 std::string html_list(std::span<const std::string> sentences) {
     std::string items;
     for (const std::string& sentence : sentences) {
         const bool ended = sentence.empty() || std::string_view(".:?!").find(sentence.back()) != std::string_view::npos;
-        items += "<li>" + html_text(sentence) + (ended ? "" : ".") + "</li>";
+        items += "<li>" + sentence_html(sentence) + (ended ? "" : ".") + "</li>";
     }
     return items.empty() ? items : "<ul>" + items + "</ul>";
 }
@@ -46,13 +83,11 @@ std::string html_advice(std::span<const hunt::Advice> steps, std::string_view st
 }
 
 std::string html_code(std::string_view text) {
-    std::string broken;
-    for (char c : html_text(text)) {
-        if (c == '+') broken += "<wbr>";
-        broken += c;
-        if (c == '!') broken += "<wbr>";
-    }
-    return "<code>" + broken + "</code>";
+    return "<code>" + breakable(text) + "</code>";
+}
+
+std::string html_heading(std::string_view text) {
+    return "<h1>" + sentence_html(text) + "</h1>";
 }
 
 std::string html_fact(std::string_view name, const std::string& value) {

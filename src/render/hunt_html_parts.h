@@ -19,6 +19,8 @@ namespace poolkd::render {
 [[nodiscard]] std::string html_list(std::span<const std::string> sentences);
 /// What to do and why, with commands to copy, as a list of that class; empty when there is none.
 [[nodiscard]] std::string html_advice(std::span<const hunt::Advice> steps, std::string_view style);
+/// The heading of the page.
+[[nodiscard]] std::string html_heading(std::string_view text);
 /// A name of the target's. Lines break in it before an offset and behind a module rather than within a word.
 [[nodiscard]] std::string html_code(std::string_view text);
 /// One fact of a list of facts; `value` is HTML.

@@ -2,7 +2,10 @@ import flamegraph from 'd3-flame-graph';
 import { select } from 'd3-selection';
 import { button, countText, element, sizeText } from './element.js';
 
-const cellHeight = 22;
+// A finger needs more room; page.css centres the names by the same height.
+const cellHeight = matchMedia('(pointer: coarse)').matches ? 28 : 22;
+
+const longName = 40;
 
 const measures = [
     { name: 'Blocks held', of: (stack) => stack.outstanding, text: (value) => `${countText(value)} blocks held` },
@@ -36,6 +39,18 @@ function treeOf(suspect, measure, fromSite) {
         }
     }
     return root;
+}
+
+// What is written into a frame: of a long name what tells frames apart, without module, template arguments and scopes.
+function shortName(name) {
+    if (name.length <= longName) return name;
+    let plain = name.slice(name.indexOf('!') + 1);
+    for (let before = ''; before !== plain;) {
+        before = plain;
+        plain = plain.replace(/<[^<>]*>/g, '');
+    }
+    if (plain.length > longName) plain = plain.slice(plain.lastIndexOf('::') + 2);
+    return plain || name;
 }
 
 // Frames of one module have one colour: the suspect's driver stands out, the kernel stays in the background.
@@ -113,6 +128,7 @@ class Flame {
             .transitionDuration(matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 200)
             .setColorMapper((node) => colourOf(node, this.driver))
             .setLabelHandler((node) => this.label(node))
+            .getName((node) => shortName(node.data.name))
             .onHover((node) => this.tell(node))
             .onClick((node) => this.zoomed(node));
         select(this.chartPlace).datum(tree).call(this.chart);
@@ -156,11 +172,11 @@ class Flame {
     key(event) {
         if (!event.target.closest?.('g.frame')) return;
         const node = this.current;
-        const siblings = (node.parent?.children ?? [node]).filter((one) => !one.data.hide);
+        const siblings = (node.parent?.children ?? [node]).filter((one) => this.frame(one));
         const beside = (step) => siblings[siblings.indexOf(node) + step];
         const next = {
             ArrowUp: () => node.parent,
-            ArrowDown: () => node.children?.find((one) => !one.data.hide),
+            ArrowDown: () => node.children?.find((one) => this.frame(one)),
             ArrowLeft: () => beside(-1),
             ArrowRight: () => beside(1),
         }[event.key];
@@ -182,7 +198,12 @@ class Flame {
         this.current = node;
         this.mark();
         this.tell(node);
-        select(this.chartPlace).selectAll('g.frame').filter((one) => one === node).node()?.focus();
+        this.frame(node)?.focus();
+    }
+
+    // What is hidden, or narrower than a pixel, is not drawn.
+    frame(node) {
+        return select(this.chartPlace).selectAll('g.frame').filter((one) => one === node && !one.data.hide).node();
     }
 }
 
