@@ -49,7 +49,7 @@ function shortName(name) {
         before = plain;
         plain = plain.replace(/<[^<>]*>/g, '');
     }
-    if (plain.length > longName) plain = plain.slice(plain.lastIndexOf('::') + 2);
+    if (plain.length > longName) plain = plain.split('::').pop();
     return plain || name;
 }
 
