@@ -22,45 +22,77 @@ class ReferenceScan {
         constexpr std::size_t at_once = 1u << 20;
         const std::size_t count = bytes.size() < field ? 0 : bytes.size() - field + 1;
         for (std::size_t at = 0; at < count && !work.stop_requested(); at += at_once)
-            scan(bytes, rva, at, std::min(count, at + at_once));
+            find(bytes, rva, at, std::min(count, at + at_once));
     }
 
   private:
     static constexpr std::size_t field = 4; ///< bytes of a distance or an address
 
-    /// The fields at [first, last) of the bytes.
-    void scan(Bytes bytes, std::uint32_t rva, std::size_t first, std::size_t last) {
+    void find(Bytes bytes, std::uint32_t rva, std::size_t first, std::size_t last) {
+        find_branches(bytes, rva, first, last);
+        if (!targets_.slots.empty()) find_slots(bytes, rva, first, last);
+    }
+
+    /// Those of calls and jumps at [first, last) of the bytes.
+    void find_branches(Bytes bytes, std::uint32_t rva, std::size_t first, std::size_t last) {
         const std::byte* data = bytes.data();
-        const std::uint32_t after = wide_ ? rva + static_cast<std::uint32_t>(field) : 0;
-        const bool any_slot = !targets_.slots.empty();
-        for (std::size_t at = first; at < last; ++at) {
-            std::uint32_t value;
-            std::memcpy(&value, data + at, field);
-            if (at > 0) {
-                const std::byte opcode = data[at - 1];
-                const auto place = static_cast<std::uint32_t>(at);
-                if ((opcode & std::byte{0xfe}) == std::byte{0xe8}) {
-                    branch(rva + place - 1, rva + place + field + value, static_cast<std::int32_t>(value));
-                } else if ((opcode & std::byte{0xf0}) == std::byte{0x80} && at > 1 && data[at - 2] == std::byte{0x0f}) {
-                    branch(rva + place - 2, rva + place + field + value, static_cast<std::int32_t>(value));
-                }
-            }
-            // A distance from the next instruction on x64, an address on x86.
-            const std::uint32_t reached = value + (wide_ ? after + static_cast<std::uint32_t>(at) : 0);
-            if (any_slot && reached - first_slot_ <= slot_range_) slot(rva + static_cast<std::uint32_t>(at), reached);
+        std::byte before = first > 1 ? data[first - 2] : std::byte{};
+        for (std::size_t at = std::max<std::size_t>(first, 1); at < last; ++at) {
+            const std::byte opcode = data[at - 1];
+            const bool conditional = before == std::byte{0x0f} && (opcode & std::byte{0xf0}) == std::byte{0x80};
+            before = opcode;
+            if (!conditional && (opcode & std::byte{0xfe}) != std::byte{0xe8}) continue;
+            const auto distance = field_at(data + at);
+            const std::uint32_t place = rva + static_cast<std::uint32_t>(at);
+            branch(place - (conditional ? 2 : 1), place + static_cast<std::uint32_t>(field) + distance, distance);
         }
     }
 
-    void branch(std::uint32_t from, std::uint64_t target_rva, std::int32_t distance) {
-        const auto target = static_cast<std::uint32_t>(target_rva);
+    /// Those that lead to slots, at [first, last) of the bytes.
+    void find_slots(Bytes bytes, std::uint32_t rva, std::size_t first, std::size_t last) {
+        const std::byte* data = bytes.data();
+        // A distance from the next instruction on x64, an address on x86.
+        const std::uint32_t moves = wide_ ? 1 : 0,
+                            from = first_slot_ - moves * (rva + static_cast<std::uint32_t>(field));
+        const std::uint32_t range = slot_range_;
+        auto beyond_first = [&](std::size_t at) {
+            return field_at(data + at) + moves * static_cast<std::uint32_t>(at) - from;
+        };
+        // Most blocks have none; the compiler makes this a few instructions for many fields.
+        constexpr std::size_t block = 64;
+        for (; first + block <= last; first += block) {
+            bool any = false;
+            for (std::size_t phase = 0; phase < field; ++phase)
+                for (std::size_t at = first + phase; at < first + phase + block; at += field)
+                    any |= beyond_first(at) <= range;
+            if (any) check_slots(rva, first, first + block, beyond_first);
+        }
+        check_slots(rva, first, last, beyond_first);
+    }
+
+    template <class BeyondFirst>
+    void check_slots(std::uint32_t rva, std::size_t first, std::size_t last, const BeyondFirst& beyond_first) {
+        for (std::size_t at = first; at < last; ++at)
+            if (const std::uint32_t beyond = beyond_first(at); beyond <= slot_range_)
+                slot(rva + static_cast<std::uint32_t>(at), first_slot_ + beyond);
+    }
+
+    static std::uint32_t field_at(const std::byte* place) {
+        std::uint32_t value;
+        std::memcpy(&value, place, field);
+        return value;
+    }
+
+    void branch(std::uint32_t from, std::uint32_t target, std::uint32_t distance) {
         if (is_code(target)) {
             keep(out_.branches, {target, from});
             return;
         }
         if (targets_.outside.empty()) return;
         // The distance is from the end of the instruction; `target` was cut to 32 bits.
-        const std::uint32_t next = target - static_cast<std::uint32_t>(distance);
-        std::uint64_t address = base_ + next + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
+        const std::uint32_t next = target - distance;
+        const std::int64_t by = static_cast<std::int32_t>(distance);
+        std::uint64_t address = base_ + next + static_cast<std::uint64_t>(by);
         if (!wide_) address = static_cast<std::uint32_t>(address);
         if (std::ranges::binary_search(targets_.outside, address)) keep(out_.outside, from);
     }
