@@ -302,9 +302,9 @@ void random_reads(benchmark::State& state) {
     benchmark::DoNotOptimize(sum);
     benchmark::DoNotOptimize(plain_sum);
     const double millions = static_cast<double>(places.size()) / 1e6;
-    state.counters["M_reads_s"] = millions / all.wall;
-    state.counters["plain_M_reads_s"] = millions / plain.wall;
-    state.counters["percent"] = 100 * plain.wall / all.wall;
+    state.counters["M_reads_s"] = millions / all.cpu;
+    state.counters["plain_M_reads_s"] = millions / plain.cpu;
+    state.counters["percent"] = 100 * plain.cpu / all.cpu;
 }
 
 /// CPU seconds of a program from start to end; its output goes nowhere. Negative: it failed.

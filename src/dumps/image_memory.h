@@ -3,6 +3,7 @@
 #include "dumps/image_file.h"
 #include "dumps/placement.h"
 #include "dumps/run_table.h"
+#include "memory/lasting_views.h"
 #include "memory/memory.h"
 
 #include <memory>
@@ -10,13 +11,14 @@
 namespace poolkd::dumps {
 
 /// The physical memory that an image holds. What it does not hold is the gap `not_in_image`.
-class ImageMemory final : public memory::PhysicalMemory {
+class ImageMemory final : public memory::PhysicalMemory, public memory::LastingViews {
   public:
     ImageMemory(std::shared_ptr<const ImageFile> file, std::unique_ptr<const Placement<PhysAddr>> placement)
         : file_(std::move(file)), placement_(std::move(placement)) {}
 
     memory::ReadResult read(PhysAddr address, MutableBytes out) override;
     Bytes view(PhysAddr address, std::size_t wanted) override;
+    [[nodiscard]] bool views_hold() const override { return file_->intact(); }
     [[nodiscard]] const Placement<PhysAddr>& placement() const { return *placement_; }
 
   private:

@@ -12,16 +12,20 @@ ErrorKind kind_of(GapReason reason) {
     if (reason == GapReason::stopped) return ErrorKind::stopped;
     return ErrorKind::unreadable;
 }
-} // namespace
 
-Result<void> read_exact(AddressSpace& space, VirtAddr address, MutableBytes out, Work* work) {
-    ReadResult result = space.read(address, out, work);
-    if (result.bytes == out.size()) return {};
+std::unexpected<Error> unreadable(const AddressSpace& space, VirtAddr address, const ReadResult& result) {
     GapReason reason = result.gap.value_or(GapReason::unmapped);
     VirtAddr where = address + result.bytes;
     return fail_at(where, kind_of(reason),
                    fmt::format("Memory at {} cannot be read ({})", format_address(where.value, space.pointer_size()),
                                to_words(reason)));
+}
+} // namespace
+
+Result<void> read_exact(AddressSpace& space, VirtAddr address, MutableBytes out, Work* work) {
+    ReadResult result = space.read(address, out, work);
+    if (result.bytes == out.size()) return {};
+    return unreadable(space, address, result);
 }
 
 Result<ByteVector> read_exact(AddressSpace& space, VirtAddr address, std::size_t size, Work* work) {
@@ -31,10 +35,11 @@ Result<ByteVector> read_exact(AddressSpace& space, VirtAddr address, std::size_t
 }
 
 Result<std::uint64_t> read_unsigned(AddressSpace& space, VirtAddr address, unsigned size) {
-    std::byte buffer[8] = {};
-    if (size == 0 || size > 8) return fail(ErrorKind::usage, "An integer has 1 to 8 bytes, not {}", size);
-    POOLKD_CHECK(read_exact(space, address, MutableBytes(buffer, size)));
-    return *load_unsigned(buffer, 0, size);
+    std::uint64_t value = 0;
+    if (size == 0 || size > sizeof value) return fail(ErrorKind::usage, "An integer has 1 to 8 bytes, not {}", size);
+    const ReadResult result = space.read(address, std::as_writable_bytes(std::span(&value, 1)).first(size));
+    if (result.bytes == size) return value;
+    return unreadable(space, address, result);
 }
 
 Answer<ByteVector> read_sparse(AddressSpace& space, VirtAddr address, std::size_t size, std::uint32_t page_size,

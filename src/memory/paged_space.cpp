@@ -17,6 +17,14 @@ std::uint64_t entry_at(const std::byte* table, std::size_t index) {
 } // namespace
 
 ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
+    if (const std::byte* place = in_place(address, out.size())) {
+        if (out.size() == sizeof(std::uint64_t)) { // most reads are; the rest call memcpy
+            std::memcpy(out.data(), place, sizeof(std::uint64_t));
+        } else {
+            std::memcpy(out.data(), place, out.size());
+        }
+        if (lasting_views_->views_hold()) return {out.size()};
+    }
     std::size_t done = 0;
     while (done < out.size()) {
         // A look at the wish to stop costs nothing beside a large copy.
@@ -33,6 +41,28 @@ ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
     return {done};
 }
 
+const std::byte* PagedSpace::in_place(VirtAddr address, std::size_t bytes) {
+    const std::uint64_t into_page = address.value % page_bytes;
+    if (!lasting_views_ || into_page + bytes > page_bytes) return nullptr;
+    const Region* here = region(address);
+    if (!here) return nullptr;
+    PhysAddr physical = here->large_page + into_region(address);
+    if (here->entries) {
+        const std::uint64_t entry = entry_of(*here, address);
+        if (!PagingMode::is_valid(entry)) return nullptr;
+        physical = PhysAddr((entry & mode_->frame_mask) + into_page);
+    }
+    Window& window = windows_[physical.value / window_bytes % windows];
+    std::uint64_t into = physical - window.first;
+    if (into >= window.bytes.size()) { // each that begins lower reaches as far, so few have to be asked for
+        const PhysAddr first = physical - into_page;
+        window = {first, physical_.view(first, window_bytes - first.value % window_bytes)};
+        into = into_page;
+    }
+    if (into < window.bytes.size() && bytes <= window.bytes.size() - into) return window.bytes.data() + into;
+    return nullptr;
+}
+
 Bytes PagedSpace::view(VirtAddr address, std::size_t wanted) {
     if (changing_) return {};
     const Page page = find(address.value / page_bytes);
@@ -46,9 +76,7 @@ std::size_t PagedSpace::bytes_together(VirtAddr address, PhysAddr physical, std:
     if (bytes >= wanted) return wanted;
     const Region* here = region(address);
     if (!here) return bytes;
-    const std::uint64_t region_bytes = std::uint64_t{1} << mode_->shift(2);
-    const auto limit =
-        static_cast<std::size_t>(std::min<std::uint64_t>(wanted, region_bytes - address.value % region_bytes));
+    const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, region_bytes() - into_region(address)));
     if (!here->entries) return limit;
     while (bytes < limit) {
         const std::uint64_t entry = entry_of(*here, address + bytes);
@@ -60,7 +88,7 @@ std::size_t PagedSpace::bytes_together(VirtAddr address, PhysAddr physical, std:
 
 const PagedSpace::Region* PagedSpace::region(VirtAddr address) const {
     if (regions_.empty()) return nullptr;
-    const std::uint64_t number = address.value >> mode_->shift(2);
+    const std::uint64_t number = address.value >> region_shift_;
     const Region& slot = regions_[number % remembered_regions];
     return slot.number == number ? &slot : nullptr;
 }
@@ -71,7 +99,7 @@ void PagedSpace::remember(const Region& region) {
 }
 
 std::uint64_t PagedSpace::entry_of(const Region& region, VirtAddr address) const {
-    const std::size_t index = mode_->index(address, 1);
+    const std::size_t index = into_region(address) / page_bytes;
     if (mode_->entry_bytes == sizeof(std::uint64_t)) return entry_at<std::uint64_t>(region.entries, index);
     return entry_at<std::uint32_t>(region.entries, index);
 }
@@ -90,12 +118,11 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         const std::uint64_t above = address.value >> (mode_->address_bits - 1);
         if (above != 0 && above != ~0ull >> (mode_->address_bits - 1)) return {{}, GapReason::unmapped};
     }
-    const std::uint64_t into_region = address.value & ((std::uint64_t{1} << mode_->shift(2)) - 1);
     if (const Region* known = region(address)) {
         if (known->entries) return leaf(address, entry_of(*known, address));
-        return {known->large_page + into_region, std::nullopt};
+        return {known->large_page + into_region(address), std::nullopt};
     }
-    const std::uint64_t number = address.value >> mode_->shift(2);
+    const std::uint64_t number = address.value >> region_shift_;
     std::uint64_t table = root_;
     for (unsigned level = mode_->levels; level > 1; --level) {
         std::uint64_t entry = 0;
@@ -103,7 +130,7 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         if (!PagingMode::is_valid(entry)) return {{}, GapReason::unmapped};
         if (mode_->is_leaf(entry, level)) {
             const PhysAddr physical = mode_->within(entry, level, address);
-            if (!changing_) remember({number, nullptr, physical - into_region});
+            if (!changing_) remember({number, nullptr, physical - into_region(address)});
             return {physical, std::nullopt};
         }
         table = entry & mode_->frame_mask;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "memory/lasting_views.h"
 #include "memory/page_walk.h"
 
 #include <array>
@@ -20,15 +21,16 @@ using SoftwareEntry = SoftwarePage (*)(const PagingMode&, std::uint64_t entry);
 
 /// A virtual view of physical memory through page tables of our own reading. What a table or entry does not map is the
 /// gap `unmapped`; what it maps to memory that is not there has that memory's own gap.
-/// Remembers the last pages it went to and, of memory that can be read in place, where the last tables of the lowest
-/// level are, as a processor's caches of translations and of paging structures do.
+/// Remembers the last pages it went to; of memory that can be read in place, instead, where the last tables of the
+/// lowest level are, as a processor's caches of paging structures do, and where the memory itself is.
 class PagedSpace final : public AddressSpace {
   public:
     /// `changing`: the memory may change between two reads, so nothing is remembered.
     PagedSpace(PhysicalMemory& physical, const PagingMode& mode, std::uint64_t cr3, unsigned pointer_size,
                bool changing = false)
-        : physical_(physical), mode_(&mode), root_(cr3 & mode.root_mask), pointer_size_(pointer_size),
-          changing_(changing) {}
+        : physical_(physical), mode_(&mode), root_(cr3 & mode.root_mask), region_shift_(mode.shift(2)),
+          pointer_size_(pointer_size),
+          lasting_views_(changing ? nullptr : dynamic_cast<const LastingViews*>(&physical)), changing_(changing) {}
 
     /// For small pages; without it what is not present is unmapped.
     void use_software_entries(SoftwareEntry decode) { software_entry_ = decode; }
@@ -45,6 +47,8 @@ class PagedSpace final : public AddressSpace {
     static constexpr std::uint64_t page_bytes = 4096;
     static constexpr std::size_t remembered_pages = 1024;
     static constexpr std::size_t remembered_regions = 4096; ///< 8 GiB of x64
+    static constexpr std::uint64_t window_bytes = 1u << 30;
+    static constexpr std::size_t windows = 64;
 
     /// The page that holds an address, or why there is none.
     struct Page {
@@ -63,8 +67,18 @@ class PagedSpace final : public AddressSpace {
         PhysAddr large_page;                ///< where that has the region's first byte
     };
 
+    /// A part of physical memory, in place.
+    struct Window {
+        PhysAddr first;
+        Bytes bytes;
+    };
+
+    /// Bytes of one page whose region and window are remembered; null otherwise.
+    [[nodiscard]] const std::byte* in_place(VirtAddr address, std::size_t bytes);
     [[nodiscard]] Page find(std::uint64_t page_number);
     [[nodiscard]] Page walk(VirtAddr address);
+    [[nodiscard]] std::uint64_t region_bytes() const { return std::uint64_t{1} << region_shift_; }
+    [[nodiscard]] std::uint64_t into_region(VirtAddr address) const { return address.value & (region_bytes() - 1); }
     /// The region of an address that was found, when it is remembered.
     [[nodiscard]] const Region* region(VirtAddr address) const;
     void remember(const Region& region);
@@ -80,12 +94,15 @@ class PagedSpace final : public AddressSpace {
     PhysicalMemory& physical_;
     const PagingMode* mode_;
     std::uint64_t root_;
+    unsigned region_shift_;
     unsigned pointer_size_;
+    const LastingViews* lasting_views_; ///< null: what lies where is asked each time
     bool changing_;
     SoftwareEntry software_entry_ = nullptr;
     bool in_prototype_ = false; ///< its entry is no prototype again
     std::array<Remembered, remembered_pages> remembered_;
-    std::vector<Region> regions_; ///< empty until there is one to remember
+    std::vector<Region> regions_;         ///< empty until there is one to remember
+    std::array<Window, windows> windows_; ///< each of an own piece of the addresses
 };
 
 } // namespace poolkd::memory

@@ -11,7 +11,7 @@ namespace poolkd::memory {
 namespace {
 
 /// Memory that can be read in place, but for one page.
-class MemoryInPlace final : public PhysicalMemory {
+class MemoryInPlace : public PhysicalMemory {
   public:
     explicit MemoryInPlace(std::size_t size) : bytes_(size) {}
 
@@ -35,6 +35,19 @@ class MemoryInPlace final : public PhysicalMemory {
   private:
     ByteVector bytes_;
     std::uint64_t absent_ = ~0ull - 0x1000;
+};
+
+/// The same, whose views may be kept until they break.
+class LastingMemory final : public MemoryInPlace, public LastingViews {
+  public:
+    using MemoryInPlace::MemoryInPlace;
+    [[nodiscard]] bool views_hold() const override { return !broken; }
+    Bytes view(PhysAddr address, std::size_t wanted) override {
+        ++views;
+        return broken ? Bytes() : MemoryInPlace::view(address, wanted);
+    }
+    bool broken = false;
+    std::size_t views = 0;
 };
 
 class PagedSpaceTest : public ::testing::Test {
@@ -161,14 +174,17 @@ TEST_F(PagedSpaceTest, FollowsAPrototypeOnce) {
 TEST_F(PagedSpaceTest, AgreesWithPageWalk) {
     std::mt19937_64 random(5);
     MemoryInPlace in_place(0x9000);
+    LastingMemory lasting(0x9000);
     for (std::uint64_t at = 0; at < 0x8000; at += 8) {
         std::uint64_t value = (random() % 9) << 12 | (random() % 8 ? 0x63 : 0x62) | (random() % 16 ? 0 : 0x80);
         value |= random() % 4 ? 0 : 1ull << 63;
         entry(at, value);
         in_place.put(at, value);
+        lasting.put(at, value);
     }
-    PhysicalMemory* const memories[] = {&physical, &in_place};
+    PhysicalMemory* const memories[] = {&physical, &in_place, &lasting};
     for (PhysicalMemory* memory : memories) {
+        const auto* const viewed = dynamic_cast<MemoryInPlace*>(memory);
         for (const std::uint64_t cr4 : {std::uint64_t{0}, std::uint64_t{0x1000}}) {
             const PagingMode& mode = paging_mode(x64_machine(), cr4);
             PagedSpace space(*memory, mode, 0x1000, 8);
@@ -189,11 +205,11 @@ TEST_F(PagedSpaceTest, AgreesWithPageWalk) {
                 EXPECT_EQ(result.bytes == 8, readable) << std::hex << address.value;
                 EXPECT_EQ(got, readable ? expected : 0);
                 const Bytes view = space.view(address, 0x3000);
-                ASSERT_EQ(view.empty(), !readable || memory == &physical) << std::hex << address.value;
+                ASSERT_EQ(view.empty(), !readable || !viewed) << std::hex << address.value;
                 for (std::size_t at = 0; at < view.size(); at += 0x1000) {
                     const auto page = walk.translate(address + at);
                     ASSERT_TRUE(page) << std::hex << address.value;
-                    EXPECT_EQ(view.data() + at, in_place.at(page->value));
+                    EXPECT_EQ(view.data() + at, viewed->at(page->value));
                 }
             }
         }
@@ -232,6 +248,40 @@ TEST_F(PagedSpaceTest, ShowsInOnePieceWhatLiesTogether) {
     memory.take_out(0x11000);
     EXPECT_EQ(view(0x10, 0x100000).size(), 0xff0u) << "the image lacks the page";
     EXPECT_TRUE(view(0x1000, 8).empty());
+}
+
+TEST_F(PagedSpaceTest, ReadsWhereTheMemoryIsAsLongAsViewsHold) {
+    LastingMemory memory(0x20000);
+    const std::uint64_t base = 0xfffff80000000000;
+    memory.put(0x1000 + 8 * 0x1f0, 0x2003);
+    memory.put(0x2000, 0x3003);
+    memory.put(0x3000, 0x4003);
+    for (std::uint64_t i = 0; i < 16; ++i) {
+        memory.put(0x4000 + 8 * i, 0x1f003 - i * 0x1000);
+        memory.put(0x1f000 - i * 0x1000, i);
+    }
+    memory.put(0x4000 + 8 * 16, 0x2000ff003); // beyond the memory
+    memory.take_out(0x18000);
+    PagedSpace space(memory, paging_mode(x64_machine(), 0), 0x1000, 8);
+    auto read = [&](std::uint64_t page) { return read_unsigned(space, VirtAddr(base + page * 0x1000), 8); };
+    for (int round = 0; round < 3; ++round) {
+        for (const std::uint64_t page : {3u, 2u, 5u, 0u, 9u, 15u, 8u, 7u, 6u}) {
+            ASSERT_EQ(read(page).has_value(), page != 7) << page;
+            if (page != 7) EXPECT_EQ(*read(page), page);
+        }
+        EXPECT_FALSE(read(16));
+        std::byte across[16];
+        EXPECT_EQ(space.read(VirtAddr(base + 0x2ff8), across).bytes, 16u);
+        EXPECT_EQ(load<std::uint64_t>(across, 8), 3u);
+        EXPECT_EQ(space.read(VirtAddr(base + 0x6ff8), across).bytes, 8u) << "page 7 is not there";
+    }
+    const std::size_t views = memory.views;
+    for (const std::uint64_t page : {15u, 0u, 2u})
+        EXPECT_EQ(*read(page), page);
+    EXPECT_EQ(memory.views, views) << "nothing is asked again";
+    memory.broken = true;
+    EXPECT_FALSE(read(0));
+    EXPECT_TRUE(space.view(VirtAddr(base), 8).empty());
 }
 
 // Regions by the thousand: each has its place among those remembered, which others take from it.
