@@ -1,5 +1,7 @@
 #include "hunt/advice.h"
 
+#include "hunt/words.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,12 +11,6 @@ namespace poolkd::hunt {
 namespace {
 
 constexpr std::size_t few = 8;
-
-/// The tag as !poolfind and .tag take it.
-std::string quoted(PoolTag tag) {
-    const std::string text = tag.text();
-    return text.find(' ') == std::string::npos ? text : '"' + text + '"';
-}
 
 std::string hit_value(PoolTag tag) {
     return fmt::format("ed nt!poolhittag '{}'", tag.reversed().text());
@@ -47,7 +43,7 @@ std::vector<Advice> advise(const Report& report) {
             {"!poolused 1", "Take the verbose table: without allocations and frees the strongest sign is missing"});
     if (leak && leak->key.tag.printable()) {
         const bool paged = leak->key.kind == PoolKind::paged;
-        advice.push_back({fmt::format("!poolfind {} {}", quoted(leak->key.tag), paged ? 1 : 0),
+        advice.push_back({fmt::format("!poolfind {} {}", tag_argument_word(leak->key.tag), paged ? 1 : 0),
                           "In the debugger: the blocks themselves"});
         advice.push_back({hit_value(leak->key.tag),
                           "In the debugger: the kernel stops at each allocation and free of the tag; "

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "hunt/site_candidates.h"
+#include "hunt/words.h"
 
 #include <fmt/format.h>
 
@@ -25,6 +26,7 @@ constexpr double for_sizes = 8;       // it alone asks for what most blocks meas
 constexpr double surest = 0.98;
 constexpr double exonerated = 0.05;
 constexpr double most_of_blocks = 0.5;
+constexpr std::size_t shown_names = 6;
 constexpr std::uint64_t few_samples = 4;
 constexpr std::uint64_t long_way = 100; // blocks of a list, below every bound of following one
 
@@ -38,6 +40,7 @@ struct ImageCase {
     std::string image;
     bool unloaded = false;
     double weight = 0;
+    double standing = 0; ///< how likely it is by what stands still
     bool has_site = false;
     std::vector<std::string> reasons, against;
 };
@@ -65,7 +68,8 @@ class Attribution {
         const auto known = std::ranges::find(cases_, module, &ImageCase::module);
         if (known != cases_.end()) return *known;
         const ClueModule& one = clues_.modules[module];
-        cases_.push_back({module, one.image, one.unloaded, 0, false, {}, {}});
+        cases_.push_back(
+            {.module = module, .image = one.image, .unloaded = one.unloaded, .reasons = {}, .against = {}});
         return cases_.back();
     }
 
@@ -146,7 +150,8 @@ class Attribution {
             one.reasons.push_back(table_text());
             return;
         }
-        cases_.push_back({no_module, binary, false, by_table, false, {table_text()}, {}});
+        cases_.push_back(
+            {.module = no_module, .image = binary, .weight = by_table, .reasons = {table_text()}, .against = {}});
         if (sites_.all_indexed())
             cases_.back().against.emplace_back(
                 "Its code was looked through, and does not have the tag, or it is not loaded");
@@ -186,19 +191,17 @@ class Attribution {
         return std::ranges::any_of(sites_.list, [](const SiteCandidate& one) { return one.site.from_index; });
     }
 
-    /// How likely it is by what stands still: weights against each other and against somebody unknown.
-    [[nodiscard]] std::vector<double> weighed() const {
+    /// How likely each is by what stands still: weights against each other and against somebody unknown.
+    void weigh_cases() {
         double sum = in_code() && sites_.all_indexed() && sites_.unresolved == 0 ? nobody_seen : nobody_known;
         for (const ImageCase& one : cases_)
             sum += one.weight;
-        std::vector<double> parts;
-        for (const ImageCase& one : cases_)
-            parts.push_back(std::min(surest, one.weight / sum));
-        return parts;
+        for (ImageCase& one : cases_)
+            one.standing = std::min(surest, one.weight / sum);
     }
 
     /// A watched tag: only who was seen to leave blocks behind. Gives the confidence.
-    double tell_watched(ImageCase& one, double before) {
+    double tell_watched(ImageCase& one) {
         double best = 0;
         std::uint64_t allocated = 0, kept = 0;
         for (const SiteCandidate& site : sites_.list) {
@@ -212,42 +215,33 @@ class Attribution {
                                fmt::format("While the kernel was watched, {} of {} blocks that it allocated stayed "
                                            "from the first third of that time to its end",
                                            kept, allocated));
-            return both(best, before);
+            return both(best, one.standing);
         }
         one.against.insert(
             one.against.begin(),
             allocated != 0
                 ? fmt::format("While the kernel was watched, none of its {} blocks stayed for long", allocated)
                 : std::string("While the kernel was watched, it allocated nothing of the tag"));
-        return std::min({best, before, 2 * exonerated});
+        return std::min({best, one.standing, 2 * exonerated});
     }
 
     /// Of two findings that do not rest on each other.
     static double both(double one, double other) { return std::min(surest, 1 - (1 - one) * (1 - other)); }
 
     void name_owners() {
-        const std::vector<double> parts = weighed();
-        for (std::size_t i = 0; i < cases_.size(); ++i) {
-            ImageCase& one = cases_[i];
-            const double sure = sites_.decided ? tell_watched(one, parts[i]) : parts[i];
-            by_image_.emplace_back(one.image, parts[i]);
+        weigh_cases();
+        for (ImageCase& one : cases_) {
+            const double sure = sites_.decided ? tell_watched(one) : one.standing;
             suspect_.owners.push_back({one.image, one.unloaded, sure, std::move(one.reasons), std::move(one.against)});
         }
         std::ranges::stable_sort(suspect_.owners, std::greater{}, &SuspectOwner::confidence);
-    }
-
-    /// By what stands still.
-    [[nodiscard]] double confidence_in(const std::string& image) const {
-        const auto found = std::ranges::find(by_image_, image, &std::pair<std::string, double>::first);
-        return found == by_image_.end() ? 0 : found->second;
     }
 
     void name_sites() {
         weigh_sites(sites_, clues_);
         for (SiteCandidate& site : sites_.list) {
             SuspectSite& one = site.site;
-            const double standing =
-                std::min(surest, site.within_image) * confidence_in(clues_.modules[site.module].image);
+            const double standing = std::min(surest, site.within_image) * case_of(site.module).standing;
             one.confidence = standing;
             if (site.traced)
                 one.confidence = *site.traced >= SuspectSite::accusing ? both(*site.traced, standing) : *site.traced;
@@ -262,10 +256,11 @@ class Attribution {
     void tell_unknown() {
         auto& unknown = suspect_.unknown;
         if (!sites_.not_indexed.empty())
-            unknown.push_back(fmt::format("Not looked through for the tag: {}", listed(sites_.not_indexed)));
-        if (!sites_.partly.empty())
             unknown.push_back(
-                fmt::format("Whether code that could not be read has the tag, in {}", listed(sites_.partly)));
+                fmt::format("Not looked through for the tag: {}", names_text(sites_.not_indexed, shown_names)));
+        if (!sites_.partly.empty())
+            unknown.push_back(fmt::format("Whether code that could not be read has the tag, in {}",
+                                          names_text(sites_.partly, shown_names)));
         const bool accused = std::ranges::any_of(suspect_.sites, &SuspectSite::accused);
         const auto open = std::ranges::count_if(suspect_.sites,
                                                 [](const SuspectSite& one) { return one.confidence > 2 * exonerated; });
@@ -286,20 +281,10 @@ class Attribution {
                 fmt::format("The tags of {} allocations, which their code does not tell", sites_.unresolved));
     }
 
-    static std::string listed(const std::vector<std::string>& names) {
-        constexpr std::size_t shown = 6;
-        std::string text;
-        for (std::size_t i = 0; i < names.size() && i < shown; ++i)
-            text += (i != 0 ? ", " : "") + names[i];
-        if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
-        return text;
-    }
-
     const Clues& clues_;
     Suspect& suspect_;
     SiteCandidates sites_;
     std::vector<ImageCase> cases_;
-    std::vector<std::pair<std::string, double>> by_image_;
 };
 
 } // namespace

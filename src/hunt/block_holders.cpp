@@ -1,5 +1,6 @@
 #include "hunt/block_holders.h"
 
+#include "base/text.h"
 #include "pe/image.h"
 
 #include <fmt/format.h>
@@ -18,15 +19,6 @@ constexpr std::size_t kept_holders = 8;
 constexpr std::uint32_t next_offsets = 4;           // pointers at the start of a block that may lead on
 constexpr std::uint64_t most_list_steps = 1u << 25; // of all lists together: many words may point into one long list
 
-class HeadersReader final : public pe::ByteReader {
-  public:
-    explicit HeadersReader(nt::ModuleImage& image) : image_(image) {}
-    Result<Bytes> bytes(std::uint32_t offset, std::uint32_t size) override { return image_.bytes(offset, size); }
-
-  private:
-    nt::ModuleImage& image_;
-};
-
 class HolderSearch {
   public:
     HolderSearch(nt::Kernel& kernel, const BlockPlaces& places, std::span<const ClueModule> modules,
@@ -36,9 +28,8 @@ class HolderSearch {
 
     /// The variables of one module. False: too many bytes were read already.
     bool look_through(nt::Module& module, std::size_t index) {
-        if (!module.image) return true;
-        HeadersReader reader(*module.image);
-        const auto image = pe::Image::open(reader, pe::ImageLayout::memory);
+        if (!module.image || is_debug_transport(module.image_name)) return true;
+        const auto image = pe::Image::open(*module.image, pe::ImageLayout::memory);
         if (!image) return true;
         for (const pe::Section& section : image->sections()) {
             if (!section.is_writable() || section.is_discardable()) continue;
@@ -83,7 +74,9 @@ class HolderSearch {
     }
 
     void take(VirtAddr variable, VirtAddr word, const Place& place, std::size_t module) {
-        std::string name = name_of(variable);
+        const nt::SymbolAt at = kernel_.modules().at(variable);
+        if (modules_[module].kernel && at.symbol && is_passing_data(at.symbol->name)) return;
+        std::string name = name_of(at);
         auto [known, is_new] = found_.try_emplace({std::move(name), place.tag});
         HolderClue& holder = known->second;
         ++holder.words;
@@ -96,8 +89,7 @@ class HolderSearch {
     }
 
     /// The variable's name without the distance to it, so that the slots of a table are one.
-    [[nodiscard]] std::string name_of(VirtAddr variable) {
-        const nt::SymbolAt at = kernel_.modules().at(variable);
+    [[nodiscard]] static std::string name_of(const nt::SymbolAt& at) {
         if (!at.module) return "?";
         if (at.symbol && !at.symbol->is_code) return at.module->name + "!" + at.symbol->name;
         return at.text();
@@ -164,6 +156,15 @@ class HolderSearch {
 };
 
 } // namespace
+
+bool is_passing_data(std::string_view kernel_variable) {
+    return kernel_variable.starts_with("Kd") || kernel_variable.ends_with("Stack");
+}
+
+bool is_debug_transport(std::string_view image) {
+    const std::string name = to_lower(image);
+    return name.starts_with("kd") && name.ends_with(".dll");
+}
 
 void find_holders(nt::Kernel& kernel, const BlockPlaces& places, std::span<const ClueModule> modules,
                   const BlockLimits& limits, Work& work, BlockFindings& findings) {

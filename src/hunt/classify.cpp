@@ -22,11 +22,16 @@ constexpr double level_pace = 0.1;        ///< recent pace below which growth ha
 
 // --- many snapshots -------------------------------------------------------------------------------------------------
 
+/// "None of its 184 allocations since boot was freed", "0.4 % of its 7500000 allocations since boot were freed"
+std::string freed_text(double share, double allocs, std::string_view when) {
+    if (share <= 0) return fmt::format("None of its {:.0f} allocations {} was freed", allocs, when);
+    return fmt::format("{} of its {:.0f} allocations {} were freed", percent(share), allocs, when);
+}
+
 std::vector<std::string> signs_of(const Shape& shape, const Standing& standing) {
     std::vector<std::string> signs;
     if (shape.freed_share && *shape.freed_share <= never_freed)
-        signs.push_back(fmt::format("{} of its {:.0f} allocations in this time were freed", percent(*shape.freed_share),
-                                    shape.allocs_gained.value_or(0)));
+        signs.push_back(freed_text(*shape.freed_share, shape.allocs_gained.value_or(0), "in this time"));
     signs.push_back(fmt::format("Its floor rose in {} of the stretches of the evidence, {}",
                                 percent(shape.rise.rising_share), chance_text(shape.rise.chance)));
     if (shape.pace_change)
@@ -126,8 +131,7 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
         Judgement leak{Verdict::leaking, 0.75, {}};
         if (*standing.freed_share <= 0.001) leak.confidence += 0.08;
         if (gained) leak.confidence += 0.05;
-        leak.reasons.push_back(fmt::format("{} of its {:.0f} allocations since boot were freed",
-                                           percent(*standing.freed_share), *standing.allocs));
+        leak.reasons.push_back(freed_text(*standing.freed_share, *standing.allocs, "since boot"));
         if (standing.whole) leak.reasons.push_back(fmt::format("It holds {} of its pool", percent(standing.share)));
         if (!several) leak.reasons.emplace_back("One snapshot only: a second one tells whether it still grows");
         return leak;
@@ -160,10 +164,7 @@ Judgement by_standing(const Shape& shape, const Standing& standing, const Layer&
                              standing.whole ? percent(standing.share) + " of its pool"
                                             : fmt::format("{:.0f} MB", standing.bytes / 1024 / 1024))}};
     if (standing.freed_share && *standing.freed_share <= 0.2 && standing.blocks >= 10'000)
-        return {Verdict::growing,
-                0.4,
-                {fmt::format("Only {} of its {:.0f} allocations since boot were freed", percent(*standing.freed_share),
-                             standing.allocs.value_or(0))}};
+        return {Verdict::growing, 0.4, {freed_text(*standing.freed_share, standing.allocs.value_or(0), "since boot")}};
     return {Verdict::undecided, 0, {}};
 }
 

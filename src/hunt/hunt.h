@@ -59,6 +59,7 @@ struct Suspect {
     std::string conclusion;           ///< the answer in a sentence or two
     std::vector<std::string> unknown; ///< what cannot be told of it, and what would tell
     std::string signature;            ///< the same for two reports of one leak
+    std::vector<Advice> confirm;      ///< commands that confirm or refute it
 };
 
 /// One step of what the hunt does or did.
@@ -77,9 +78,10 @@ struct HuntReport {
     std::vector<HuntStep> steps;
     std::vector<std::string> not_visible;  ///< what the evidence could not show
     std::vector<std::string> alternatives; ///< other readings of the same evidence
-    std::vector<Advice> confirm;           ///< steps to confirm
+    std::vector<Advice> confirm;           ///< steps to confirm the first suspect, and what else is advised
     std::string signature;                 ///< of the first suspect
     bool partial = false;                  ///< stopped by the user
+    bool tag_missing = false;              ///< the tag that was asked for is not in the evidence
     std::chrono::milliseconds took{0};
     Coverage coverage;
 };

@@ -11,17 +11,8 @@ namespace poolkd::hunt {
 
 namespace {
 
-std::string tag_name(PoolTag tag) {
-    const std::string text = tag.text();
-    return text.find(' ') == std::string::npos ? text : "'" + text + "'";
-}
-
-std::string_view pool_name(PoolKind kind) {
-    return kind == PoolKind::paged ? "paged" : "nonpaged";
-}
-
 /// "leaky!LeakyBuildReport", "nopdb+0x1210"
-std::string site_name(const SuspectSite& site) {
+std::string routine_of(const SuspectSite& site) {
     return site.site.function.empty() ? fmt::format("{}+{:#x}", site.module, site.site.rva)
                                       : fmt::format("{}!{}", site.module, site.site.function);
 }
@@ -39,12 +30,15 @@ std::vector<const SuspectSite*> sites_named(const Suspect& suspect) {
 }
 
 std::string from_where(const Suspect& suspect) {
-    const auto named = sites_named(suspect);
-    std::string text;
-    for (std::size_t i = 0; i < named.size() && i < 3; ++i)
-        text += (i == 0 ? " from " : i + 1 == named.size() ? " and " : ", ") + site_name(*named[i]);
-    if (named.size() > 3) text += fmt::format(" and {} more", named.size() - 3);
-    return text;
+    constexpr std::size_t shown = 3;
+    std::vector<std::string> names;
+    for (const SuspectSite* site : sites_named(suspect))
+        names.push_back(routine_of(*site));
+    if (names.empty()) return {};
+    if (names.size() == 1 || names.size() > shown) return " from " + names_text(names, shown);
+    const std::string last = std::move(names.back());
+    names.pop_back();
+    return " from " + names_text(names, shown) + " and " + last;
 }
 
 bool is_leak(const TagVerdict& row, const Suspect& suspect) {
@@ -66,8 +60,8 @@ std::string_view verb_of(Verdict verdict) {
 /// "Abc  leaks paged pool from leaky!LeakyBuildReport (leaky.sys)"
 std::string claim_of(const TagVerdict& row, const Suspect& suspect) {
     std::string text =
-        fmt::format("{} {} {} pool", tag_name(row.key.tag),
-                    suspect.orphaned ? "lies orphaned in" : verb_of(row.verdict), pool_name(row.key.kind));
+        fmt::format("{} {} {} pool", tag_word(row.key.tag),
+                    suspect.orphaned ? "lies orphaned in" : verb_of(row.verdict), pool_word(row.key.kind));
     text += from_where(suspect);
     const SuspectOwner* owner = owner_named(suspect);
     if (owner) {
@@ -82,7 +76,7 @@ std::string claim_of(const TagVerdict& row, const Suspect& suspect) {
 void add_alternatives(HuntReport& report) {
     for (const Suspect& suspect : report.suspects) {
         const TagVerdict& row = report.verdict.rows[suspect.row];
-        const std::string tag = tag_name(row.key.tag);
+        const std::string tag = tag_word(row.key.tag);
         if (row.verdict == Verdict::undecided)
             report.alternatives.push_back(fmt::format(
                 "{} may be what its driver needs for good: that it was never freed since boot proves no leak", tag));
@@ -96,7 +90,7 @@ void add_alternatives(HuntReport& report) {
             if (first.key != row.key)
                 report.alternatives.push_back(fmt::format(
                     "{} grows in a fixed ratio to {}: it may be a consequence of that leak and not one of its own", tag,
-                    tag_name(first.key.tag)));
+                    tag_word(first.key.tag)));
         }
         if (suspect.owners.size() > 1 && suspect.owners[1].confidence >= 0.1)
             report.alternatives.push_back(fmt::format("{} may be of {} ({})", tag, suspect.owners[1].image,
@@ -104,35 +98,31 @@ void add_alternatives(HuntReport& report) {
     }
 }
 
-void add_steps(HuntReport& report, bool live) {
-    const auto first = std::ranges::find_if(
-        report.suspects, [&](const Suspect& one) { return report.verdict.rows[one.row].key.tag.printable(); });
-    if (first == report.suspects.end()) return;
-    const TagVerdict& row = report.verdict.rows[first->row];
-    std::string tag = row.key.tag.text();
-    if (tag.find(' ') != std::string::npos) tag = '"' + tag + '"';
-    const SuspectOwner* owner = owner_named(*first);
-    if (live) {
-        report.confirm.push_back({fmt::format("!hits {} /t 60s", tag),
-                                  "Watch the tag longer: each allocation and free, and which blocks stay, by stack"});
-        if (first->sites.size() > 1)
-            report.confirm.push_back({fmt::format("!retag {}", tag),
-                                      "Give each call site a tag of its own; the kernel's counters then tell "
-                                      "them apart at no further cost"});
+std::vector<Advice> steps_for(const HuntReport& report, const Suspect& suspect, bool live) {
+    std::vector<Advice> steps;
+    const TagKey& key = report.verdict.rows[suspect.row].key;
+    const std::string tag = tag_argument_word(key.tag);
+    const SuspectOwner* owner = owner_named(suspect);
+    if (live && !suspect.orphaned) {
+        steps.push_back({fmt::format("!hits {} /t 60s", tag),
+                         "Watch the tag longer: each allocation and free, and which blocks stay, by stack"});
+        if (suspect.sites.size() > 1)
+            steps.push_back({fmt::format("!retag {}", tag),
+                             "Give each call site a tag of its own; the kernel's counters then tell them apart at no "
+                             "further cost"});
     }
-    report.confirm.push_back(
-        {fmt::format("!sites {}", tag), "Every place in the code that allocates or frees under the tag"});
-    report.confirm.push_back({fmt::format("!poolfind {} {}", tag, row.key.kind == PoolKind::paged ? 1 : 0),
-                              "The blocks themselves; !pool and db show what is in them"});
+    steps.push_back({fmt::format("!sites {}", tag), "Every place in the code that allocates or frees under the tag"});
+    steps.push_back({fmt::format("!poolfind {} {}", tag, key.kind == PoolKind::paged ? 1 : 0),
+                     "The blocks themselves; !pool and db show what is in them"});
     if (owner && !owner->unloaded && owner->image.ends_with(".sys"))
-        report.confirm.push_back({fmt::format("verifier /flags 0x8 /driver {}", owner->image),
-                                  "On the machine itself, then a restart: Driver Verifier counts each block by its "
-                                  "caller, and bug check 0xC4/0x62 names what is left when the driver unloads"});
-    if (first->orphaned && owner)
-        report.confirm.push_back(
-            {fmt::format("sc stop {0} & sc start {0}", owner->image.substr(0, owner->image.find('.'))),
-             "On the machine itself: load and unload the driver again; each time leaves as many "
-             "blocks more"});
+        steps.push_back({fmt::format("verifier /flags 0x8 /driver {}", owner->image),
+                         "On the machine itself, then a restart: Driver Verifier counts each block by its caller, and "
+                         "bug check 0xC4/0x62 names what is left when the driver unloads"});
+    if (suspect.orphaned && owner)
+        steps.push_back({fmt::format("sc stop {0} & sc start {0}", owner->image.substr(0, owner->image.find('.'))),
+                         "On the machine itself: load and unload the driver again; each time leaves as many blocks "
+                         "more"});
+    return steps;
 }
 
 } // namespace
@@ -175,7 +165,11 @@ void tell_report(HuntReport& report, bool live, bool has_kernel) {
             "One snapshot has no course over time: what grows and what merely is large look "
             "alike, unless the counters since boot speak for themselves");
     add_alternatives(report);
-    if (has_kernel) add_steps(report, live);
+    if (has_kernel) {
+        for (Suspect& suspect : report.suspects)
+            suspect.confirm = steps_for(report, suspect, live);
+        if (!report.suspects.empty()) report.confirm = report.suspects.front().confirm;
+    }
     for (const Advice& advice : report.verdict.advice)
         if (!has_kernel || advice.command.starts_with("poolkd")) report.confirm.push_back(advice);
 }

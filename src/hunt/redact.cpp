@@ -99,23 +99,24 @@ void for_each_text(HuntReport& report, Use use) {
         use(step.text);
         use(step.outcome);
     }
-    for (Advice& advice : report.confirm) {
-        use(advice.command);
-        use(advice.why);
-    }
+    auto all_advice = [&](std::vector<Advice>& steps) {
+        for (Advice& advice : steps) {
+            use(advice.command);
+            use(advice.why);
+        }
+    };
+    all_advice(report.confirm);
     all(report.verdict.evidence);
     all(report.verdict.notes);
     for (TagVerdict& row : report.verdict.rows) {
         use(row.description);
         all(row.reasons);
     }
-    for (Advice& advice : report.verdict.advice) {
-        use(advice.command);
-        use(advice.why);
-    }
+    all_advice(report.verdict.advice);
     for (LeakGroup& group : report.verdict.groups)
         use(group.reason);
     for (Suspect& suspect : report.suspects) {
+        all_advice(suspect.confirm);
         use(suspect.conclusion);
         use(suspect.holders);
         all(suspect.unknown);

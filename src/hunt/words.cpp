@@ -1,10 +1,34 @@
 #include "hunt/words.h"
 
+#include "base/tag_text.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
 
 namespace poolkd::hunt {
+
+std::string tag_word(PoolTag tag) {
+    const std::string text = tag.text();
+    return text.find(' ') == std::string::npos ? text : "'" + text + "'";
+}
+
+std::string tag_argument_word(PoolTag tag) {
+    const std::string text = typed_tag(tag);
+    return text.find_first_of(" ;\"'") == std::string::npos ? text : '"' + text + '"';
+}
+
+std::string_view pool_word(PoolKind kind) {
+    return kind == PoolKind::paged ? "paged" : "nonpaged";
+}
+
+std::string names_text(std::span<const std::string> names, std::size_t shown) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size() && i < shown; ++i)
+        text += (i != 0 ? ", " : "") + names[i];
+    if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+    return text;
+}
 
 std::string percent(double part) {
     const double value = part * 100;

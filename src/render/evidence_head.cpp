@@ -27,11 +27,7 @@ std::vector<std::string> files_of(const std::vector<std::string>& evidence) {
 
 std::string evidence_text(const std::vector<std::string>& evidence) {
     if (evidence.empty()) return "not named";
-    std::string text;
-    for (std::size_t i = 0; i < evidence.size() && i < shown_evidence; ++i)
-        text += (i != 0 ? ", " : "") + evidence[i];
-    if (evidence.size() > shown_evidence) text += fmt::format(" and {} more", evidence.size() - shown_evidence);
-    return text;
+    return hunt::names_text(evidence, shown_evidence);
 }
 
 template <class Evidence>

@@ -1,6 +1,7 @@
 #include "render/hunt.h"
 
 #include "base/duration.h"
+#include "code/site_name.h"
 #include "render/evidence_head.h"
 #include "render/hunt_json.h"
 #include "render/quantity.h"
@@ -99,6 +100,22 @@ std::string blocks_text(const hunt::Suspect& suspect) {
     return labelled("Blocks", text + ".");
 }
 
+/// The commands that confirm or refute it, as many on a line as fit.
+std::string confirm_text(const hunt::Suspect& suspect) {
+    std::string text, line;
+    auto end_line = [&] {
+        if (!line.empty()) text += fmt::format("{:<{}}{}\n", text.empty() ? "   Confirm" : "", label_width, line);
+        line.clear();
+    };
+    for (const hunt::Advice& one : suspect.confirm) {
+        if (one.command.empty()) continue;
+        if (!line.empty() && label_width + line.size() + 3 + one.command.size() > text_width) end_line();
+        line += (line.empty() ? "" : " | ") + one.command;
+    }
+    end_line();
+    return text;
+}
+
 std::string suspect_text(const hunt::HuntReport& report, const hunt::Suspect& suspect, std::size_t number,
                          ChartStyle style) {
     std::string text = "\n" + wrapped(suspect.conclusion, text_width, fmt::format("{}. ", number), "   ");
@@ -113,17 +130,14 @@ std::string suspect_text(const hunt::HuntReport& report, const hunt::Suspect& su
     if (!suspect.holders.empty()) text += labelled("Held by", suspect.holders);
     for (const std::string& sentence : suspect.unknown)
         text += labelled("Unknown", sentence + ".");
-    return text;
+    return text + confirm_text(suspect);
 }
 
 } // namespace
 
 std::string site_text(const hunt::SuspectSite& at) {
     const code::PoolSite& site = at.site;
-    std::string text = site.function.empty() ? fmt::format("{}+{:#x}", at.module, site.rva)
-                                             : fmt::format("{}!{}", at.module, site.function);
-    if (!site.function.empty() && site.function_rva != 0 && site.rva > site.function_rva)
-        text += fmt::format("+{:#x}", site.rva - site.function_rva);
+    std::string text = code::site_name(at.module, site);
     if (!site.source.empty()) text += " (" + site.source + ")";
     for (std::size_t i = 0; i < site.via.size(); ++i)
         text += (i == 0 ? ", through " : ", ") + site.via[i];

@@ -85,16 +85,6 @@ std::string overview_html(const hunt::HuntReport& report) {
                             rows + "</tbody></table>");
 }
 
-std::string confirm_html(const std::vector<hunt::Advice>& steps) {
-    std::string items;
-    for (const hunt::Advice& step : steps) {
-        items += "<li>" + html_text(step.why);
-        if (!step.command.empty()) items += "<pre class=\"copy\"><code>" + html_text(step.command) + "</code></pre>";
-        items += "</li>";
-    }
-    return items.empty() ? items : "<ol class=\"confirm\">" + items + "</ol>";
-}
-
 std::string steps_html(const std::vector<hunt::HuntStep>& steps) {
     std::string items;
     for (const hunt::HuntStep& step : steps) {
@@ -120,9 +110,9 @@ std::string coverage_html(const hunt::HuntReport& report) {
     }
     std::string rows;
     for (const Gap& gap : coverage.gaps())
-        rows += fmt::format("<tr><td>{}</td><td><code>{:#x}</code></td><td class=\"number\">{}</td></tr>",
-                            html_text(to_words(gap.reason)), gap.first.value,
-                            count_text(static_cast<std::int64_t>(gap.bytes)));
+        rows += fmt::format(
+            "<tr><td>{}</td><td class=\"address\"><code>{:#x}</code></td><td class=\"number\">{}</td></tr>",
+            html_text(to_words(gap.reason)), gap.first.value, count_text(static_cast<std::int64_t>(gap.bytes)));
     std::string text = html_paragraph(coverage.sentence());
     if (!rows.empty())
         text += "<details><summary>What is missing</summary><table><thead><tr><th>Why<th>From<th class=\"number\">Bytes"
@@ -154,8 +144,7 @@ std::string footer_html(const hunt::HuntReport& report) {
 }
 
 std::string body_html(const hunt::HuntReport& report) {
-    std::string body =
-        "<header><p class=\"kicker\">Kernel pool leak report</p><h1>" + html_text(title_of(report)) + "</h1>";
+    std::string body = "<header><p class=\"kicker\">Kernel pool leak report</p>" + html_heading(title_of(report));
     if (report.partial)
         body += html_paragraph("The hunt was stopped before its end: this is what it had found by then.", "partial");
     body += headline_html(report) + facts_html(report) + "</header><main>";
@@ -165,7 +154,7 @@ std::string body_html(const hunt::HuntReport& report) {
     body += html_section("groups", "Tags that grow together", groups_html(report.verdict));
     body += html_section("not-visible", "What was not visible", html_list(report.not_visible));
     body += html_section("alternatives", "Other readings of the same evidence", html_list(report.alternatives));
-    body += html_section("confirm", "Steps to confirm", confirm_html(report.confirm));
+    body += html_section("confirm", "Steps to confirm", html_advice(report.confirm, "confirm"));
     body += html_section("tags", "All other tags", html_tags(report));
     body += html_section("steps", "Steps taken", steps_html(report.steps));
     body += html_section("coverage", "Coverage", coverage_html(report));

@@ -165,7 +165,8 @@ std::string html_suspect(const hunt::HuntReport& report, std::size_t index) {
     text += html_part("Who holds the blocks", holders_html(suspect));
     text += html_part("Whose it is", owners_html(suspect));
     text += html_part("What cannot be told", html_list(suspect.unknown));
-    // That of the first is in the head.
+    // Those of the first have a section of their own, and its signature is in the head.
+    if (index != 0) text += html_part("To confirm", html_advice(suspect.confirm, "confirm-one"));
     if (index != 0 && !suspect.signature.empty())
         text += html_part("Signature", "<p class=\"copy\">" + html_code(suspect.signature) + "</p>");
     return text + "</details></section>";

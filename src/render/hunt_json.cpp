@@ -43,6 +43,13 @@ nlohmann::json suspect_trace_json(const hunt::TraceReport& trace, const HuntJson
     return json;
 }
 
+nlohmann::json confirm_json(const std::vector<hunt::Advice>& steps) {
+    nlohmann::json json = nlohmann::json::array();
+    for (const hunt::Advice& one : steps)
+        json.push_back({{"command", json_text(one.command)}, {"why", one.why}});
+    return json;
+}
+
 nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect& suspect,
                             const HuntJsonBounds& bounds) {
     nlohmann::json json{{"confidence", suspect.confidence},
@@ -56,6 +63,7 @@ nlohmann::json suspect_json(const hunt::HuntReport& report, const hunt::Suspect&
                         {"conclusion", json_text(suspect.conclusion)},
                         {"unknown", suspect.unknown},
                         {"signature", json_text(suspect.signature)},
+                        {"confirm", confirm_json(suspect.confirm)},
                         {"trace", nullptr},
                         {"tag", nullptr},
                         {"type", nullptr},
@@ -101,14 +109,12 @@ nlohmann::json hunt_json(const hunt::HuntReport& report, const HuntJsonBounds& b
                         {"steps", nlohmann::json::array()},
                         {"not_visible", report.not_visible},
                         {"alternatives", report.alternatives},
-                        {"confirm", nlohmann::json::array()},
+                        {"confirm", confirm_json(report.confirm)},
                         {"coverage", to_json(report.coverage)}};
     for (const hunt::Suspect& suspect : report.suspects)
         json["suspects"].push_back(suspect_json(report, suspect, bounds));
     for (const hunt::HuntStep& step : report.steps)
         json["steps"].push_back({{"text", step.text}, {"done", step.done}, {"outcome", json_text(step.outcome)}});
-    for (const hunt::Advice& one : report.confirm)
-        json["confirm"].push_back({{"command", json_text(one.command)}, {"why", one.why}});
     return json;
 }
 

@@ -67,13 +67,4 @@ std::string hours_text(double hours) {
     return duration_text(std::chrono::nanoseconds(std::llround(std::max(hours, 0.0) * 3600e9)));
 }
 
-std::string tag_word(PoolTag tag) {
-    const std::string text = tag.text();
-    return text.find(' ') == std::string::npos ? text : "'" + text + "'";
-}
-
-std::string_view pool_word(hunt::PoolKind kind) {
-    return kind == hunt::PoolKind::nonpaged ? "nonpaged" : "paged";
-}
-
 } // namespace poolkd::render

@@ -2,6 +2,7 @@
 
 #include "hunt/iso_time.h"
 #include "hunt/snapshot.h"
+#include "hunt/words.h"
 
 #include <chrono>
 #include <cstdint>
@@ -27,9 +28,7 @@ using hunt::iso_time;
 /// "2h 5m", "3d 4h"; "more than ten years".
 [[nodiscard]] std::string hours_text(double hours);
 
-/// A tag within a sentence: as it is, in quotes when it holds a blank.
-[[nodiscard]] std::string tag_word(PoolTag tag);
-/// "paged", "nonpaged"
-[[nodiscard]] std::string_view pool_word(hunt::PoolKind kind);
+using hunt::pool_word;
+using hunt::tag_word;
 
 } // namespace poolkd::render

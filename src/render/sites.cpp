@@ -188,15 +188,6 @@ std::string_view tag_source_word(TagSource source) {
     return "unknown";
 }
 
-std::string site_name(std::string_view module, const PoolSite& site) {
-    if (site.function.empty()) return fmt::format("{}+{:#x}", module, site.rva);
-    if (site.rva == site.function_rva) return fmt::format("{}!{}", module, site.function);
-    // A piece of the function may lie before its entry.
-    const bool behind = site.rva > site.function_rva;
-    return fmt::format("{}!{}{}{:#x}", module, site.function, behind ? '+' : '-',
-                       behind ? site.rva - site.function_rva : site.function_rva - site.rva);
-}
-
 std::vector<const PoolSite*> select_sites(const code::SiteIndex& index, const SiteView& view) {
     std::vector<const PoolSite*> selected;
     const bool usual = !view.unresolved && !view.all && view.tag_pattern.empty();

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "code/pool_sites.h"
+#include "code/site_name.h"
 
 #include <nlohmann/json.hpp>
 
@@ -33,8 +33,7 @@ struct SiteView {
 
 [[nodiscard]] std::string_view site_kind_word(code::SiteKind kind);
 [[nodiscard]] std::string_view tag_source_word(code::TagSource source);
-/// "leaky!LeakyBuildReport+0x1b", or "leaky+0x13e6" in a function without a name: an expression for `u`.
-[[nodiscard]] std::string site_name(std::string_view module, const code::PoolSite& site);
+using code::site_name; // an expression for `u`
 
 /// For each module a line that sums it up and a table; behind several modules their sum.
 [[nodiscard]] std::string sites_text(const std::vector<SiteModule>& modules, const SiteView& view);

@@ -1,7 +1,9 @@
 #include "hunt/hunt_steps.h"
+#include "hunt/hunt_suspects.h"
 #include "hunt/hunt_words.h"
 #include "hunt/redact.h"
 #include "hunt/signature.h"
+#include "hunt/words.h"
 
 #include <gmock/gmock.h>
 
@@ -11,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -84,6 +87,84 @@ TEST(HuntWords, TheHeadlineNamesTagDriverFunctionAndHowSure) {
     EXPECT_EQ(report.title, "LEAK: 'Abc ' leaks paged pool from leaky!LeakyBuildReport (leaky.sys), confidence 83 %.");
     EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, "!hits \"Abc \" /t 60s")));
     EXPECT_THAT(report.confirm, Contains(Field(&Advice::command, HasSubstr("verifier /flags 0x8 /driver leaky.sys"))));
+}
+
+TEST(HuntWords, EachSuspectHasItsOwnStepsToConfirm) {
+    HuntReport report = report_of_a_leak();
+    TagVerdict other = report.verdict.rows[0];
+    other.key = {*PoolTag::from_text("\x01O\xfe\t"), PoolKind::nonpaged};
+    report.verdict.rows.push_back(other);
+    Suspect second = report.suspects[0];
+    second.row = 1;
+    second.owners[0].image = "oddtags.sys";
+    report.suspects.push_back(second);
+    tell_report(report, true, true);
+    EXPECT_THAT(report.suspects[0].confirm, Contains(Field(&Advice::command, "!poolfind \"Abc \" 1")));
+    EXPECT_THAT(report.suspects[1].confirm, Contains(Field(&Advice::command, "!poolfind \\x01O\\xfe\\x09 0")));
+    EXPECT_THAT(report.suspects[1].confirm, Contains(Field(&Advice::command, HasSubstr("/driver oddtags.sys"))));
+    EXPECT_EQ(report.confirm.front().command, report.suspects[0].confirm.front().command);
+}
+
+/// The tags of the suspects in their order.
+std::vector<std::string> ordered(HuntReport& report) {
+    order_suspects(report);
+    std::vector<std::string> tags;
+    for (const Suspect& suspect : report.suspects)
+        tags.push_back(report.verdict.rows[suspect.row].key.tag.text());
+    return tags;
+}
+
+void add_suspect(HuntReport& report, std::string_view tag, double bytes_per_hour, double confidence) {
+    TagVerdict row;
+    row.key.tag = *PoolTag::from_text(tag);
+    row.verdict = Verdict::leaking;
+    row.figures.bytes_per_hour = bytes_per_hour;
+    report.verdict.rows.push_back(row);
+    Suspect suspect;
+    suspect.row = report.verdict.rows.size() - 1;
+    suspect.owners.push_back({"leaky.sys", false, confidence, {}, {}});
+    report.suspects.push_back(suspect);
+}
+
+TEST(HuntOrder, WhatTakesMostMemoryAnHourComesFirst) {
+    HuntReport report;
+    add_suspect(report, "Slow", 1e3, 0.95);
+    add_suspect(report, "Fast", 1e6, 0.85);
+    add_suspect(report, "Some", 1e5, 0.55);
+    EXPECT_THAT(ordered(report), ElementsAre("Fast", "Some", "Slow"));
+}
+
+TEST(HuntOrder, WhoCanBeNamedComesBeforeWhoCannot) {
+    HuntReport report;
+    add_suspect(report, "Whos", 1e9, 0.45);
+    add_suspect(report, "Slow", 1e3, 0.95);
+    EXPECT_THAT(ordered(report), ElementsAre("Slow", "Whos"));
+}
+
+TEST(HuntOrder, OrphansAreOrderedByWhatTheyHold) {
+    HuntReport report;
+    for (const auto& [tag, bytes] : {std::pair("Litt", 100), {"Much", 9000}}) {
+        add_suspect(report, tag, 0, 0.9);
+        report.verdict.rows.back().verdict = Verdict::flat;
+        report.verdict.rows.back().figures.bytes = bytes;
+        report.suspects.back().orphaned = true;
+    }
+    add_suspect(report, "Leak", 10, 0.9);
+    EXPECT_THAT(ordered(report), ElementsAre("Leak", "Much", "Litt"));
+}
+
+TEST(Words, NamesBeyondAFewAreCounted) {
+    const std::vector<std::string> names{"a", "b", "c"};
+    EXPECT_EQ(names_text(names, 3), "a, b, c");
+    EXPECT_EQ(names_text(names, 2), "a, b and 1 more");
+    EXPECT_EQ(names_text({}, 2), "");
+}
+
+TEST(Words, ATagIsWrittenSoThatACommandTakesIt) {
+    EXPECT_EQ(tag_argument_word(*PoolTag::from_text("BigF")), "BigF");
+    EXPECT_EQ(tag_argument_word(*PoolTag::from_text("O d")), "\"O d \"");
+    EXPECT_EQ(tag_argument_word(PoolTag(0x00fe4f01)), "\\x01O\\xfe\\x00");
+    EXPECT_EQ(tag_word(*PoolTag::from_text("O d")), "'O d '");
 }
 
 TEST(HuntWords, NobodyIsNamedBelowEvenOdds) {

@@ -83,6 +83,11 @@ TEST(Verdict, LeakFlatSawtoothFalling) {
     EXPECT_GT(row_of(report, "Leak").confidence, 0.8);
 }
 
+TEST(Verdict, WhatIsNeverFreedIsToldInWords) {
+    const Report report = report_of(series(100, {{"Leak", leak}}));
+    EXPECT_EQ(row_of(report, "Leak").reasons.front(), "None of its 3960 allocations in this time was freed");
+}
+
 TEST(Verdict, TimeToExhaustionByTheGivenLimit) {
     VerdictOptions options;
     options.limit = 10'000'000;

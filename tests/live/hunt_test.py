@@ -13,6 +13,9 @@ BUDGET = 55  # seconds
 LIMIT = 90   # that a hunt of a minute may take from start to report, by the issue of speed
 MEMORY_MIB = 128
 LEAKS = [memory for memory in CAST if memory.leaks]
+# What one moment of memory can tell: the only place in all code that allocates under its tag. Of several nobody is accused
+# without having been watched, and a driver that is gone has no code.
+ONE_PLACE = {memory.value for memory in LEAKS if len(of_tag(memory.tag)) == 1 and memory.driver != "unloaded"}
 
 
 def accused(suspect):
@@ -119,7 +122,11 @@ class HuntTest(lab.LiveTest):
                 self.assertTrue(suspect["unknown"], suspect["tag"])
             if suspect["value"] == shared:
                 self.assertEqual(suspect["owners"][0]["image"], "netfilt.sys")
-        self.assertGreaterEqual(named, 8, [(suspect["tag"], accused(suspect)) for suspect in report["suspects"]])
+        # Recall, of what can be told.
+        wanted = {site for value in ONE_PLACE for site in truth[value]}
+        told = {site for suspect in report["suspects"] if suspect["value"] in ONE_PLACE for site in accused(suspect)}
+        print(f"    image: {len(wanted & told)} of {len(wanted)} call sites that one image can tell, {named} tags named")
+        self.assertGreaterEqual(len(wanted & told), 0.95 * len(wanted), f"missed: {sorted(wanted - told)}")
         self.assertFalse([sentence for suspect in report["suspects"] for sentence in suspect["unknown"]
                           if "Not looked through" in sentence or "could not be read" in sentence])
         self.assertTrue(any("one moment" in sentence for sentence in report["not_visible"]), report["not_visible"])
@@ -129,6 +136,20 @@ class HuntTest(lab.LiveTest):
 
     def test_x64_permuted_on_two_processors(self):
         self.live_and_image("--arch", "x64", "--seed", "3", "--kaslr", "--processors", "2")
+
+    def test_x86(self):
+        """With half of the time: what is named is right, and most of it is named."""
+        _, truth = self.begin("--arch", "x86")
+        report = self.hunt("-k", "lab:live", "--budget", "25s")
+        self.innocent_stay_so(report, truth)
+        suspects = self.by_tag(report)
+        wanted = {site for value in ONE_PLACE for site in truth[value]}
+        named = {site for value in ONE_PLACE if value in suspects for site in accused(suspects[value])}
+        if not ran_out_of_time(report):
+            self.assertGreaterEqual(len(wanted & named), 0.8 * len(wanted), f"missed: {sorted(wanted - named)}")
+        for suspect in report["suspects"]:
+            self.assertTrue(accused(suspect) or suspect["orphaned"] or suspect["unknown"], suspect["tag"])
+            self.assertTrue(suspect["confirm"], suspect["tag"])
 
     def test_reports_and_a_stop(self):
         """Ctrl-C gives a partial report, in every form that was asked for; the target goes on."""

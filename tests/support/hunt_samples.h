@@ -209,6 +209,12 @@ inline hunt::HuntReport hunt_report() {
                     {}}};
     gone.orphaned = true;
     gone.holders = "Nothing points to the blocks.";
+    abc.confirm = {{"!hits \"Abc \" /t 60s", "Watch the tag longer"}, {"!sites \"Abc \"", "Every place in the code"}};
+    dpc.confirm = {{"!hits DpcQ /t 60s", "Watch the tag longer"},
+                   {"!retag DpcQ", "Give each call site a tag of its own"},
+                   {"!sites DpcQ", "Every place in the code"},
+                   {"!poolfind DpcQ 0", "The blocks themselves"},
+                   {"verifier /flags 0x8 /driver dpcwork.sys", "On the machine itself"}};
     report.suspects = {abc, dpc, gone};
 
     report.not_visible = {
@@ -295,6 +301,8 @@ inline hunt::HuntReport hostile_hunt_report() {
     for (hunt::Suspect& suspect : report.suspects) {
         suspect.conclusion = suspect.holders = suspect.signature = name;
         suspect.unknown = {name};
+        for (hunt::Advice& advice : suspect.confirm)
+            advice = {name, name};
         for (hunt::SuspectOwner& owner : suspect.owners)
             owner = {name, true, 0.5, {name}, {name}};
         for (hunt::SuspectSite& at : suspect.sites) {
