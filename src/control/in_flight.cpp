@@ -1,5 +1,6 @@
 #include "control/in_flight.h"
 
+#include "base/text.h"
 #include "code/stack.h"
 #include "nt/processes.h"
 #include "nt/thread_registers.h"
@@ -37,7 +38,8 @@ std::string holds_a_tag(nt::Kernel& kernel, const RegisterFile& registers, const
         std::string name = kernel.modules().at(frame.ip).text();
         const bool taken =
             std::ranges::any_of(wanted.windows, [&](const TagWindow& window) { return is_in(window, frame.ip); });
-        if (taken || (wanted.pool_routines && is_pool_routine(name))) return name;
+        if (taken || (wanted.pool_routines && is_pool_routine(name)))
+            return name.empty() ? format_address(frame.ip.value, kernel.machine().pointer_size) : name;
     }
     return {};
 }

@@ -276,7 +276,8 @@ TEST_F(Trace, ABlockThatWasSeenHandedOutNeedsNoOtherProof) {
             // When the place of the pointer is learned the header is not looked at any more.
             if (i >= 4) fake.put_header(body - 16, 0x60, 0, PoolTag::from_text("Othr")->value, 3);
             enter(self, retire, 0);
-            set(self, 0, "rbx", 0);
+            for (const char* name : {"rax", "rbx"})
+                set(self, 0, name, 0);
             set(self, 0, "rdi", body);
             return stop_of(self, releaser + 0x40, status_breakpoint);
         });
@@ -526,7 +527,7 @@ TEST_F(Trace, ThePauseOfAShareStopsAtNoTag) {
     expect_nothing_left();
     std::vector<std::uint32_t> written;
     for (const auto& [address, bytes] : fake.target.writes())
-        if (address == hit_tag) written.push_back(load_or<std::uint32_t>(bytes, ~0u));
+        if (address == hit_tag) written.push_back(load_or<std::uint32_t>(bytes, 0));
     ASSERT_GE(written.size(), 4u);
     EXPECT_EQ(written.back(), user_value);
     written.pop_back();
