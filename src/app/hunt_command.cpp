@@ -45,8 +45,8 @@ report of what there is by then.
   poolkd hunt --tag Abc --budget 5m -k lab:run        one tag, and five minutes
 
 Exit codes: 0 done, whatever was found, also when Ctrl-C ended it early: the report then says that it is partial; 1 failed,
-or stopped before there was a snapshot; 2 the command line is wrong; 3 the target could not be reached, or Ctrl-C came
-before it was; 4 --fail-on found what it looks for, in a partial report too.)";
+stopped before there was a snapshot, or the evidence does not have the tag of --tag; 2 the command line is wrong; 3 the
+target could not be reached, or Ctrl-C came before it was; 4 --fail-on found what it looks for, in a partial report too.)";
 
 struct HuntWords {
     std::vector<std::string> evidence;
@@ -172,6 +172,9 @@ int answer_hunt(const HuntWords& words, const HuntEvidence& evidence, Result<hun
         write_answer(render::hunt_text(*report, words.output.style()));
     }
     if (unwritten) return tell_failure(*unwritten);
+    if (report->tag_missing)
+        return tell_failure(
+            fail(ErrorKind::not_found, "The evidence does not have the tag '{}'", words.options.tag->text()).error());
     return found_by(*report, words.verdict) ? exit_found : exit_good;
 }
 

@@ -189,6 +189,10 @@ class HuntTest(lab.LiveTest):
         alone = json.loads(self.poolkd("hunt", series, "--json").stdout)
         self.assertTrue(any("not from where" in sentence for sentence in alone["not_visible"]), alone["not_visible"])
         self.assertFalse(any(suspect["sites"] for suspect in alone["suspects"]))
+        missing = self.poolkd("hunt", series, "--tag", "Zzzz", check=False)
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("does not have the tag 'Zzzz'", missing.stderr)
+        self.assertIn("The counters do not have the tag 'Zzzz'.", missing.stdout)
 
     def test_what_is_no_evidence(self):
         for words, code in ((("hunt",), 2), (("hunt", "nowhere.dmp"), 1), (("hunt", "--lab", "--report", "x.pdf"), 2),
