@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint64_t base = 0xfffff80000000000, kdbg = base + 0x1000, array = base + 0x1800;
 constexpr std::uint64_t blocks[] = {base + 0x2000, base + 0x3000, base + 0x4000};
-constexpr std::uint64_t state_context = 0x100, special = 0x40, context_pointer = 0x20, apart = base + 0x5fc0;
+constexpr std::uint64_t state_context = 0x100, special = 0x700, context_pointer = 0x20, apart = base + 0x5fc0;
 constexpr std::uint64_t code = base + 0x1f00, stack = base + 0x1e00;
 constexpr std::size_t memory_bytes = 32 * 4096, flags_at = 0x30, rip_at = 0xf8, rsp_at = 0x98;
 
@@ -65,14 +65,14 @@ dumps::ProcessorState state_of(std::uint64_t number) {
 struct Machine3 {
     explicit Machine3(ByteVector bytes)
         : target(*target::DumpTarget::from_image(
-              *dumps::open_image(dumps::ImageFile::from_bytes(std::move(bytes), "memory.raw")))),
-          kernel(*target, [](Module&) {}) {
+              *dumps::open_image(dumps::ImageFile::from_bytes(std::move(bytes), "memory.raw")))) {
         target->use_page_tables({&x64_machine(), 0x1000, 0});
         target->use_kernel(VirtAddr(base), {}, VirtAddr(kdbg));
-        kernel.reload();
     }
     /// Its memory with what is put there, all of it.
     ByteVector written(std::size_t& processors) {
+        Kernel kernel(*target, [](Module&) {});
+        kernel.reload();
         memory::PatchedMemory memory(target->physical());
         processors = put_registers(kernel, memory);
         ByteVector bytes(memory_bytes);
@@ -80,7 +80,6 @@ struct Machine3 {
         return bytes;
     }
     std::unique_ptr<target::DumpTarget> target;
-    Kernel kernel;
 };
 
 TEST(ProcessorRecords, RegistersOfAllProcessorsAreWrittenWhereTheKernelKeepsThem) {
