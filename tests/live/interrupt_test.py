@@ -4,6 +4,9 @@
 import array
 import fcntl
 import json
+import os
+import pathlib
+import select
 import signal
 import subprocess
 import termios
@@ -23,35 +26,69 @@ def filled(pipe):
     return count[0]
 
 
+def state(process):
+    """As the kernel has it: R, S, T when it was stopped, …"""
+    return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 class InterruptTest(lab.LiveTest):
-    def interrupted(self, *words):
-        """Runs a subcommand that is interrupted while it connects. Its exit code, answer, and what it told."""
-        process = subprocess.Popen([lab.POOLKD, *words, "-v", "-y", LONG_PATH], env=self.environment, stdin=subprocess.DEVNULL,
+    def begin(self, *words):
+        process = subprocess.Popen([lab.POOLKD, *words, "-v"], env=self.environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (process.kill(), process.communicate()))
-        self.assertEqual(fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, PIPE_BYTES), PIPE_BYTES)
-        lab.wait_until(lambda: filled(process.stderr) > IN_THE_MIDDLE or process.poll() is not None, "poolkd connects", lab.ANSWER_LIMIT)
-        self.assertIsNone(process.poll())
-        process.send_signal(signal.SIGINT)
-        out, told = process.communicate(timeout=lab.ANSWER_LIMIT)
-        return process.returncode, out, told
+        return process
 
-    def test_a_machine_of_its_own(self):
+    def ends(self, process):
+        out, told = process.communicate(timeout=lab.ANSWER_LIMIT)
+        last = told.splitlines()[-1]
+        self.assertEqual((process.returncode, out), (3, ""), last)
+        self.assertRegex(last, r"^poolkd: Stopped while [^.]*\.$")
+
+    def frozen_while_booting(self, *words):
+        """A subcommand that stands still behind the first module that its machine loads, and before the last."""
+        def connects():
+            nonlocal shown
+            if select.select([process.stderr], [], [], 0)[0]:
+                shown += os.read(process.stderr.fileno(), 1 << 16).decode()
+            return process.poll() is not None or "ModLoad: " in shown
+        while True:
+            process, shown = self.begin(*words), ""
+            lab.wait_until(connects, "a module is loaded", lab.ANSWER_LIMIT)
+            process.send_signal(signal.SIGSTOP)
+            lab.wait_until(lambda: state(process) in "TZX", "poolkd stands still")
+            connects()
+            self.assertIsNone(process.poll(), shown)
+            if "Kernel Version" not in shown:
+                return process
+            process.kill()  # this one was faster: it has connected
+            process.communicate()
+
+    def uptime(self):
+        file = self.home / "uptime.jsonl"
+        file.unlink(missing_ok=True)
+        self.poolkd("record", str(file), "-k", "lab:live", "--count", "1")
+        return json.loads(file.read_text())["uptime_seconds"]
+
+    def test_a_machine_of_its_own_that_boots(self):
         for words in (("hunt", "--lab=leak"), ("verdict", "--lab=leak"), ("trace", "Abc", "--lab=leak"),
                       ("record", str(self.home / "s.series"), "--lab=leak")):
             with self.subTest(words[0]):
-                code, out, told = self.interrupted(*words)
-                self.assertEqual((code, out), (3, ""), told)
-                self.assertTrue(told.endswith("poolkd: Stopped while connecting.\n"), told[-500:])
+                process = self.frozen_while_booting(*words)
+                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGCONT)
+                self.ends(process)
                 self.assertEqual(json.loads(self.poolkd("lab", "list", "--json").stdout), [])
 
-    def test_a_machine_that_stays(self):
-        self.start_lab("leak", name="run")
-        code, out, told = self.interrupted("hunt", "lab:run")
-        self.assertEqual((code, out), (3, ""), told)
-        self.assertTrue(told.endswith("poolkd: Stopped while connecting.\n"), told[-500:])
-        snapshots = json.loads(self.poolkd("verdict", "lab:run", "--count", "2", "--json").stdout)
-        self.assertEqual(snapshots["snapshots"], 2)
+    def test_a_machine_that_runs_goes_on(self):
+        self.start_lab("leak")
+        self.assertEqual(lab.at_first_break(self.debug()).quit("qd")[0], 0)
+        process = self.begin("hunt", "lab:live", "-y", LONG_PATH)
+        self.assertEqual(fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, PIPE_BYTES), PIPE_BYTES)
+        lab.wait_until(lambda: filled(process.stderr) > IN_THE_MIDDLE or process.poll() is not None, "poolkd connects", lab.ANSWER_LIMIT)
+        process.send_signal(signal.SIGINT)
+        self.ends(process)
+        before = self.uptime()
+        lab.wait_until(lambda: self.uptime() > before + 0.5, "the target runs on")
 
 
 if __name__ == "__main__":
