@@ -147,10 +147,10 @@ class Hunt {
             return hunt_.end_step(findings.error().message, false);
         }
         hunt_.report.coverage.merge(findings->coverage);
-        if (hunt_.live() && !user) count_again();
+        const bool late = findings->cut_off && !user;
+        if (hunt_.live() && !findings->cut_off) count_again();
         for (std::string& sentence : findings->not_visible)
             hunt_.report.not_visible.push_back(std::move(sentence));
-        const bool late = findings->cut_off && !user;
         if (late)
             hunt_.report.not_visible.emplace_back(
                 "Not all of the pool was walked: the time was over (--budget gives more)");

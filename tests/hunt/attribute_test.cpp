@@ -184,6 +184,17 @@ TEST(Attribute, AVariableThatLeadsToTheBlocksNamesItsDriver) {
     EXPECT_THAT(accused(suspect), ElementsAre("Two"));
 }
 
+TEST(Attribute, OfTwoImagesOfOneNameEachHasItsOwnWeight) {
+    ClueBench bench;
+    bench.add_site(bench.add_module("leaky"), 0x1010, "Idle");
+    const std::size_t second = bench.add_module("leaky");
+    bench.add_site(second, 0x2010, "Leak");
+    bench.add_blocks(144, 900);
+    bench.blocks->sampled = 64;
+    bench.blocks->pointers.push_back({second, 8, 64, bench.modules[second].base + 0x100});
+    EXPECT_THAT(accused(bench.judge()), ElementsAre("Leak"));
+}
+
 TEST(Attribute, BlocksThatPointIntoAnUnloadedDriverNameIt) {
     ClueBench bench;
     bench.add_module("other");
