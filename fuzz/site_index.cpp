@@ -23,7 +23,15 @@ void check(Bytes file) {
     }
 }
 
-/// An image with the input as its code and two imports, at RVA 0x1000 and 0x2000.
+void put_utf16(ByteVector& file, std::uint32_t at, std::string_view text) {
+    for (char c : text) {
+        file[at] = static_cast<std::byte>(c);
+        at += 2;
+    }
+}
+
+/// An image with the input as its code and some imports, at RVA 0x1000 and 0x2000; what KMDF is bound by, at 0x2900,
+/// with the pointer to its functions at 0x2a00; names of routines to ask for.
 ByteVector image_around(Bytes code, bool wide) {
     ByteVector file(0x4000);
     store(file, 0, std::uint16_t{0x5a4d});
@@ -53,13 +61,24 @@ ByteVector image_around(Bytes code, bool wide) {
     store(file, 0x200c, std::uint32_t{0x2080});
     store(file, 0x2010, std::uint32_t{0x2200});
     const std::uint32_t width = wide ? 8 : 4;
-    std::uint32_t name = 0x2300;
-    for (std::uint32_t i = 0; i < 2; ++i) {
-        store(file, 0x2100 + i * width, name);
-        for (char c : std::string_view(i == 0 ? "  ExAllocatePoolWithTag" : "  ExFreePoolWithTag"))
+    std::uint32_t name = 0x2300, slot = 0x2100;
+    for (std::string_view import : {"  ExAllocatePoolWithTag", "  ExFreePoolWithTag", "  MmGetSystemRoutineAddress",
+                                    "  RtlInitUnicodeString", "  StorPortExtendedFunction", "  WdfVersionBind"}) {
+        store(file, slot, name);
+        slot += width;
+        for (char c : import)
             file[name++] = static_cast<std::byte>(c);
         ++name;
     }
+    put_utf16(file, 0x2800, "KmdfLibrary");
+    put_utf16(file, 0x2840, "ExAllocatePool2");
+    put_utf16(file, 0x2880, "ExFreePool");
+    store(file, 0x2900, std::uint32_t{wide ? 0x30u : 0x20u});
+    store(file, 0x2900 + width, std::uint32_t{0x402800});
+    store(file, 0x2900 + 2 * width, std::uint32_t{1});
+    store(file, 0x2904 + 2 * width, std::uint32_t{15});
+    store(file, 0x290c + 2 * width, std::uint32_t{444});
+    store(file, 0x2910 + 2 * width, std::uint32_t{0x402a00});
     std::copy_n(code.begin(), std::min<std::size_t>(code.size(), 0x1000), file.begin() + 0x1000);
     return file;
 }
