@@ -20,6 +20,8 @@ constexpr std::string_view lookup_name = "MmGetSystemRoutineAddress", init_name 
 constexpr std::size_t max_name = 64; // characters; longer than any routine of the pool
 constexpr std::size_t max_walk = 64; // steps between the call and what belongs to it
 constexpr std::size_t max_references = 4096;
+constexpr std::size_t max_texts = 1u << 22;
+constexpr std::uint64_t max_decoded = 1u << 24; // instructions
 
 /// The pool's routine whose name lies there in UTF-16, of `length` bytes or up to a NUL.
 const PoolRoutine* named_at(const FlatImage& image, std::uint64_t rva, std::optional<std::uint32_t> length = {}) {
@@ -40,6 +42,7 @@ bool names_any(const FlatImage& image, const pe::Image& headers) {
     for (const PoolRoutine& routine : pool_routines())
         begins[static_cast<unsigned char>(routine.name.front())] = true;
     const Bytes all = image.all();
+    std::size_t tries = max_texts; // what has more texts than that is looked at whatever they say
     for (const pe::Section& section : headers.sections()) {
         if (section.rva >= all.size()) continue;
         const Bytes bytes = all.subspan(section.rva, std::min<std::size_t>(section.size(), all.size() - section.rva));
@@ -48,11 +51,66 @@ bool names_any(const FlatImage& image, const pe::Image& headers) {
             if (first >= begins.size() || !begins[first] || bytes[at + 1] != std::byte{0} ||
                 bytes[at + 3] != std::byte{0} || bytes[at + 2] == std::byte{0})
                 continue;
-            if (named_at(image, section.rva + at)) return true;
+            if (tries-- == 0 || named_at(image, section.rva + at)) return true;
         }
     }
     return false;
 }
+
+/// A function, and what of it surely runs before what.
+class Function {
+  public:
+    FlowGraph graph;
+
+    Function() = default;
+    explicit Function(FlowGraph its_graph) : graph(std::move(its_graph)), only_before_(graph.blocks.size()) {
+        std::vector<std::uint32_t> ways(graph.blocks.size());
+        for (std::uint32_t block = 0; block < graph.blocks.size(); ++block) {
+            for (const std::uint32_t next : graph.next(graph.blocks[block])) {
+                ++ways[next];
+                only_before_[next] = block;
+            }
+        }
+        for (std::uint32_t block = 0; block < graph.blocks.size(); ++block)
+            if (ways[block] != 1 || block == graph.entry || graph.blocks[block].orphan) only_before_[block].reset();
+    }
+
+    [[nodiscard]] std::size_t number_of(const Step& step) const {
+        return static_cast<std::size_t>(&step - graph.steps.data());
+    }
+    [[nodiscard]] const Step* step_holding(std::uint32_t rva) const {
+        auto behind = std::ranges::upper_bound(graph.steps, rva, {}, &Step::rva);
+        if (behind == graph.steps.begin()) return nullptr;
+        const Step& step = *std::prev(behind);
+        return rva < step.next() ? &step : nullptr;
+    }
+    [[nodiscard]] std::optional<std::uint32_t> block_of(std::size_t step) const {
+        auto behind = std::ranges::upper_bound(graph.blocks, step, {}, &FlowBlock::first);
+        if (behind == graph.blocks.begin()) return std::nullopt;
+        const FlowBlock& block = *std::prev(behind);
+        if (step - block.first >= block.count) return std::nullopt;
+        return static_cast<std::uint32_t>(&block - graph.blocks.data());
+    }
+    /// The step that ran before this one, whichever way led here.
+    [[nodiscard]] std::optional<std::size_t> before(std::size_t step) const {
+        const auto block = block_of(step);
+        if (!block) return std::nullopt;
+        if (step > graph.blocks[*block].first) return step - 1;
+        const auto only = only_before_[*block];
+        if (!only || graph.blocks[*only].count == 0) return std::nullopt;
+        return std::size_t{graph.blocks[*only].first} + graph.blocks[*only].count - 1;
+    }
+    /// Blocks that only this one leads to.
+    [[nodiscard]] std::vector<std::uint32_t> only_after(std::uint32_t block) const {
+        std::vector<std::uint32_t> out;
+        for (const std::uint32_t next : graph.next(graph.blocks[block]))
+            if (only_before_[next] == block) out.push_back(next);
+        return out;
+    }
+
+  private:
+    std::vector<std::optional<std::uint32_t>> only_before_; ///< by block: the only one that leads to it
+};
 
 class NamedPointers {
   public:
@@ -64,14 +122,18 @@ class NamedPointers {
     std::map<std::uint32_t, const PoolRoutine*> find() {
         find_slots();
         if (lookups_.empty() || !names_any(bytes_, headers_)) return {};
-        look_at(lookups_, [this](const FlowGraph& graph, std::uint32_t) { find_stores(graph); });
+        look_at(
+            lookups_, [this](const Function& function) { find_stores(function); },
+            [](const Function&, std::uint32_t) {});
         std::erase_if(found_, [](const auto& one) { return one.second.doubtful; });
         if (found_.empty()) return {};
         check_pointers();
         std::set<std::uint32_t> variables;
         for (const auto& [variable, what] : found_)
             variables.insert(variable);
-        look_at(variables, [this](const FlowGraph& graph, std::uint32_t reference) { check_use(graph, reference); });
+        look_at(
+            variables, [](const Function&) {},
+            [this](const Function& function, std::uint32_t reference) { check_use(function, reference); });
         std::map<std::uint32_t, const PoolRoutine*> out;
         for (const auto& [variable, what] : found_)
             if (!what.doubtful && !work_.stop_requested()) out.emplace(variable, what.routine);
@@ -119,9 +181,10 @@ class NamedPointers {
         }
     }
 
-    /// Calls `look` with each function that refers to one of these places, and where it does.
-    template <class Look>
-    void look_at(const std::set<std::uint32_t>& places, const Look& look) {
+    /// Calls `begin` with each function that refers to one of these places, and `look` with each place where it does.
+    /// An empty function where none is found.
+    template <class Begin, class Look>
+    void look_at(const std::set<std::uint32_t>& places, const Begin& begin, const Look& look) {
         ReferenceTargets wanted;
         wanted.slots.assign(places.begin(), places.end());
         const CodeReferences references = find_code_references(bytes_, machine_, image_.base, code_, wanted, work_);
@@ -132,20 +195,21 @@ class NamedPointers {
                 what.doubtful = true;
             return;
         }
+        Function function;
         for (const std::uint32_t reference : references.slots) {
-            FlowGraph graph;
-            for (const FunctionBounds& bounds : functions.holding(reference)) {
-                graph = graphs.build(bounds.entry, bounds.extents, bounds.whole, bounds.roots);
-                if (step_holding(graph, reference)) break;
-                graph = {};
+            // Most often the same function as that of the reference before it.
+            if (!function.step_holding(reference)) {
+                function = {};
+                for (const FunctionBounds& bounds : functions.holding(reference)) {
+                    if (graphs.decoded() > max_decoded) break;
+                    function = Function(graphs.build(bounds.entry, bounds.extents, bounds.whole, bounds.roots));
+                    if (function.step_holding(reference)) break;
+                    function = {};
+                }
+                begin(function);
             }
-            look(graph, reference);
+            look(function, reference);
         }
-    }
-
-    static const Step* step_holding(const FlowGraph& graph, std::uint32_t rva) {
-        auto found = std::ranges::find_if(graph.steps, [&](const Step& s) { return s.rva <= rva && rva < s.next(); });
-        return found == graph.steps.end() ? nullptr : &*found;
     }
 
     [[nodiscard]] std::uint64_t rva_of(std::uint64_t address) const {
@@ -155,7 +219,8 @@ class NamedPointers {
 
     // --- what is asked for, and where the answer goes ---------------------------------------------------------------
 
-    void find_stores(const FlowGraph& graph) {
+    void find_stores(const Function& function) {
+        const FlowGraph& graph = function.graph;
         if (graph.cut || graph.steps.empty()) return;
         std::vector<Call> calls;
         const ValueFlow::Surroundings surroundings{
@@ -164,18 +229,18 @@ class NamedPointers {
         flow.visit(
             graph, [](const FlowGraph&, const Step& step) { return step.action == Action::call; },
             [&](const Step& step, const FlowState& state) {
-                if (step.action == Action::call) calls.push_back(call_of(flow, graph, step, state));
+                if (step.action == Action::call) calls.push_back(call_of(flow, function, step, state));
             });
         for (const Call& call : calls) {
             if (call.does != Does::lookup) continue;
-            const PoolRoutine* routine = call.named ? call.named : named_before(graph, calls, call);
-            if (routine) follow_answer(graph, call.step, routine);
+            const PoolRoutine* routine = call.named ? call.named : named_before(function, calls, call);
+            if (routine) follow_answer(function, call.step, routine);
         }
     }
 
-    Call call_of(const ValueFlow& flow, const FlowGraph& graph, const Step& step, const FlowState& state) const {
+    Call call_of(const ValueFlow& flow, const Function& function, const Step& step, const FlowState& state) const {
         Call call;
-        call.step = static_cast<std::size_t>(&step - graph.steps.data());
+        call.step = function.number_of(step);
         call.does = does(flow.read(state, step.from), step);
         if (call.does == Does::other) return call;
         auto argument = [&](std::uint8_t number) {
@@ -241,14 +306,15 @@ class NamedPointers {
 
     /// What the last RtlInitUnicodeString before a lookup made of the same UNICODE_STRING, with nothing in between that
     /// could change it.
-    const PoolRoutine* named_before(const FlowGraph& graph, const std::vector<Call>& calls, const Call& lookup) const {
+    const PoolRoutine* named_before(const Function& function, const std::vector<Call>& calls,
+                                    const Call& lookup) const {
         if (!lookup.text.is(Kind::stack) && !lookup.text.is(Kind::constant)) return nullptr;
-        std::optional<std::size_t> at = before(graph, lookup.step);
-        for (std::size_t i = 0; at && i < max_walk; ++i, at = before(graph, *at)) {
-            const Step& step = graph.steps[*at];
+        std::optional<std::size_t> at = function.before(lookup.step);
+        for (std::size_t i = 0; at && i < max_walk; ++i, at = function.before(*at)) {
+            const Step& step = function.graph.steps[*at];
             if (step.action == Action::call) {
-                auto call = std::ranges::find(calls, *at, &Call::step);
-                if (call == calls.end() || call->does == Does::other) return nullptr;
+                auto call = std::ranges::lower_bound(calls, *at, {}, &Call::step);
+                if (call == calls.end() || call->step != *at || call->does == Does::other) return nullptr;
                 if (call->does == Does::lookup) continue;
                 if (call->text == lookup.text) return call->named;
                 if (!call->text.is(Kind::stack) && !call->text.is(Kind::constant)) return nullptr;
@@ -261,59 +327,29 @@ class NamedPointers {
         return nullptr;
     }
 
-    static std::optional<std::uint32_t> block_of(const FlowGraph& graph, std::size_t step) {
-        auto holds = [&](const FlowBlock& b) { return step >= b.first && step - b.first < b.count; };
-        const auto found = std::ranges::find_if(graph.blocks, holds);
-        if (found == graph.blocks.end()) return std::nullopt;
-        return static_cast<std::uint32_t>(found - graph.blocks.begin());
-    }
-
-    /// The step that surely ran before this one.
-    static std::optional<std::size_t> before(const FlowGraph& graph, std::size_t step) {
-        const auto block = block_of(graph, step);
-        if (!block) return std::nullopt;
-        if (step > graph.blocks[*block].first) return step - 1;
-        const FlowBlock* only = only_predecessor(graph, *block);
-        if (!only || only->count == 0) return std::nullopt;
-        return std::size_t{only->first} + only->count - 1;
-    }
-
-    static const FlowBlock* only_predecessor(const FlowGraph& graph, std::uint32_t block) {
-        const FlowBlock* found = nullptr;
-        if (graph.entry == block || graph.blocks[block].orphan) return nullptr;
-        for (const FlowBlock& one : graph.blocks)
-            for (const std::uint32_t next : graph.next(one)) {
-                if (next != block) continue;
-                if (found && found != &one) return nullptr;
-                found = &one;
-            }
-        return found;
-    }
-
     /// Finds the variables that the answer of a lookup is stored to.
-    void follow_answer(const FlowGraph& graph, std::size_t lookup, const PoolRoutine* routine) {
+    void follow_answer(const Function& function, std::size_t lookup, const PoolRoutine* routine) {
         struct Path {
             std::uint32_t block;
             std::size_t step;
             std::uint32_t holders; ///< registers with the answer, a bit each
         };
-        const auto first = block_of(graph, lookup);
+        const auto first = function.block_of(lookup);
         if (!first) return;
         std::vector<Path> paths{{*first, lookup + 1, 1u}};
         std::size_t budget = max_walk;
         while (!paths.empty()) {
             Path path = paths.back();
             paths.pop_back();
-            const FlowBlock& block = graph.blocks[path.block];
+            const FlowBlock& block = function.graph.blocks[path.block];
             for (; path.step < std::size_t{block.first} + block.count && path.holders != 0; ++path.step) {
                 if (budget-- == 0) return;
-                take_step(graph.steps[path.step], path.holders, routine);
+                take_step(function.graph.steps[path.step], path.holders, routine);
             }
             if (path.holders == 0) continue;
             // Where other ways lead, too, the registers may hold something else.
-            for (const std::uint32_t next : graph.next(block))
-                if (only_predecessor(graph, next) == &block)
-                    paths.push_back({next, graph.blocks[next].first, path.holders});
+            for (const std::uint32_t next : function.only_after(path.block))
+                paths.push_back({next, function.graph.blocks[next].first, path.holders});
         }
     }
 
@@ -366,8 +402,8 @@ class NamedPointers {
         });
     }
 
-    void check_use(const FlowGraph& graph, std::uint32_t reference) {
-        const Step* step = step_holding(graph, reference);
+    void check_use(const Function& function, std::uint32_t reference) {
+        const Step* step = function.step_holding(reference);
         if (!step) {
             // Code that nobody is seen to reach. Which of them it means is not told.
             for (auto& [variable, what] : found_)
@@ -380,7 +416,7 @@ class NamedPointers {
             const bool reads = step->action == Action::nothing ||
                                (from && step->from.kind == Place::Kind::memory && step->action != Action::address);
             const bool good =
-                to ? step->action == Action::nothing || what.stores.contains(step->rva) || stores_zero(graph, *step)
+                to ? step->action == Action::nothing || what.stores.contains(step->rva) || stores_zero(function, *step)
                    : reads;
             if (!good) what.doubtful = true;
         }
@@ -391,19 +427,18 @@ class NamedPointers {
         return says && rva_of(place.value) == variable;
     }
 
-    static bool stores_zero(const FlowGraph& graph, const Step& step) {
+    static bool stores_zero(const Function& function, const Step& step) {
         if (step.action != Action::move && step.action != Action::bit_and) return false;
         if (step.from.kind == Place::Kind::immediate) return step.from.value == 0;
         if (step.action != Action::move || step.from.kind != Place::Kind::reg) return false;
-        for (std::optional<std::size_t> at = before(graph, static_cast<std::size_t>(&step - graph.steps.data())); at;
-             at = before(graph, *at)) {
-            const Step& one = graph.steps[*at];
+        std::optional<std::size_t> at = function.before(function.number_of(step));
+        for (std::size_t i = 0; at && i < max_walk; ++i, at = function.before(*at)) {
+            const Step& one = function.graph.steps[*at];
             const bool same = one.to.kind == Place::Kind::reg && one.to.reg == step.from.reg;
             if (same && one.action == Action::bit_xor)
                 return one.from.kind == Place::Kind::reg && one.from.reg == one.to.reg;
             if (same && one.action != Action::nothing) return false;
             if (one.action == Action::call || (one.clobbered >> step.from.reg & 1) != 0) return false;
-            if (graph.steps.data() + *at + max_walk < &step) return false;
         }
         return false;
     }
