@@ -90,7 +90,9 @@ class ReportTest(unittest.TestCase):
         page = self.open()
         page.wait_for(f"{FRAMES}.length > 8")
         self.assertEqual(page.evaluate(f"{FRAMES}.filter((g) => g.getAttribute('tabindex') === '0').length"), 1)
-        page.evaluate(f"{FRAMES}[0].focus()")
+        page.evaluate("document.querySelector('#suspect-1 .choice:last-child button:last-child').focus()")
+        page.press("Tab")
+        self.assertEqual(page.evaluate("document.activeElement.getAttribute('name')"), "Abc")
         focused = "document.activeElement.getAttribute('name')"
         for key, name in (("ArrowDown", "nt!KiStartSystemThread+0x19"), ("ArrowRight", "nt!KiSystemServiceExit+0x3"),
                           ("ArrowLeft", "nt!KiStartSystemThread+0x19"), ("ArrowDown", "nt!PspSystemThreadStartup+0xc")):
@@ -113,6 +115,13 @@ class ReportTest(unittest.TestCase):
         self.assertIn("1,839 allocations", page.evaluate(detail))
         page.click(choice("From call site"))
         page.wait_for(f"{FRAMES}[1]?.getAttribute('name') === 'leaky!LeakyAllocateBuffer+0x18'")
+
+    def test_long_names_are_told_apart(self):
+        page = self.open("long.html")
+        page.wait_for(f"{FRAMES}.length > 8")
+        names = page.evaluate(f"{FRAMES}.map((g) => g.getAttribute('name'))")
+        self.assertEqual(names[0], r"\x01O\xfe\x09")
+        self.assertIn("TakeOrAllocateContextWithReference+0x123", names)
 
     def test_chart_is_read(self):
         page = self.open()

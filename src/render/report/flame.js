@@ -19,8 +19,8 @@ function framesOf(stack) {
 }
 
 // Stacks as a tree from the tag on: from the thread's start inwards, or from the call site outwards.
-function treeOf(suspect, measure, fromSite) {
-    const root = { name: suspect.tag.trimEnd(), value: 0, children: [] };
+function treeOf(suspect, tag, measure, fromSite) {
+    const root = { name: tag, value: 0, children: [] };
     for (const stack of suspect.trace.stacks) {
         const value = measure.of(stack);
         const frames = framesOf(stack);
@@ -72,6 +72,7 @@ function driverOf(suspect) {
 class Flame {
     constructor(place, suspect) {
         this.suspect = suspect;
+        this.tag = place.closest('.suspect').querySelector('h2 code')?.textContent ?? ''; // as it can be typed
         this.driver = driverOf(suspect);
         this.usable = measures.filter((measure) => suspect.trace.stacks.some((stack) => measure.of(stack) > 0 && framesOf(stack).length > 0));
         if (this.usable.length === 0) return;
@@ -115,7 +116,7 @@ class Flame {
     draw() {
         this.chart?.destroy();
         this.chartPlace.replaceChildren();
-        const tree = treeOf(this.suspect, this.measure, this.fromSite);
+        const tree = treeOf(this.suspect, this.tag, this.measure, this.fromSite);
         this.total = tree.value;
         const depth = (node) => 1 + Math.max(0, ...node.children.map(depth));
         this.chart = flamegraph()
