@@ -66,7 +66,10 @@ class Hunt {
             hunt_.work.progress("snapshots", source.cost().snapshots, HuntTimes::snapshots);
             return false;
         });
-        POOLKD_TRY(hunt_.report.verdict, judge(source, hunt_.input.options.verdict, hunt_.work));
+        auto judged = judge(source, hunt_.input.options.verdict, hunt_.work);
+        if (!judged && source.end() == SeriesEnd::user)
+            return fail(ErrorKind::stopped, "Stopped before the first snapshot was taken.");
+        POOLKD_TRY(hunt_.report.verdict, std::move(judged));
         hunt_.report.partial = source.end() == SeriesEnd::user;
         if (const SampleCost& cost = source.cost(); cost.stopped > 0ns)
             hunt_.bytes_a_second =
