@@ -23,4 +23,9 @@ if(POOLKD_SANITIZE)
   # For all that is built here, so also for the lab's own code where a test compiles it for the host.
   add_compile_options(-fsanitize=${POOLKD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${POOLKD_SANITIZE})
+  # Checks of each pointer that is used, a quarter of the time to compile: a null one is seen by AddressSanitizer too, and
+  # -Wcast-align keeps pointers from becoming misaligned. The fuzzers have them.
+  if(POOLKD_SANITIZE_EXCEPT)
+    add_compile_options(-fno-sanitize=${POOLKD_SANITIZE_EXCEPT})
+  endif()
 endif()
