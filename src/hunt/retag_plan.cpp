@@ -65,7 +65,8 @@ class Planner {
     void sort_site(const ModuleSites& module, const PoolSite& site);
     void add(VirtAddr address, const Constant& constant, Work& work);
     void look_for_unknown_frees(Work& work);
-    [[nodiscard]] std::vector<control::TagWindow> windows_of(VirtAddr address, const Constant& constant) const;
+    [[nodiscard]] std::vector<control::TagWindow> windows_of(VirtAddr address, const Constant& constant,
+                                                             Work& work) const;
     void look_for_frees_in_flight(Work& work);
     void look_at_coverage();
     void tell_of_wrappers();
@@ -182,7 +183,7 @@ void Planner::add(VirtAddr address, const Constant& constant, Work& work) {
                 warn(fmt::format("Whether {} (at {}) compares tags when it is given 0 is not known", site->api,
                                  RetagPlace::of(module, *site).text),
                      "free sites call routines of which it is not known that 0 is no tag to compare");
-        patch.windows = windows_of(address, constant);
+        patch.windows = windows_of(address, constant, work);
         plan_.releases.push_back(std::move(patch));
     } else {
         plan_.allocations.push_back(std::move(patch));
@@ -198,8 +199,18 @@ bool Planner::has_unseen_callers(const ModuleSites& module, const PoolSite& wrap
 
 /// From behind the constant to the call that gets it. A function that wraps the kernel's routine may wait, and take the
 /// block from a list, long after it was given the tag: it counts until it returns, also where it was jumped to.
-std::vector<control::TagWindow> Planner::windows_of(VirtAddr address, const Constant& constant) const {
+std::vector<control::TagWindow> Planner::windows_of(VirtAddr address, const Constant& constant, Work& work) const {
     const ModuleSites& module = *constant.module;
+    std::vector<VirtAddr> loads;
+    if (constant.sites.front()->tag_source == TagSource::data)
+        loads = loads_of_variable(kernel_, module, static_cast<std::uint32_t>(address - module.base), work);
+    auto taken_at = [&](const PoolSite& site) {
+        if (site.tag_source != TagSource::data) return address + tag_bytes;
+        VirtAddr first = module.base + site.function_rva;
+        for (VirtAddr load : loads)
+            if (load <= module.base + site.rva) first = std::max(first, load);
+        return first;
+    };
     auto window_of = [&](VirtAddr first, const PoolSite& site) {
         const bool jump = site.return_rva == 0;
         return control::TagWindow{.first = first,
@@ -208,8 +219,7 @@ std::vector<control::TagWindow> Planner::windows_of(VirtAddr address, const Cons
     };
     std::vector<control::TagWindow> windows;
     for (const PoolSite* site : constant.sites) {
-        const bool in_code = site->tag_source != TagSource::data;
-        windows.push_back(window_of(in_code ? address + tag_bytes : module.base + site->function_rva, *site));
+        windows.push_back(window_of(taken_at(*site), *site));
         for (const PoolSite& inner : module.index.sites)
             if (inner.kind == SiteKind::release &&
                 std::ranges::find(site->via_rvas, inner.function_rva) != site->via_rvas.end())

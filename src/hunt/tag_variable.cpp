@@ -3,6 +3,8 @@
 #include "hunt/image_uses.h"
 #include "hunt/preserved_register.h"
 
+#include <algorithm>
+
 namespace poolkd::hunt {
 
 namespace {
@@ -16,6 +18,16 @@ bool loads_for_a_call(const code::Instruction& instruction, bool x64) {
 }
 
 } // namespace
+
+std::vector<VirtAddr> loads_of_variable(nt::Kernel& kernel, const code::ModuleSites& module, std::uint32_t variable_rva,
+                                        Work& work) {
+    std::vector<VirtAddr> loads;
+    if (auto uses = ImageUses::of(kernel, module, work))
+        for (const ImageUses::Use& use : uses->in_code(variable_rva, work))
+            if (use.instruction) loads.push_back(use.instruction->next());
+    std::ranges::sort(loads);
+    return loads;
+}
 
 std::string why_variable_not_patched(nt::Kernel& kernel, const code::ModuleSites& module, std::uint32_t variable_rva,
                                      std::size_t sites, Work& work) {
