@@ -174,7 +174,8 @@ int answer_hunt(const HuntWords& words, const HuntEvidence& evidence, Result<hun
     if (unwritten) return tell_failure(*unwritten);
     if (report->tag_missing)
         return tell_failure(
-            fail(ErrorKind::not_found, "The evidence does not have the tag '{}'", words.options.tag->text()).error());
+            fail(ErrorKind::not_found, "The evidence does not have the tag '{}'", typed_tag(*words.options.tag))
+                .error());
     return found_by(*report, words.verdict) ? exit_found : exit_good;
 }
 

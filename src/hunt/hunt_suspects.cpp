@@ -1,5 +1,6 @@
 #include "hunt/hunt_suspects.h"
 
+#include "base/tag_text.h"
 #include "hunt/hunt_code.h"
 
 #include <fmt/format.h>
@@ -33,7 +34,7 @@ void take_the_one_asked_for(HuntReport& report, PoolTag tag) {
         if (report.verdict.rows[i].key.tag == tag.bare()) add_suspect(report, i);
     report.tag_missing = report.suspects.empty();
     if (report.tag_missing)
-        report.not_visible.push_back(fmt::format("The counters do not have the tag '{}'", tag.text()));
+        report.not_visible.push_back(fmt::format("The counters do not have the tag '{}'", typed_tag(tag)));
 }
 
 } // namespace
