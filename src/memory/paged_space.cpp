@@ -17,13 +17,13 @@ std::uint64_t entry_at(const std::byte* table, std::size_t index) {
 } // namespace
 
 ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
-    if (const std::byte* place = in_place(address, out.size())) {
+    if (const Bytes place = in_place(address, out.size()); place.size() == out.size()) {
         if (out.size() == sizeof(std::uint64_t)) { // most reads are; the rest call memcpy
-            std::memcpy(out.data(), place, sizeof(std::uint64_t));
-        } else {
-            std::memcpy(out.data(), place, out.size());
+            std::memcpy(out.data(), place.data(), sizeof(std::uint64_t));
+        } else if (!out.empty()) {
+            std::memcpy(out.data(), place.data(), out.size());
         }
-        if (lasting_views_->views_hold()) return {out.size()};
+        if (!lasting_views_ || lasting_views_->views_hold()) return {out.size()};
     }
     std::size_t done = 0;
     while (done < out.size()) {
@@ -41,46 +41,48 @@ ReadResult PagedSpace::read(VirtAddr address, MutableBytes out, Work* work) {
     return {done};
 }
 
-const std::byte* PagedSpace::in_place(VirtAddr address, std::size_t bytes) {
-    const std::uint64_t into_page = address.value % page_bytes;
-    if (!lasting_views_ || into_page + bytes > page_bytes) return nullptr;
-    const Region* here = region(address);
-    if (!here) return nullptr;
+Bytes PagedSpace::in_place(VirtAddr address, std::size_t wanted) {
+    const Region* here = lasting_views_ ? region(address) : nullptr;
+    if (!here) return {};
     PhysAddr physical = here->large_page + into_region(address);
     if (here->entries) {
         const std::uint64_t entry = entry_of(*here, address);
-        if (!PagingMode::is_valid(entry)) return nullptr;
-        physical = PhysAddr((entry & mode_->frame_mask) + into_page);
+        if (!PagingMode::is_valid(entry)) return {};
+        physical = PhysAddr((entry & mode_->frame_mask) + address.value % page_bytes);
     }
     Window& window = windows_[physical.value / window_bytes % windows];
     std::uint64_t into = physical - window.first;
     if (into >= window.bytes.size()) { // each that begins lower reaches as far, so few have to be asked for
-        const PhysAddr first = physical - into_page;
+        into = physical.value % page_bytes;
+        const PhysAddr first = physical - into;
         window = {first, physical_.view(first, window_bytes - first.value % window_bytes)};
-        into = into_page;
+        if (into >= window.bytes.size()) return {};
     }
-    if (into < window.bytes.size() && bytes <= window.bytes.size() - into) return window.bytes.data() + into;
-    return nullptr;
+    const std::size_t together = bytes_together(*here, address, physical, wanted);
+    return window.bytes.subspan(into, std::min(together, window.bytes.size() - into));
 }
 
 Bytes PagedSpace::view(VirtAddr address, std::size_t wanted) {
     if (changing_) return {};
+    if (const Bytes place = in_place(address, wanted); !place.empty() && lasting_views_->views_hold()) return place;
     const Page page = find(address.value / page_bytes);
     if (page.gap) return {};
     const PhysAddr physical = page.physical + address.value % page_bytes;
-    return physical_.view(physical, bytes_together(address, physical, wanted));
+    const Region* here = region(address);
+    const std::size_t together = here ? bytes_together(*here, address, physical, wanted)
+                                      : std::min<std::size_t>(wanted, page_bytes - address.value % page_bytes);
+    return physical_.view(physical, together);
 }
 
-std::size_t PagedSpace::bytes_together(VirtAddr address, PhysAddr physical, std::size_t wanted) const {
+std::size_t PagedSpace::bytes_together(const Region& here, VirtAddr address, PhysAddr physical,
+                                       std::size_t wanted) const {
     std::size_t bytes = page_bytes - address.value % page_bytes;
     if (bytes >= wanted) return wanted;
-    const Region* here = region(address);
-    if (!here) return bytes;
     const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, region_bytes() - into_region(address)));
-    if (!here->entries) return limit;
+    if (!here.entries) return limit;
     while (bytes < limit) {
-        const std::uint64_t entry = entry_of(*here, address + bytes);
-        if (!PagingMode::is_valid(entry) || mode_->page(entry, 1) != physical + bytes) return bytes;
+        const std::uint64_t entry = entry_of(here, address + bytes);
+        if (!PagingMode::is_valid(entry) || PhysAddr(entry & mode_->frame_mask) != physical + bytes) return bytes;
         bytes += page_bytes;
     }
     return limit;

@@ -73,8 +73,8 @@ class PagedSpace final : public AddressSpace {
         Bytes bytes;
     };
 
-    /// Bytes of one page whose region and window are remembered; null otherwise.
-    [[nodiscard]] const std::byte* in_place(VirtAddr address, std::size_t bytes);
+    /// As many of the bytes as lie together, where region and window are remembered; none otherwise.
+    [[nodiscard]] Bytes in_place(VirtAddr address, std::size_t wanted);
     [[nodiscard]] Page find(std::uint64_t page_number);
     [[nodiscard]] Page walk(VirtAddr address);
     [[nodiscard]] std::uint64_t region_bytes() const { return std::uint64_t{1} << region_shift_; }
@@ -84,7 +84,8 @@ class PagedSpace final : public AddressSpace {
     void remember(const Region& region);
     [[nodiscard]] std::uint64_t entry_of(const Region& region, VirtAddr address) const;
     /// How many bytes from `address` on, up to `wanted`, lie behind its own byte, which is at `physical`.
-    [[nodiscard]] std::size_t bytes_together(VirtAddr address, PhysAddr physical, std::size_t wanted) const;
+    [[nodiscard]] std::size_t bytes_together(const Region& here, VirtAddr address, PhysAddr physical,
+                                             std::size_t wanted) const;
     [[nodiscard]] std::optional<GapReason> read_entry(std::uint64_t table, VirtAddr address, unsigned level,
                                                       std::uint64_t& entry);
     /// What an entry of a small page says.
