@@ -177,6 +177,7 @@ class CommonDecoder {
     /// An action that has `to` and `from`; of a comparison nothing is left.
     bool settle(Action action) {
         step_.action = action;
+        if (step_.from.kind == Place::Kind::immediate) step_.from.size = step_.to.size;
         if (action != Action::nothing) return true;
         step_.to = step_.from = {};
         relative_ = nullptr;

@@ -29,8 +29,8 @@ class SiteSearch {
     // Only an image made to deceive has more. What was found before is kept, and the coverage says that it is not all.
     static constexpr int max_rounds = 64;              ///< wrappers in wrappers
     static constexpr std::size_t max_sites = 1u << 17; ///< that are found, the same one perhaps twice
-    /// Steps that are decoded and followed: of small images, and for each byte of code.
-    static constexpr std::uint64_t max_effort = 1u << 26, max_effort_of_byte = 4;
+    /// Steps that are decoded and followed: of any image, and for each byte of code. Dense drivers take 0.5 for a byte.
+    static constexpr std::uint64_t max_effort = 1u << 24, max_effort_of_byte = 2;
 
   private:
     using Callees = std::vector<Callee>;
@@ -92,7 +92,7 @@ class SiteSearch {
     std::map<std::uint32_t, std::optional<std::uint32_t>> popped_;
     std::vector<PoolSite> sites_;
     mutable std::map<std::uint32_t, std::uint32_t> tag_words_; ///< what was read of the image for tags, by RVA
-    std::set<std::size_t> default_tags_; ///< sites whose tag is the driver's own
+    std::set<std::size_t> default_tags_;                       ///< sites whose tag is the driver's own
     std::set<std::size_t> odd_; ///< sites whose tag came in a register that arguments do not come in
 };
 

@@ -180,6 +180,8 @@ std::optional<Step> decode_any_step(const Machine& machine, Bytes code, std::uin
         step.from = place_of(machine, raw, second, address);
         // With a segment or control register on one side it is a value that nobody knows.
         if (step.to.kind == Place::Kind::none) step.action = Action::nothing;
+        // Shorter immediates are extended by their sign.
+        if (step.from.kind == Place::Kind::immediate) step.from.size = step.to.size;
         if (step.from.kind == Place::Kind::none) {
             step.action = Action::other;
             step.writes_memory = step.to.kind == Place::Kind::memory;

@@ -38,7 +38,7 @@ struct Place {
     static constexpr std::uint8_t no_register = 0xff;
 
     Kind kind = Kind::none;
-    std::uint8_t size = 0;            ///< bytes
+    std::uint8_t size = 0;            ///< bytes; of an immediate those of what it goes to
     std::uint8_t reg = no_register;   ///< in its encoding: rax 0 … r15 15
     bool high_byte = false;           ///< ah, ch, dh, bh
     std::uint8_t base = no_register;  ///< of memory

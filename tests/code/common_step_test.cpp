@@ -1,5 +1,6 @@
 #include "code/common_step.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>

@@ -64,6 +64,19 @@ TEST_F(SiteIndexX64, FollowsLeaAndTheStack) {
     expect_constant(abc);
 }
 
+TEST_F(SiteIndexX64, ExtendsShortImmediatesByTheirSign) {
+    // A wrapper that takes the tag as its fifth argument, with a frame of 80h bytes.
+    image.put(0x1000, {0x48, 0x83, 0xc4, 0x80}); // add rsp,-80h
+    const std::uint32_t end = image.code(0x1004, {"mov r8d,dword ptr [rsp+a8]", call_allocate});
+    image.put(end, {0x48, 0x83, 0xec, 0x80, 0xc3}); // sub rsp,-80h; ret
+    image.unwind_entry(0x1000, end + 5, SiteImageFile::plain_unwind);
+    image.function(0x1100, {"sub rsp,38", "mov dword ptr [rsp+20],20636241", "call L1000", "add rsp,38", "ret"});
+    const auto sites = image.sites();
+    ASSERT_EQ(sites.size(), 2u);
+    EXPECT_EQ(sites[0].tag_source, TagSource::parameter) << sites[0].note;
+    EXPECT_EQ(sites[1].tag, abc);
+}
+
 TEST_F(SiteIndexX64, ForgetsWhatACalleeMayHaveChanged) {
     image.function(0x1000,
                    {"sub rsp,48", "mov dword ptr [rsp+30],20636241", "lea rcx,[rsp+30]", "call qword ptr [KeFoo]",
