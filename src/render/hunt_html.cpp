@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace poolkd::render {
 
 namespace {
@@ -85,6 +87,13 @@ std::string overview_html(const hunt::HuntReport& report) {
                             rows + "</tbody></table>");
 }
 
+std::string confirm_html(const std::vector<hunt::Advice>& steps) {
+    const bool typed =
+        std::ranges::any_of(steps, [](const hunt::Advice& step) { return step.command.starts_with('!'); });
+    return (typed ? html_paragraph("Commands that begin with ! are typed at the prompt of poolkd.") : "") +
+           html_advice(steps, "confirm");
+}
+
 std::string steps_html(const std::vector<hunt::HuntStep>& steps) {
     std::string items;
     for (const hunt::HuntStep& step : steps) {
@@ -104,8 +113,8 @@ std::string coverage_html(const hunt::HuntReport& report) {
         const std::string size = size_text(static_cast<double>(coverage.read()));
         if (report.not_visible.empty())
             return html_paragraph("Complete: all of the " + size + " looked at could be read.");
-        return "<p>Of the " + size +
-               " that were looked at all could be read. What was not looked at stands under "
+        return "<p>All of the " + size +
+               " that were looked at could be read. What was not looked at stands under "
                "<a href=\"#not-visible\">What was not visible</a>.</p>";
     }
     std::string rows;
@@ -135,9 +144,10 @@ std::string groups_html(const hunt::Report& verdict) {
 }
 
 std::string footer_html(const hunt::HuntReport& report) {
-    std::string text = fmt::format("Made by {}. The report's data for programs is the JSON of this file's element "
-                                   "<code>report</code>, version {}.",
-                                   report.program.empty() ? "poolkd" : html_text(report.program), hunt_json_version);
+    std::string text = fmt::format(
+        "Made by {}. The report's data for programs is the JSON of this file's element "
+        "<code>report</code>, version {}. What its words and its confidence mean is told in poolkd's docs/hunt.md.",
+        report.program.empty() ? "poolkd" : html_text(report.program), hunt_json_version);
     if (!report_script().empty())
         text += " Drawn with d3-flame-graph, D3 and uPlot, whose licences stand at the head of the script.";
     return "<footer>" + text + "</footer>";
@@ -154,7 +164,7 @@ std::string body_html(const hunt::HuntReport& report) {
     body += html_section("groups", "Tags that grow together", groups_html(report.verdict));
     body += html_section("not-visible", "What was not visible", html_list(report.not_visible));
     body += html_section("alternatives", "Other readings of the same evidence", html_list(report.alternatives));
-    body += html_section("confirm", "Steps to confirm", html_advice(report.confirm, "confirm"));
+    body += html_section("confirm", "Steps to confirm", confirm_html(report.confirm));
     body += html_section("tags", "All other tags", html_tags(report));
     body += html_section("steps", "Steps taken", steps_html(report.steps));
     body += html_section("coverage", "Coverage", coverage_html(report));

@@ -14,7 +14,7 @@ namespace poolkd::render {
 
 namespace {
 
-constexpr std::size_t long_word = 30; // what a phone's line holds
+constexpr std::size_t long_word = 20; // a phone's line of the heading holds little more
 
 /// A name in which lines break before an offset and template arguments, and behind a module, a scope, a comma and an
 /// underscore, rather than anywhere.
@@ -30,7 +30,7 @@ std::string breakable(std::string_view name) {
     return broken;
 }
 
-/// A sentence, with the long names in it.
+/// A sentence, with the long names in it; a number stays with its percent sign.
 std::string sentence_html(std::string_view sentence) {
     std::string text;
     while (!sentence.empty()) {
@@ -39,8 +39,8 @@ std::string sentence_html(std::string_view sentence) {
         text += word.size() > long_word ? breakable(word) : html_text(word);
         sentence.remove_prefix(blank);
         if (sentence.empty()) break;
-        text += ' ';
         sentence.remove_prefix(1);
+        text += sentence.starts_with('%') ? "&nbsp;" : " ";
     }
     return text;
 }

@@ -118,8 +118,8 @@ TEST(HuntHtml, TellsAllThatTheReportHolds) {
                              "stream.cpp:41",
                              "calls <code>LeakyAllocate</code> → <code>ExAllocatePoolWithTag</code>",
                              "44,120 blocks held",
-                             "Its floor rose in 100 %",
-                             "12 % of the pages",
+                             "Its floor rose in 100&nbsp;%",
+                             "12&nbsp;% of the pages",
                              "A cache that fills up",
                              "kd&gt; !retag Abc",
                              "Abc:paged:leaky.sys:LeakyAllocateBuffer+18:7f3a9c21",
@@ -165,6 +165,13 @@ TEST(HuntHtml, CoverageIsNotCalledCompleteBesideWhatWasNotVisible) {
     EXPECT_THAT(markup_of(hunt_html(report)), Not(HasSubstr("Complete")));
     report.not_visible.clear();
     EXPECT_THAT(markup_of(hunt_html(report)), HasSubstr("Complete: all of the 52.0 MB looked at could be read."));
+}
+
+TEST(HuntHtml, LongNamesHavePlacesToBreak) {
+    const std::string page = hunt_html(samples::long_names_hunt_report());
+    EXPECT_THAT(page, HasSubstr("contoso_<wbr>endpoint_<wbr>stream_<wbr>"));
+    EXPECT_THAT(page, HasSubstr("StreamInspection::<wbr>ContextCache<wbr>&lt;"));
+    EXPECT_THAT(page, HasSubstr(",<wbr>StreamInspection"));
 }
 
 TEST(HuntHtml, FetchesNothing) {
