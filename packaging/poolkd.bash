@@ -14,7 +14,8 @@ _poolkd() {
     elif [[ $sub == lab && ${COMP_WORDS[2]} == @(stop|restart) ]]; then
         words=$(poolkd lab list 2>/dev/null | sed -nE 's/^([^ ]+):.*/\1/p')
     elif [[ $sub == help ]]; then
-        words=$(poolkd help --json | grep -oE '"names":\[[^]]*' | sed 's/"names":\[//; s/[",]/ /g')
+        words="$(poolkd help --json | grep -oE '"names":\[[^]]*' | sed 's/"names":\[//; s/[",]/ /g')
+$(poolkd "-?" | sed -nE 's/^  poolkd ([a-z]+) .*/\1/p')"
     fi
     COMPREPLY=()
     while read -r each; do # not compgen -W, which expands `$` and the like in commands' names
