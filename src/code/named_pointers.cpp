@@ -6,6 +6,7 @@
 #include "pe/imports.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,10 +48,9 @@ bool names_any(const FlatImage& image, const pe::Image& headers) {
         if (section.rva >= all.size()) continue;
         const Bytes bytes = all.subspan(section.rva, std::min<std::size_t>(section.size(), all.size() - section.rva));
         for (std::size_t at = 0; at + 4 <= bytes.size(); at += 2) {
-            const auto first = std::to_integer<unsigned>(bytes[at]);
-            if (first >= begins.size() || !begins[first] || bytes[at + 1] != std::byte{0} ||
-                bytes[at + 3] != std::byte{0} || bytes[at + 2] == std::byte{0})
-                continue;
+            std::uint32_t two; // characters
+            std::memcpy(&two, bytes.data() + at, sizeof two);
+            if ((two & 0xff80ff80) != 0 || !begins[two & 0x7f] || two >> 16 == 0) continue;
             if (tries-- == 0 || named_at(image, section.rva + at)) return true;
         }
     }

@@ -30,7 +30,7 @@ class SiteSearch {
     static constexpr int max_rounds = 64;              ///< wrappers in wrappers
     static constexpr std::size_t max_sites = 1u << 17; ///< that are found, the same one perhaps twice
     /// Steps that are decoded and followed: of any image, and for each byte of code. Dense drivers take 0.5 for a byte.
-    static constexpr std::uint64_t max_effort = 1u << 24, max_effort_of_byte = 2;
+    static constexpr std::uint64_t max_effort = 1u << 24, max_effort_of_byte = 1;
 
   private:
     using Callees = std::vector<Callee>;
