@@ -99,26 +99,29 @@ void SiteStore::keep(const nt::Module& module, std::unique_ptr<ModuleSites> site
 std::optional<SiteKey> SiteStore::cache_key(const nt::Module& module, const std::vector<RoutineAddress>& routines,
                                             Work& work) {
     if (!cache_.in_use() || !module.image) return std::nullopt;
-    auto state = FlatImage::of_module(kernel_, module, work, FlatImage::Part::state);
-    if (!state || !state->coverage().complete()) return std::nullopt;
-    auto headers = pe::Image::open(*state, pe::ImageLayout::memory);
+    auto headers = pe::Image::open(*module.image, pe::ImageLayout::memory);
     if (!headers) return std::nullopt;
-    // What is found also depends on the routines that are known, and on the pointers that hold one at the time.
-    SiteImage image;
-    image.bytes = &*state;
-    image.base = written(kernel_, module.base);
-    image.routines = routines;
+    // What is found also depends on the routines that are known, and on the pointers that hold one at the time. The
+    // kernel calls its own without pointers; its data is large.
     std::vector<std::string> reached;
     for (const RoutineAddress& routine : routines)
         reached.push_back(routine.name);
-    for (const auto& [rva, routine] : SiteTargets::find(image, *headers, kernel_.machine()).slots)
-        reached.push_back(fmt::format("{:x}={}", rva, routine->name));
+    if (!module.is_kernel) {
+        auto state = FlatImage::of_module(kernel_, module, work, FlatImage::Part::state);
+        if (!state || !state->coverage().complete()) return std::nullopt;
+        auto of_state = pe::Image::open(*state, pe::ImageLayout::memory);
+        if (!of_state) return std::nullopt;
+        SiteImage image;
+        image.bytes = &*state;
+        image.base = written(kernel_, module.base);
+        image.routines = routines;
+        for (const auto& [rva, routine] : SiteTargets::find(image, *of_state, kernel_.machine()).slots)
+            reached.push_back(fmt::format("{:x}={}", rva, routine->name));
+    }
     std::ranges::sort(reached);
     const std::string all = fmt::format("{}", fmt::join(reached, " "));
     std::string pdb;
-    if (auto loaded = pe::Image::open(*module.image, pe::ImageLayout::memory))
-        if (auto reference = pe::find_pdb_reference(*loaded); reference && *reference)
-            pdb = (*reference)->identity.text();
+    if (auto reference = pe::find_pdb_reference(*headers); reference && *reference) pdb = (*reference)->identity.text();
     return SiteKey{.image_name = module.image_name,
                    .timestamp = headers->timestamp,
                    .size = headers->size_of_image,
