@@ -230,7 +230,7 @@ class TheCast(TraceTest):
 
     def trace_all(self, debugger, tag):
         """What traces of a tag see together: drivers, and the functions on each stack of an allocation. Some call sites are
-        passed seldom, and on a loaded host the target does little in a trace; so there are as many as it takes."""
+        passed seldom, and on a loaded host the target does little in a trace: there are as many as it takes."""
         wanted = {function for memory in of_tag(tag) for function in memory.stack or memory.functions}
         drivers, stacks = set(), []
         end = time.monotonic() + ANSWER_LIMIT
