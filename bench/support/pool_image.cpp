@@ -26,7 +26,7 @@ class Writer {
   public:
     Writer(std::byte* memory, std::uint64_t pool_bytes) : memory_(memory), pool_bytes_(pool_bytes) {}
 
-    void write(PoolImage& image, Placing placing) {
+    void write(PoolImage& image, Placing placing, Contents contents) {
         map(PoolImage::kernel, kernel_page);
         map(PoolImage::kernel + page, big_table_page);
         put(kernel_page + big_table_at, PoolImage::kernel + page);
@@ -39,7 +39,7 @@ class Writer {
             image.step += 2;
         for (std::uint64_t i = 0; i < pages; ++i) {
             map(PoolImage::pool + i * page, (first + image.place_of_page(i)) * page);
-            fill(memory_ + (first + i) * page, image);
+            if (contents == Contents::blocks) fill(memory_ + (first + i) * page, image);
         }
     }
 
@@ -140,7 +140,8 @@ std::shared_ptr<testing::FakeSymbols> symbols_of_image() {
 
 } // namespace
 
-PoolImage make_pool_image(const std::filesystem::path& folder, std::uint64_t pool_bytes, Placing placing) {
+PoolImage make_pool_image(const std::filesystem::path& folder, std::uint64_t pool_bytes, Placing placing,
+                          Contents contents) {
     PoolImage image;
     image.pool_bytes = pool_bytes;
     const std::filesystem::path file = folder / ("poolkd-bench-" + std::to_string(getpid()) + ".dmp");
@@ -154,7 +155,7 @@ PoolImage make_pool_image(const std::filesystem::path& folder, std::uint64_t poo
     if (mapped == MAP_FAILED) return image;
     auto* bytes = static_cast<std::byte*>(mapped);
     put_header(bytes, (size - header_bytes) / page);
-    Writer(bytes + header_bytes, pool_bytes).write(image, placing);
+    Writer(bytes + header_bytes, pool_bytes).write(image, placing, contents);
     munmap(mapped, size);
     image.file = file;
     return image;

@@ -36,8 +36,13 @@ struct PoolImage {
 /// How a pool's pages lie in physical memory: as at the start of a machine, or each anywhere, which is the worst case.
 enum class Placing { in_order, scattered };
 
+/// What the pool's pages hold. Of zeros nothing is written: the file has a hole there, which on a disk's file system
+/// takes no more than memory of the file cache, that others can have back.
+enum class Contents { blocks, zeros };
+
 /// Writes one into `folder`; on an error `file` is empty.
-PoolImage make_pool_image(const std::filesystem::path& folder, std::uint64_t pool_bytes, Placing placing);
+PoolImage make_pool_image(const std::filesystem::path& folder, std::uint64_t pool_bytes, Placing placing,
+                          Contents contents = Contents::blocks);
 
 /// The kernel of such an image, with its symbols.
 struct PoolKernel {
