@@ -257,7 +257,11 @@ void FlowGraphs::clear_marks() {
 
 FlowGraph FlowGraphs::build(std::uint32_t entry, std::span<const Extent> extents, bool whole,
                             std::span<const std::uint32_t> roots) {
-    graph_ = {};
+    graph_.steps.clear();
+    graph_.blocks.clear();
+    graph_.successors.clear();
+    graph_.entry = 0;
+    graph_.cut = false;
     decoded_.clear();
     cases_.clear();
     leaders_.clear();

@@ -61,6 +61,8 @@ class FlowGraphs {
     /// begins there. `roots`: more code of it that none leads to.
     FlowGraph build(std::uint32_t entry, std::span<const Extent> extents, bool whole,
                     std::span<const std::uint32_t> roots = {});
+    /// Takes a graph that is no longer needed: its memory serves the next one.
+    void take_back(FlowGraph graph) { graph_ = std::move(graph); }
     /// Instructions decoded so far, for all functions.
     [[nodiscard]] std::uint64_t decoded() const { return decoded_in_all_; }
 

@@ -170,7 +170,10 @@ void SiteSearch::examine_around(std::uint32_t reference) {
         if (!bounds.whole && bounds.roots.empty()) reach_[bounds.entry] = stretches_of(graph);
         const bool holds =
             std::ranges::any_of(graph.steps, [&](const Step& s) { return s.rva <= reference && reference < s.next(); });
-        if (!bounds.whole && (!holds || (entry && !graph.at(*entry)))) continue;
+        if (!bounds.whole && (!holds || (entry && !graph.at(*entry)))) {
+            graphs_->take_back(std::move(graph));
+            continue;
+        }
         best = std::move(graph);
         entry = bounds.entry;
         with_roots = !bounds.roots.empty();
@@ -191,6 +194,7 @@ void SiteSearch::examine_around(std::uint32_t reference) {
     }
     // With more roots the same function is larger; what is found twice is one site.
     if (functions_done_.insert(*entry).second || with_roots) examine_calls(best, *entry, leaf);
+    graphs_->take_back(std::move(best));
 }
 
 std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std::uint32_t reference) {
@@ -206,6 +210,7 @@ std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std
             if (step.rva >= at && step.rva <= end) end = std::max(end, step.next());
         }
         if (holds) return std::pair(at, std::move(graph));
+        graphs_->take_back(std::move(graph));
         at = functions_->behind_padding(std::max(end, at + 1));
     }
     return std::nullopt;
@@ -333,8 +338,7 @@ void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowSt
     if (routine.selector != 0) {
         // One entry for many routines: without its number it cannot be told whether it is a site.
         const Value selector = flow.at_entry_of_callee(state, step, callee.selector);
-        const PoolRoutine* meant =
-            selector.is(Kind::constant) ? selected_routine(routine, selector.number) : nullptr;
+        const PoolRoutine* meant = selector.is(Kind::constant) ? selected_routine(routine, selector.number) : nullptr;
         if (meant) add_sites(flow, step, state, entry, code::callee_of(*meant, machine_));
         return;
     }
