@@ -129,24 +129,25 @@ class DumpFile:
         self.assertEqual(dump["exception_code"], 0x80000003)
         live.quit("qd")
 
-    def places(self, session, processors=2):
+    def places(self, session):
         """ip and sp of each processor, as the session shows them; it stays at the one where it stands."""
         places = []
-        for processor in range(processors):
+        for processor in range(self.processors):
             rows = session.type(f"{processor}r {self.ip}; {processor}r {self.sp}")
             places.append(tuple(int(value, 16) for value in re.findall(r"=([0-9a-f]+)", rows)))
         self.assertTrue(all(len(place) == 2 for place in places), places)
         return places
 
     def test_registers_of_all_processors(self):
-        machine = self.start_lab("--memory", str(MEMORY_MIB), "--processors", "2")
+        machine = self.start_lab("--memory", str(MEMORY_MIB), "--processors", str(self.processors))
         live = self.debug()
         expected = self.places(live)
-        self.assertNotEqual(expected[0], expected[1])
+        self.assertEqual(len(set(expected)), self.processors)
         dumps = {"live": (self.write(live, "live.dmp"), expected)}
-        live.type("~1s")
-        dumps["live, of the other"] = self.write(live, "other.dmp"), expected
-        self.assertEqual(self.places(live), expected)
+        if self.processors > 1:
+            live.type("~1s")
+            dumps["live, of the other"] = self.write(live, "other.dmp"), expected
+            self.assertEqual(self.places(live), expected)
         live.quit("qd")
         if self.arch == "x64":  # nothing stops it now: what its processors do, only the container tells
             monitor = lab.Monitor.of(machine)
@@ -162,7 +163,7 @@ class DumpFile:
             with self.subTest(of=name):
                 dump = crash_dump.CrashDump(path)
                 self.addCleanup(dump.close)
-                self.assertEqual(dump["processors"], 2)
+                self.assertEqual(dump["processors"], self.processors)
                 self.assertEqual(dump.processor_contexts(), places)
                 self.assertEqual(dump.context(), places[1 if "other" in name else 0])
                 session = lab.Debugger(self, "-z", str(path), "-y", machine["images"])
@@ -172,7 +173,7 @@ class DumpFile:
 
 class DumpFileOfX64(DumpFile, lab.LiveTest):
     arch = "x64"
-    ip, sp = "rip", "rsp"
+    ip, sp, processors = "rip", "rsp", 2
 
     def test_a_stop_leaves_no_file(self):
         """Over a serial line it takes a minute or so."""
@@ -189,7 +190,7 @@ class DumpFileOfX64(DumpFile, lab.LiveTest):
 
 class DumpFileOfX86(DumpFile, lab.LiveTest):
     arch = "x86"
-    ip, sp = "eip", "esp"
+    ip, sp, processors = "eip", "esp", 1  # the practice kernel of x86 has one
 
 
 if __name__ == "__main__":
