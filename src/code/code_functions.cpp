@@ -1,5 +1,6 @@
 #include "code/code_functions.h"
 
+#include "code/decoder.h"
 #include "code/unwind_info.h"
 
 #include <algorithm>
@@ -230,13 +231,12 @@ std::uint32_t CodeFunctions::last_begin(std::uint32_t rva) const {
 }
 
 std::uint32_t CodeFunctions::behind_padding(std::uint32_t rva) const {
-    constexpr std::uint32_t longest = 15;
     while (rva < image_.size()) {
         if (is_filler(image_.all()[rva])) {
             ++rva;
             continue;
         }
-        const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva, Detail::control);
+        const auto step = decode_step(machine_, image_.from(rva, max_instruction_bytes), base_, rva, Detail::control);
         if (!step || !step->filler) break;
         rva = step->next();
     }

@@ -1,12 +1,12 @@
 #include "code/common_step.h"
 
+#include "code/decoder.h"
+
 #include <cstring>
 
 namespace poolkd::code {
 
 namespace {
-
-constexpr std::size_t longest = 15;
 
 /// One instruction: its opcode behind at most a REX prefix, what ModRM and SIB state, and an immediate.
 class CommonDecoder {
@@ -374,7 +374,7 @@ class CommonDecoder {
 } // namespace
 
 bool decode_common_step(const Machine& machine, Bytes code, std::uint64_t base, std::uint32_t rva, Step& step) {
-    if (code.size() < longest) return false;
+    if (code.size() < max_instruction_bytes) return false;
     step = {};
     step.rva = rva;
     return CommonDecoder(machine, code, base, step).decode();

@@ -1,5 +1,7 @@
 #include "code/flow_graph.h"
 
+#include "code/decoder.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -7,7 +9,6 @@ namespace poolkd::code {
 
 namespace {
 
-constexpr std::uint32_t longest = 15; ///< bytes of an instruction
 constexpr std::uint8_t length_bits = 0x0f, leader_bit = 0x40, orphan_bit = 0x80;
 
 bool is_padding(std::byte b) {
@@ -131,7 +132,7 @@ void FlowGraphs::follow_run(std::uint32_t rva) {
             graph_.cut = true;
             return;
         }
-        const auto decoded = decode_step(machine_, image_.from(rva, longest), base_, rva);
+        const auto decoded = decode_step(machine_, image_.from(rva, max_instruction_bytes), base_, rva);
         if (!decoded) break;
         here |= decoded->length;
         const Step& step = decoded_.emplace_back(*decoded);
@@ -164,7 +165,7 @@ void FlowGraphs::follow_rest() {
                 continue;
             }
             // Long nops fill up as well: they lead to what is aligned, but nothing leads to them.
-            const auto step = decode_step(machine_, image_.from(rva, longest), base_, rva);
+            const auto step = decode_step(machine_, image_.from(rva, max_instruction_bytes), base_, rva);
             ++decoded_in_all_;
             if (step && !step->filler) follow(rva, true);
             rva += step ? step->length : 1;
