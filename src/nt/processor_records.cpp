@@ -13,7 +13,7 @@ std::size_t context_flags_at(const Machine& machine) {
 }
 
 /// CONTEXT_AMD64, CONTEXT_i386: what every record of the machine has among its flags.
-std::uint32_t machine_flag(const Machine& machine) {
+std::uint32_t flag_of_machine(const Machine& machine) {
     return machine.pointer_size == 8 ? 0x100000 : 0x10000;
 }
 
@@ -24,7 +24,7 @@ ByteVector context_to_write(const RegisterFile& registers) {
     if (load_or<std::uint32_t>(context, context_flags_at(machine)) != 0) return context;
     constexpr std::uint32_t control_integer_segments = 0x7;
     context.resize(std::min<std::size_t>(context.size(), machine.context_core_size));
-    store(MutableBytes(context), context_flags_at(machine), machine_flag(machine) | control_integer_segments);
+    store(MutableBytes(context), context_flags_at(machine), flag_of_machine(machine) | control_integer_segments);
     return context;
 }
 
@@ -55,7 +55,7 @@ class RegisterWriter {
         if (!bytes) return false;
         const RegisterFile record(machine_, *bytes);
         const auto flags = load_or<std::uint32_t>(*bytes, context_flags_at(machine_));
-        return (flags & machine_flag(machine_)) != 0 || (flags == 0 && !record.ip() && !record.sp());
+        return (flags & flag_of_machine(machine_)) != 0 || (flags == 0 && !record.ip() && !record.sp());
     }
 
     [[nodiscard]] bool has_special(VirtAddr place) const {
