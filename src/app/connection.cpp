@@ -106,8 +106,13 @@ void warn_of_old_tags(Session& session, VirtAddr base) {
     if (!hunt::is_any_retagged(session.journal())) return;
     nt::Module* module = session.kernel().modules().containing(base);
     if (!module) return;
-    const std::string warning = hunt::retag_warning(session.journal(), *session.sites().of(*module, session.work()));
+    const auto sites = session.sites().of(*module, session.work());
+    const std::string warning = hunt::retag_warning(session.journal(), *sites);
     if (!warning.empty()) session.tell("Warning: " + warning);
+    if (!sites->error.empty() || !sites->index.coverage.complete())
+        session.tell(fmt::format("Warning: not all code of {} could be looked through; whether it has a tag that is "
+                                 "retagged is not known.\n",
+                                 module->name));
 }
 
 /// Ties together what does not know of each other: events that are only told, drivers that are loaded, `$ra`.
@@ -205,8 +210,15 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
     session.sites().use_cache(code::SiteCache::of_process());
     wire(session, options);
     banner(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
+    // A request to end may have been used up by what it cut off: it is looked at between the steps.
+    const auto goes_on = [&session]() -> Result<void> {
+        if (session.work().end_requested()) return fail(ErrorKind::stopped, "Stopped while connecting.");
+        return {};
+    };
     POOLKD_CHECK(reach_a_stop_for_the_user(session));
+    POOLKD_CHECK(goes_on());
     auto modules = session.kernel().reload();
+    POOLKD_CHECK(goes_on());
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     banner(commands::target_text(session));
