@@ -1,5 +1,7 @@
 #include "hunt/retag.h"
 
+#include "code/site_name.h"
+
 #include <algorithm>
 #include <ranges>
 #include <set>
@@ -126,9 +128,7 @@ Result<std::vector<std::uint32_t>> apply_retag(nt::Kernel& kernel, control::Jour
 
 RetagPlace RetagPlace::of(const code::ModuleSites& module, const code::PoolSite& site) {
     RetagPlace place;
-    place.text = site.function.empty()
-                     ? fmt::format("{}+{:#x}", module.module, site.rva)
-                     : fmt::format("{}!{}+{:#x}", module.module, site.function, site.rva - site.function_rva);
+    place.text = code::site_name(module.module, site);
     place.source = site.source;
     place.api = site.api;
     place.via = site.via;

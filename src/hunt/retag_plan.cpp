@@ -1,4 +1,4 @@
-#include "code/site_name.h"
+#include "code/decoder.h"
 #include "hunt/image_uses.h"
 #include "hunt/new_tags.h"
 #include "hunt/retag.h"
@@ -213,9 +213,13 @@ std::vector<control::TagWindow> Planner::windows_of(VirtAddr address, const Cons
     };
     auto window_of = [&](VirtAddr first, const PoolSite& site) {
         const bool jump = site.return_rva == 0;
-        return control::TagWindow{.first = first,
-                                  .last = module.base + (jump ? site.rva + 1 : site.return_rva),
-                                  .until_called = jump || site.via.empty()};
+        VirtAddr last = module.base + (jump ? site.rva + 1 : site.return_rva);
+        // A constant in a cold piece of the function may lie above its call: all between the two counts.
+        if (first > module.base + site.rva) {
+            last = std::max(last, first + code::max_instruction_bytes);
+            first = module.base + std::min(site.function_rva, site.rva);
+        }
+        return control::TagWindow{.first = first, .last = last, .until_called = jump || site.via.empty()};
     };
     std::vector<control::TagWindow> windows;
     for (const PoolSite* site : constant.sites) {

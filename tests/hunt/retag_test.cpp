@@ -468,6 +468,22 @@ TEST_F(Retag, AThreadInAWrapperThatFreesIsWaitedFor) {
     EXPECT_FALSE(in_flight_at(site.function_rva));
 }
 
+TEST_F(Retag, AThreadBetweenAColdConstantAndTheCallBelowItIsWaitedFor) {
+    ModuleSites& leaky = usual_driver();
+    PoolSite& site = leaky.index.sites[2];
+    const std::uint32_t cold = site.rva + 0x20;
+    memory().put(leaky.base + cold, {0xba});
+    memory().put_value(leaky.base + cold + 1, abc.value);
+    site.tag_rva = cold + 1;
+    const PoolSite free_site = site;
+    for (std::uint32_t rva : {cold + 5, free_site.rva}) {
+        fake.target.edit_registers().set_ip(leaky.base + rva);
+        expect_refused("Processor 0 stands at", true);
+    }
+    fake.target.edit_registers().set_ip(leaky.base + free_site.return_rva + 0x100);
+    EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
+}
+
 TEST_F(Retag, ReasonsOfAKindAreToldWithTheirNumber) {
     ModuleSites& leaky = usual_driver();
     for (int i = 0; i < 3; ++i) {
