@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace poolkd {
 
 namespace {
@@ -37,6 +39,16 @@ void Coverage::merge(const Coverage& other) {
         if (gaps_.size() >= kept_gaps) break;
         gaps_.push_back(gap);
     }
+}
+
+void Coverage::tell_as(GapReason told, GapReason reason) {
+    const auto from = static_cast<std::size_t>(told), to = static_cast<std::size_t>(reason);
+    if (from == to || !seen_[from]) return;
+    by_reason_[to] += std::exchange(by_reason_[from], 0);
+    seen_[to] = true;
+    seen_[from] = false;
+    for (Gap& gap : gaps_)
+        if (gap.reason == told) gap.reason = reason;
 }
 
 bool Coverage::stopped() const {

@@ -37,6 +37,8 @@ class Coverage {
     void add_read(std::uint64_t bytes) { read_ += bytes; }
     void add_gap(GapReason reason, VirtAddr first, std::uint64_t bytes);
     void merge(const Coverage& other);
+    /// What is missing for one reason is told as missing for another: a part of a walk cannot know who stopped it.
+    void tell_as(GapReason told, GapReason reason);
 
     [[nodiscard]] bool complete() const { return missing_ == 0 && gaps_.empty(); }
     [[nodiscard]] bool stopped() const;

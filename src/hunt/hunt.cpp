@@ -149,8 +149,9 @@ class Hunt {
                 fmt::format("The blocks were not looked at: {}", findings.error().message));
             return hunt_.end_step(findings.error().message, false);
         }
-        hunt_.report.coverage.merge(findings->coverage);
         const bool late = findings->cut_off && !user;
+        if (late) findings->coverage.tell_as(GapReason::stopped, GapReason::limit_reached);
+        hunt_.report.coverage.merge(findings->coverage);
         if (hunt_.live() && !findings->cut_off) count_again();
         for (std::string& sentence : findings->not_visible)
             hunt_.report.not_visible.push_back(std::move(sentence));
