@@ -350,7 +350,7 @@ void SiteSearch::add_sites(const ValueFlow& flow, const Step& step, const FlowSt
         // The tag in a record on the stack; what does not state one is no site.
         const auto at = static_cast<std::int32_t>(tag.number) + routine.record_pointers * machine_.pointer_size +
                         routine.record_bytes;
-        if (tag.is(Kind::stack)) tag = state.read(machine_, tag.origin, at, 4);
+        tag = tag.is(Kind::stack) ? state.read(machine_, tag.origin, at, 4) : Value();
         if (!tag.is(Kind::constant) || tag.number == 0) return;
     }
     const Value size = passed(callee.size);

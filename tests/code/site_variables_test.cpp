@@ -293,6 +293,18 @@ TEST_F(WdfX64, TheDriversOwnTag) {
     EXPECT_EQ(sites[1].tag_rva, std::nullopt) << "changing it later would have no effect";
 }
 
+TEST_F(WdfX64, TheAddressOfAStaticRecordIsNoTag) {
+    bind(image, 15, true);
+    image.function(0x1000, create({"mov rax,qword ptr [L3400]", "call qword ptr [rax+600]"}, "xor r9d,r9d"));
+    image.function(0x1100,
+                   {"sub rsp,68", "mov qword ptr [rsp+28],0", "lea rax,[L3040]", "mov qword ptr [rsp+20],rax",
+                    "xor r9d,r9d", "mov rax,qword ptr [L3400]", "call qword ptr [rax+3a0]", "add rsp,68", "ret"});
+    const auto sites = image.sites();
+    ASSERT_EQ(sites.size(), 1u);
+    EXPECT_EQ(sites[0].api, "WdfMemoryCreate");
+    EXPECT_EQ(sites[0].tag, std::nullopt);
+}
+
 TEST(WdfX86, ThroughThePointerToTheTable) {
     SiteImageFile image(x86_machine(), {"WdfVersionBind"});
     bind(image, 11, false);
@@ -304,6 +316,14 @@ TEST(WdfX86, ThroughThePointerToTheTable) {
     EXPECT_EQ(sites[0].tag, ask_tag);
     EXPECT_EQ(sites[0].size, 0x60u);
     EXPECT_EQ(sites[0].paged, true);
+}
+
+TEST(WdfX86, TheAddressOfAStaticRecordIsNoTag) {
+    SiteImageFile image(x86_machine(), {"WdfVersionBind"});
+    bind(image, 11, false);
+    image.function(0x1000, {"push 0", "push 403040", "push 0", "push 0", "push 0", "mov eax,dword ptr [L3400]",
+                            "push dword ptr [L3208]", "call dword ptr [eax+1d0]", "ret"});
+    EXPECT_TRUE(image.sites().empty());
 }
 
 // --- StorPort ---------------------------------------------------------------------------------------------------
