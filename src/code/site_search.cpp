@@ -222,6 +222,7 @@ void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry, bool
         return (!leaf || step.action != Action::call) && may_be_site(graph, step);
     };
     const bool whole = flow_->visit(graph, is_wanted, [&](const Step& step, const FlowState& state) {
+        if (sites_.size() >= max_sites) return;
         for (const Callee& callee : callees(*flow_, graph, step, state)) {
             const std::size_t before = sites_.size();
             add_sites(*flow_, step, state, entry, callee);
@@ -229,7 +230,7 @@ void SiteSearch::examine_calls(const FlowGraph& graph, std::uint32_t entry, bool
                 sites_[i].note += (sites_[i].note.empty() ? "" : " ") + targets_.told.at(callee.variable);
         }
     });
-    if (!whole) coverage_.add_gap(GapReason::limit_reached, VirtAddr(entry), 0);
+    if (!whole || sites_.size() >= max_sites) coverage_.add_gap(GapReason::limit_reached, VirtAddr(entry), 0);
 }
 
 bool SiteSearch::is_wanted(std::uint64_t address) const {
@@ -449,6 +450,10 @@ void SiteSearch::add_wrapper(std::uint32_t entry, Callee wrapper) {
     Callees& known = wrappers_[entry];
     auto same = std::ranges::find_if(known, [&](const Callee& c) { return c.same_site(wrapper); });
     if (same == known.end()) {
+        if (known.size() >= max_callees) {
+            coverage_.add_gap(GapReason::limit_reached, VirtAddr(entry), 0);
+            return;
+        }
         known.push_back(wrapper);
         found_[entry].push_back(std::move(wrapper));
         return;

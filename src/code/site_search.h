@@ -29,6 +29,7 @@ class SiteSearch {
     // Only an image made to deceive has more. What was found before is kept, and the coverage says that it is not all.
     static constexpr int max_rounds = 64;              ///< wrappers in wrappers
     static constexpr std::size_t max_sites = 1u << 17; ///< that are found, the same one perhaps twice
+    static constexpr std::size_t max_callees = 64;     ///< of one wrapper: kinds of calls, and places of their tags
     /// Steps that are decoded and followed: of any image, and for each byte of code. Dense drivers take 0.5 for a byte.
     static constexpr std::uint64_t max_effort = 1u << 24, max_effort_of_byte = 1;
 

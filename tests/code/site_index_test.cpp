@@ -233,6 +233,23 @@ TEST_F(SiteIndexX64, TellsThatItDidNotFollowAllWrappers) {
     EXPECT_NE(index->coverage.sentence().find("limit reached"), std::string::npos) << index->coverage.sentence();
 }
 
+TEST_F(SiteIndexX64, TellsThatAWrapperHasTooManyTags) {
+    for (const std::size_t calls : {SiteSearch::max_callees, SiteSearch::max_callees + 1}) {
+        // Each call passes on another argument that came on the stack.
+        SiteImageFile many(x64_machine(), {"ExAllocatePoolWithTag"});
+        std::uint32_t rva = many.code(0x1000, {"sub rsp,28"});
+        for (std::size_t i = 0; i < calls; ++i)
+            rva = many.code(rva, {fmt::format("mov r8d,dword ptr [rsp+{:x}]", 0x50 + 8 * i), call_allocate});
+        many.unwind_entry(0x1000, many.code(rva, {"add rsp,28", "ret"}), many.plain_unwind);
+        Work work;
+        auto index = index_file(many.bytes(), work);
+        ASSERT_TRUE(index);
+        EXPECT_EQ(index->sites.size(), calls);
+        EXPECT_EQ(std::ranges::count(index->sites, TagSource::parameter, &PoolSite::tag_source), calls);
+        EXPECT_EQ(index->coverage.complete(), calls == SiteSearch::max_callees) << index->coverage.sentence();
+    }
+}
+
 TEST_F(SiteIndexX64, TakesAnEmptyOverrideForNone) {
     // As some drivers do: a variable that is set for tests replaces the tag.
     image.function(0x1000, {"sub rsp,28", "mov eax,dword ptr [L3010]", "test eax,eax", "cmovne edx,eax", "mov r8d,edx",
