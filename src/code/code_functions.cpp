@@ -184,11 +184,11 @@ void CodeFunctions::add_by_looks() {
     if (machine_.pointer_size == 4) find_pointed();
 }
 
-void CodeFunctions::add_padded(Extent range, std::vector<std::uint32_t>& out) const {
+void CodeFunctions::add_padded(Extent range, std::vector<std::uint32_t>& out) {
     const Bytes all = image_.all();
-    out.push_back(range.begin);
+    keep(out, range.begin);
     for (std::uint32_t rva = range.begin + 1; rva < range.end; ++rva)
-        if (all[rva - 1] == std::byte{0xcc} && all[rva] != std::byte{0xcc} && rva % 4 == 0) out.push_back(rva);
+        if (all[rva - 1] == std::byte{0xcc} && all[rva] != std::byte{0xcc} && rva % 4 == 0) keep(out, rva);
 }
 
 void CodeFunctions::find_pointed() {
@@ -265,7 +265,7 @@ void CodeFunctions::add_with_roots(Extent section, std::uint32_t rva, std::vecto
     if (!bounds.roots.empty()) out.push_back(std::move(bounds));
 }
 
-std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) const {
+std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) {
     std::vector<FunctionBounds> out;
     auto section = std::ranges::find_if(code_, [&](const Extent& e) { return e.contains(rva); });
     if (section == code_.end()) return out;

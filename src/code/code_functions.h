@@ -31,7 +31,7 @@ class CodeFunctions {
 
     /// Functions that may hold the code at `rva`, the likeliest first. Whether one does shows when it is decoded. Few:
     /// some `max_candidates`.
-    [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva) const;
+    [[nodiscard]] std::vector<FunctionBounds> holding(std::uint32_t rva);
     /// Certain beginnings of functions, sorted.
     [[nodiscard]] std::span<const std::uint32_t> begins() const { return certain_; }
     /// The last certain beginning at or below `rva`, or that of its section.
@@ -64,7 +64,7 @@ class CodeFunctions {
     [[nodiscard]] const Piece* piece_at(std::uint32_t rva) const;
     /// What pointers in the image lead to, for code without unwind tables.
     void find_pointed();
-    void add_padded(Extent range, std::vector<std::uint32_t>& out) const;
+    void add_padded(Extent range, std::vector<std::uint32_t>& out);
     [[nodiscard]] bool is_code(std::uint64_t rva) const;
     void add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
                   std::vector<FunctionBounds>& out) const;

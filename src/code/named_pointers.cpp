@@ -188,7 +188,7 @@ class NamedPointers {
         ReferenceTargets wanted;
         wanted.slots.assign(places.begin(), places.end());
         const CodeReferences references = find_code_references(bytes_, machine_, image_.base, code_, wanted, work_);
-        const CodeFunctions functions(bytes_, headers_, exports_, machine_, image_.base, code_, references);
+        CodeFunctions functions(bytes_, headers_, exports_, machine_, image_.base, code_, references);
         FlowGraphs graphs(bytes_, machine_, image_.base, functions.begins());
         if (references.slots.size() > max_references) {
             for (auto& [variable, what] : found_)
