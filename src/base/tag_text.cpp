@@ -41,6 +41,11 @@ std::string unescaped(std::string_view text) {
     return characters;
 }
 
+/// Begins with 0x or 0X.
+bool looks_like_number(PoolTag tag) {
+    return (tag.value & 0xff) == '0' && (tag.value >> 8 & 0xdf) == 'X';
+}
+
 } // namespace
 
 Result<PoolTag> parse_tag(std::string_view word) {
@@ -59,7 +64,8 @@ std::string typed_tag(PoolTag tag) {
     std::string text;
     for (unsigned i = 0; i < 4; ++i) {
         const std::uint32_t c = tag.value >> (8 * i) & 0xff;
-        if (c >= 0x20 && c <= 0x7e) {
+        const bool typed = c >= 0x20 && c <= 0x7e && c != '"' && c != '\'' && c != '\\';
+        if (typed && !(i == 0 && looks_like_number(tag))) {
             text += static_cast<char>(c);
         } else {
             text += fmt::format("{}{:02x}", escape, c);

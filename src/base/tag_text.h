@@ -13,7 +13,8 @@ namespace poolkd {
 /// `usage`, a sentence that says what is taken.
 Result<PoolTag> parse_tag(std::string_view word);
 
-/// The tag so that `parse_tag` takes it: its characters with `\x01` for those that cannot be typed, without quotes.
+/// The tag so that `parse_tag` takes it, in quotes or not: its characters with `\x01` for those that cannot be typed,
+/// for quotes and backslashes, and for the first one of what would be a number.
 [[nodiscard]] std::string typed_tag(PoolTag tag);
 
 } // namespace poolkd

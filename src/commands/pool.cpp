@@ -1,6 +1,7 @@
 #include "commands/pool.h"
 
 #include "base/text.h"
+#include "commands/tag_argument.h"
 #include "debugger/session.h"
 #include "pool/blocks.h"
 #include "pool/heap_backed.h"
@@ -91,6 +92,8 @@ Result<void> add_tag(TagFilter& filter, const std::string& word) {
         auto number = hex_number(word);
         if (!number) return fail(ErrorKind::usage, "'{}' is no tag value: 0x and up to eight hexadecimal digits", word);
         filter.patterns.emplace_back(PoolTag(*number));
+    } else if (const auto tag = escaped_tag(word)) {
+        filter.patterns.emplace_back(*tag);
     } else if (word.size() > 4 && word.find('*') == std::string::npos) {
         return fail(ErrorKind::usage, "'{}' is no tag: a tag has four characters (a pattern may hold * and ?)", word);
     } else {

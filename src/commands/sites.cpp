@@ -1,6 +1,7 @@
 #include "commands/sites.h"
 
 #include "code/site_index.h"
+#include "commands/tag_argument.h"
 #include "debugger/session.h"
 #include "render/coverage.h"
 #include "render/sites.h"
@@ -31,6 +32,7 @@ Result<SitesRequest> parse_sites(Arguments& arguments) {
             if (request.module.empty()) return fail(ErrorKind::usage, "/m takes the name of a module");
         } else if (request.view.tag_pattern.empty()) {
             request.view.tag_pattern = arguments.text();
+            if (const auto tag = escaped_tag(request.view.tag_pattern)) request.view.tag_pattern = tag->text();
             if (request.view.tag_pattern.size() > 4 && request.view.tag_pattern.find('*') == std::string::npos)
                 return fail(ErrorKind::usage, "'{}' is no tag: a tag has four characters (a pattern may hold * and ?)",
                             request.view.tag_pattern);

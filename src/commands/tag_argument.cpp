@@ -43,4 +43,10 @@ Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& ar
     return session.caret_error(here, "Syntax error");
 }
 
+std::optional<PoolTag> escaped_tag(std::string_view word) {
+    if (word.find("\\x") == std::string_view::npos) return std::nullopt;
+    const auto tag = parse_tag(word);
+    return tag ? std::optional(*tag) : std::nullopt;
+}
+
 } // namespace poolkd::commands

@@ -12,4 +12,7 @@ enum class SingleQuotes { constant, characters };
 /// (nt!PoolHitTag), which is read from the target.
 Result<PoolTag> tag_argument(debugger::Session& session, debugger::Arguments& arguments, SingleQuotes quotes);
 
+/// The tag of a word with an escape (A\x22b), for commands that take patterns, too; nothing for other words.
+[[nodiscard]] std::optional<PoolTag> escaped_tag(std::string_view word);
+
 } // namespace poolkd::commands

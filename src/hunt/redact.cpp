@@ -178,9 +178,10 @@ void redact(HuntReport& report, std::span<const std::filesystem::path> evidence)
         for (const std::string& folder : folders)
             replace_all(text, folder, std::string(hidden_path) + folder.back());
         text = without_paths(text);
-        replace_all(text, machine, hidden_name);
     });
     hide_files(report, evidence);
+    // Last: a file's name may hold the machine's.
+    for_each_text(report, [&](std::string& text) { replace_all(text, machine, hidden_name); });
     if (!machine.empty()) report.verdict.machine = hidden_name;
     for (Suspect& suspect : report.suspects)
         if (suspect.trace)

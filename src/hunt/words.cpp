@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace poolkd::hunt {
@@ -15,7 +16,11 @@ std::string tag_word(PoolTag tag) {
 
 std::string tag_argument_word(PoolTag tag) {
     const std::string text = typed_tag(tag);
-    return text.find_first_of(" ;\"'") == std::string::npos ? text : '"' + text + '"';
+    // Anything else may begin an option or an expression, or end the word.
+    const auto is_plain = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '\\';
+    };
+    return std::ranges::all_of(text, is_plain) ? text : '"' + text + '"';
 }
 
 std::string_view pool_word(PoolKind kind) {

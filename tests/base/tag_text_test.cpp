@@ -50,11 +50,17 @@ TEST(TagText, WhatIsNoTagIsToldInASentence) {
 }
 
 TEST(TagText, WhatIsWrittenIsReadBack) {
-    for (std::uint32_t value : {0x20636241u, 0x09fe4f01u, 0u, 0xffffffffu, 0x41275c22u}) {
-        EXPECT_EQ(parsed(fmt::format("'{}'", typed_tag(PoolTag(value)))), value);
+    for (std::uint32_t value : {0x20636241u, 0x09fe4f01u, 0u, 0xffffffffu, 0x41275c22u, 0x3134785cu, 0x66317830u,
+                                0x66315830u, 0x20782022u, 0x27782027u, 0x34333231u}) {
+        const std::string text = typed_tag(PoolTag(value));
+        EXPECT_EQ(parsed(text), value) << text;
+        EXPECT_EQ(parsed(fmt::format("'{}'", text)), value) << text;
+        EXPECT_EQ(text.find_first_of("\"'"), std::string::npos) << text;
     }
     EXPECT_EQ(typed_tag(PoolTag(0x20636241)), "Abc ");
     EXPECT_EQ(typed_tag(PoolTag(0x09fe4f01)), "\\x01O\\xfe\\x09");
+    EXPECT_EQ(typed_tag(*PoolTag::from_text("a b\\")), "a b\\x5c");
+    EXPECT_EQ(typed_tag(*PoolTag::from_text("0x1f")), "\\x30x1f");
 }
 
 } // namespace

@@ -99,6 +99,9 @@ TEST_F(PoolCommands, PoolfindTakesSeveralTagsAndNumbers) {
     EXPECT_EQ(json["tags"][0]["blocks"], 2);
     EXPECT_EQ(json["tags"][1]["blocks"], 0);
     EXPECT_FALSE(json.contains("blocks"));
+    json = nlohmann::json::parse(run("!poolfind A\\x62c \"A\\x62d \" -paged -total --json"));
+    EXPECT_EQ(json["tags"][0]["blocks"], 2);
+    EXPECT_EQ(json["tags"][1]["blocks"], 0);
     run("!poolfind");
     EXPECT_TRUE(failed);
     run("!poolfind Abcde");

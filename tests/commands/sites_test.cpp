@@ -109,6 +109,7 @@ TEST_F(SiteCommands, AllocationsByModule) {
 TEST_F(SiteCommands, OfATag) {
     EXPECT_THAT(run("!sites Abc"), HasSubstr("LeakyClose+0x5"));
     EXPECT_THAT(run("!sites A*"), HasSubstr("LeakyOpen+0x14"));
+    EXPECT_THAT(run("!sites A\\x62c"), HasSubstr("LeakyOpen+0x14")) << "as a tag is written that cannot be typed";
     EXPECT_THAT(run("!sites Xyz"), Not(HasSubstr("Leaky")));
     EXPECT_THAT(run("!sites Abc /m imagef80500000000"), HasSubstr("LeakyOpen+0x14"));
 }

@@ -1,3 +1,4 @@
+#include "base/tag_text.h"
 #include "hunt/hunt_steps.h"
 #include "hunt/hunt_suspects.h"
 #include "hunt/hunt_words.h"
@@ -167,6 +168,24 @@ TEST(Words, ATagIsWrittenSoThatACommandTakesIt) {
     EXPECT_EQ(tag_word(*PoolTag::from_text("O d")), "'O d '");
 }
 
+TEST(Words, ATagThatACommandIsGivenIsReadBack) {
+    for (const char* text : {"A\"b", "a'b", "a b\\", "a\\b", "\\x41", "0x1f", "0X1f", "@abc", "(abc", "/abc", "-tag",
+                             ",abc", "a;b", " abc", "1", "_a"}) {
+        const PoolTag tag = *PoolTag::from_text(text);
+        const std::string word = tag_argument_word(tag);
+        const auto read = parse_tag(word);
+        ASSERT_TRUE(read) << word;
+        EXPECT_EQ(*read, tag) << word;
+        // What the debugger makes of a word before it is a tag.
+        const bool quoted = word.starts_with('"') && word.ends_with('"');
+        EXPECT_EQ(word.find_first_of("\"'", 1), quoted ? word.size() - 1 : std::string::npos) << word;
+        EXPECT_TRUE(quoted || word.find_first_of(" ,;@(/-") == std::string::npos) << word;
+    }
+    EXPECT_EQ(tag_argument_word(*PoolTag::from_text("/abc")), "\"/abc\"");
+    EXPECT_EQ(tag_argument_word(*PoolTag::from_text("A\"b")), "\"A\\x22b \"");
+    EXPECT_EQ(tag_argument_word(*PoolTag::from_text("0x1f")), "\\x30x1f");
+}
+
 TEST(HuntWords, NobodyIsNamedBelowEvenOdds) {
     HuntReport report = report_of_a_leak();
     report.suspects[0].owners[0].confidence = 0.45;
@@ -245,6 +264,14 @@ TEST(Redact, TakesOutTheNamesOfTheEvidence) {
     alone.verdict.evidence = {"payroll.csv"};
     redact(alone, std::span(evidence).first(1));
     EXPECT_EQ(alone.verdict.evidence[0], "<file>");
+    HuntReport with_machine = report_of_a_leak();
+    with_machine.verdict.machine = "build-07";
+    with_machine.verdict.evidence = {"/srv/build-07-payroll.csv"};
+    with_machine.verdict.notes = {"build-07-payroll.csv: of build-07"};
+    const std::vector<std::filesystem::path> of_machine{"/srv/build-07-payroll.csv"};
+    redact(with_machine, of_machine);
+    EXPECT_EQ(with_machine.verdict.evidence[0], "<path>/<file>");
+    EXPECT_EQ(with_machine.verdict.notes[0], "<file>: of <machine>");
 }
 
 TEST(Redact, LeavesWhatIsNoPath) {
