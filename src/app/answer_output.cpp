@@ -47,8 +47,12 @@ void write_json_answer(const nlohmann::json& object) {
     write_answer(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+void tell_line(std::string_view line) {
+    std::fputs((render::terminal_text(line) + "\n").c_str(), stderr);
+}
+
 int tell_failure(const Error& error) {
-    std::fputs(render::terminal_text("poolkd: " + error.message + "\n").c_str(), stderr);
+    tell_line("poolkd: " + error.message);
     return error.kind == ErrorKind::usage ? exit_usage : exit_command_failed;
 }
 

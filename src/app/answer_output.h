@@ -25,6 +25,8 @@ struct OutputArguments {
 /// Writes an answer to stdout.
 void write_answer(std::string_view text);
 void write_json_answer(const nlohmann::json& object);
+/// A line on stderr: what went wrong, notes.
+void tell_line(std::string_view line);
 /// Tells on stderr why there is none, and gives the exit code for it.
 [[nodiscard]] int tell_failure(const Error& error);
 

@@ -23,16 +23,6 @@ using debugger::Session;
 
 namespace {
 
-/// What a target prints must not steer the terminal: other control characters than line ends and tabs become dots.
-std::string printable(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        const auto u = static_cast<unsigned char>(c);
-        if ((u < 0x20 && c != '\n' && c != '\r' && c != '\t') || u == 0x7f) c = '.';
-    }
-    return out;
-}
-
 /// The connection string of a practice machine, and its symbols on the path.
 std::string use_lab(Session& session, const LabMachine& machine) {
     session.symbol_service().append_path(machine.images.string());
@@ -195,8 +185,7 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
         live.on_open = [&] { banner(opened); };
     }
     live.break_in = !found.booting;
-    if (options.target_prints)
-        live.on_print = [&session](std::string_view printed) { session.tell(printable(printed)); };
+    if (options.target_prints) live.on_print = [&session](std::string_view printed) { session.tell(printed); };
     live.on_notice = [&session](std::string_view notice) { session.tell(fmt::format("{}\n", notice)); };
     live.interrupt = &session.work();
     POOLKD_TRY(auto target, target::LiveTarget::connect(spec, std::move(live), session.work()));

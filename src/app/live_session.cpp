@@ -1,5 +1,6 @@
 #include "app/live_session.h"
 
+#include "app/answer_output.h"
 #include "app/evidence_arguments.h"
 #include "base/duration.h"
 #include "base/text.h"
@@ -213,7 +214,7 @@ void LiveSession::redirect(std::function<void(std::string_view)> sink) {
 }
 
 int tell_no_session(const Error& error) {
-    fmt::print(stderr, "poolkd: {}\n", error.message);
+    tell_line("poolkd: " + error.message);
     return error.kind == ErrorKind::usage ? exit_usage : exit_no_connection;
 }
 

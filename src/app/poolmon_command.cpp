@@ -1,12 +1,11 @@
 #include "app/poolmon_command.h"
 
+#include "app/answer_output.h"
 #include "app/poolmon_keys.h"
 #include "app/poolmon_options.h"
 #include "app/screen.h"
 #include "base/text.h"
 #include "hunt/recent.h"
-
-#include <nlohmann/json.hpp>
 
 #include <fstream>
 
@@ -72,7 +71,7 @@ class Monitor {
 };
 
 int failed(const Error& error) {
-    fmt::print(stderr, "poolkd: {}\n", error.message);
+    tell_line("poolkd: " + error.message);
     return exit_command_failed;
 }
 
@@ -82,10 +81,9 @@ Result<void> write_refreshes(Monitor& monitor, const PoolmonOptions& options) {
         POOLKD_TRY(bool more, monitor.refresh());
         if (!more) return {};
         if (options.json) {
-            constexpr auto replace = nlohmann::json::error_handler_t::replace; // tag lists are in any encoding
-            fmt::print("{}\n", render::poolmon_json(monitor.frame(), options.view).dump(-1, ' ', false, replace));
+            write_json_answer(render::poolmon_json(monitor.frame(), options.view));
         } else {
-            fmt::print("{}{}", first ? "" : "\n", render::poolmon_text(monitor.frame(), options.view));
+            write_answer((first ? "" : "\n") + render::poolmon_text(monitor.frame(), options.view));
         }
         std::fflush(stdout);
         if (std::ferror(stdout) != 0) return fail(ErrorKind::io, "The output cannot be written");
@@ -183,7 +181,7 @@ Result<void> show(Monitor& monitor, LiveSession& session, const PoolmonOptions& 
 int run_poolmon(std::span<const std::string> words) {
     auto options = parse_poolmon_options(words);
     if (!options) {
-        fmt::print(stderr, "poolkd: {}\n", options.error().message);
+        tell_line("poolkd: " + options.error().message);
         return exit_usage;
     }
     if (options->help) {
@@ -198,7 +196,7 @@ int run_poolmon(std::span<const std::string> words) {
     Monitor monitor(**session, *options, tags);
     const Result<void> shown = show(monitor, **session, *options);
     for (const std::string& note : monitor.source().notes())
-        fmt::print(stderr, "{}\n", note);
+        tell_line(note);
     return shown ? exit_good : failed(shown.error());
 }
 

@@ -1,5 +1,6 @@
 #include "app/program.h"
 
+#include "app/answer_output.h"
 #include "app/completion.h"
 #include "app/connection.h"
 #include "app/interrupt.h"
@@ -95,13 +96,13 @@ int debug(const Options& options) {
     if (options.noisy_symbols)
         session.symbol_service().set_noisy([&session](const std::string& line) { session.print("{}\n", line); });
     if (auto log = open_log(session, options); !log) {
-        fmt::print(stderr, "poolkd: {}\n", log.error().message);
+        tell_line("poolkd: " + log.error().message);
         return exit_usage;
     }
     if (!options.quiet && !options.json) session.write(commands::product_text() + "\n");
     auto connection = connect(session, options);
     if (!connection) {
-        fmt::print(stderr, "poolkd: {}\n", connection.error().message);
+        tell_line("poolkd: " + connection.error().message);
         if (connection.error().kind == ErrorKind::usage) return exit_usage;
         return options.image ? exit_command_failed : exit_no_connection; // a file fails as evidence does
     }
@@ -141,7 +142,7 @@ int run_program(std::span<const std::string> arguments) {
     if (auto code = run_subcommand(arguments)) return *code;
     auto options = parse_options(arguments);
     if (!options) {
-        fmt::print(stderr, "poolkd: {}\n", options.error().message);
+        tell_line("poolkd: " + options.error().message);
         return exit_usage;
     }
     switch (options->action) {

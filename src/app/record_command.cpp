@@ -1,5 +1,6 @@
 #include "app/record_command.h"
 
+#include "app/answer_output.h"
 #include "app/live_session.h"
 #include "app/snapshot_file.h"
 #include "app/subcommand.h"
@@ -131,7 +132,7 @@ int record(RecordArguments& arguments) {
     if (!session) return tell_no_session(session.error());
     const std::string& machine = (*session)->machine();
     auto failed = [](const Error& error) {
-        fmt::print(stderr, "poolkd: {}\n", error.message);
+        tell_line("poolkd: " + error.message);
         return exit_command_failed;
     };
     auto file = open_recording(arguments.file, machine);
@@ -139,7 +140,7 @@ int record(RecordArguments& arguments) {
     auto source = (*session)->source(arguments.sample.plan(record_interval));
     const Result<void> taken = take_all(*source, **file, **session);
     for (const std::string& note : source->notes())
-        fmt::print(stderr, "{}\n", note);
+        tell_line(note);
     constexpr auto replace = nlohmann::json::error_handler_t::replace; // names of files are any bytes
     if (arguments.json) {
         fmt::print("{}\n", summary_json(arguments, machine, *source).dump(-1, ' ', false, replace));

@@ -42,8 +42,9 @@ std::string terminal_text(std::string_view text) {
         out += text.substr(0, plain);
         text.remove_prefix(plain);
         if (text.empty()) break;
-        // A line end of two characters, also where the second one is still to come.
-        const bool ends_line = text.front() == '\r' && (text.size() == 1 || text[1] == '\n');
+        // Of a line end in two pieces the second one is enough; before anything else it would overwrite the line.
+        if (text == "\r") break;
+        const bool ends_line = text.starts_with("\r\n");
         const std::optional<CodePoint> c = first_code_point(text);
         const std::size_t bytes = c ? c->bytes : 1;
         if (ends_line || (c && is_only_shown(c->value)))

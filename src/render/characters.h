@@ -19,8 +19,9 @@ struct CodePoint {
 /// direction of writing.
 [[nodiscard]] bool is_only_shown(char32_t c);
 
-/// Text for a terminal: what else than being shown it might do there, and bytes that are no UTF-8, are dots. Names of
-/// symbols, exports and files come from the target and must not steer the terminal.
+/// Text for a terminal: what else than being shown it might do there, and bytes that are no UTF-8, are dots; a
+/// carriage return at the end is left out. Names of symbols, exports and files come from the target and must not steer
+/// the terminal.
 [[nodiscard]] std::string terminal_text(std::string_view text);
 
 } // namespace poolkd::render

@@ -1,6 +1,7 @@
 #include "render/poolmon.h"
 
 #include "base/duration.h"
+#include "render/characters.h"
 
 #include <fmt/format.h>
 
@@ -263,7 +264,7 @@ std::vector<ScreenLine> poolmon_screen(const PoolmonFrame& frame, const PoolmonV
     if (!frame.notice.empty()) lines.push_back({" " + frame.notice, Style::notice});
     if (lines.size() > size.rows) lines.resize(size.rows);
     for (ScreenLine& line : lines)
-        line.text = clipped(std::move(line.text), size.columns);
+        line.text = terminal_text(clipped(std::move(line.text), size.columns)); // tag lists and notices hold anything
     return lines;
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 TEST(TerminalText, LeavesWhatIsOnlyShown) {
     for (std::string_view text :
-         {"", "nt!ExAllocatePoolWithTag+0x12\n", "a\tb\r\n", "a\r", "\xc3\xa4 \xe2\x96\x88 \xf0\x9f\x98\x80"})
+         {"", "nt!ExAllocatePoolWithTag+0x12\n", "a\tb\r\n", "\xc3\xa4 \xe2\x96\x88 \xf0\x9f\x98\x80"})
         EXPECT_EQ(terminal_text(text), text);
 }
 
@@ -16,6 +16,8 @@ TEST(TerminalText, TakesAwayWhatSteersATerminal) {
     EXPECT_EQ(terminal_text("\x1b[2J\x1b]0;title\x07name"), ".[2J.]0;title.name");
     EXPECT_EQ(terminal_text("a\0b\x7f\x08"sv), "a.b..");
     EXPECT_EQ(terminal_text("safe\rother"), "safe.other") << "would overwrite the line";
+    EXPECT_EQ(terminal_text("safe\r"), "safe") << "the next piece would overwrite the line";
+    EXPECT_EQ(terminal_text("safe\r") + terminal_text("\nnext"), "safe\nnext") << "a line end in two pieces";
     EXPECT_EQ(terminal_text("\xc2\x9b"
                             "2J"),
               ".2J")

@@ -168,6 +168,21 @@ TEST_F(Poolmon, DriversComeFromTheTagLists) {
     EXPECT_THAT(screen[6], HasSubstr(" Unknown Driver"));
 }
 
+TEST_F(Poolmon, NothingOnTheScreenSteersTheTerminal) {
+    view.drivers = true;
+    hunt::TagLists lists;
+    lists.add_text("File - a\x1b[2J.sys - \x1b]0;title\x07objects\n");
+    frame.tags = &lists;
+    frame.machine = "com:\x1b[31m";
+    frame.notice = "read \x1b[Hby\rnobody";
+    auto screen = lines({120, 24});
+    EXPECT_THAT(screen[2], HasSubstr("com:.[31m"));
+    EXPECT_THAT(screen[4], HasSubstr("[a.[2J.sys - .]0;title.objects]"));
+    EXPECT_EQ(screen.back(), " read .[Hby.nobody");
+    frame.notice = "\xc3\xa4\xc3\xa4";
+    EXPECT_EQ(lines({4, 24}).back(), " \xc3\xa4.") << "a character that is cut in two";
+}
+
 TEST_F(Poolmon, ASnapshotFileIsPoolMons) {
     view.sort = PoolmonSort::bytes;
     std::string text = poolmon_snapshot_text(frame, view);
