@@ -22,6 +22,8 @@ bool looks_like_prolog(Bytes bytes) {
            matches(bytes, {0x55, 0x89, 0xe5});
 }
 
+constexpr std::uint32_t bytes_of_effort = 16; // that are looked through in the time of one instruction
+
 bool is_filler(std::byte b) {
     return b == std::byte{0xcc} || b == std::byte{0x90};
 }
@@ -230,26 +232,30 @@ std::uint32_t CodeFunctions::last_begin(std::uint32_t rva) const {
     return after == certain_.begin() ? section->begin : std::max(section->begin, *std::prev(after));
 }
 
-std::uint32_t CodeFunctions::behind_padding(std::uint32_t rva) const {
-    while (rva < image_.size()) {
+std::uint32_t CodeFunctions::behind_padding(std::uint32_t rva, std::uint32_t end) {
+    const std::uint32_t begin = rva;
+    end = std::min(end, image_.size());
+    while (rva < end) {
         if (is_filler(image_.all()[rva])) {
             ++rva;
             continue;
         }
+        ++effort_;
         const auto step = decode_step(machine_, image_.from(rva, max_instruction_bytes), base_, rva, Detail::control);
         if (!step || !step->filler) break;
         rva = step->next();
     }
+    effort_ += (rva - begin) / bytes_of_effort;
     return rva;
 }
 
 void CodeFunctions::add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
-                             std::vector<FunctionBounds>& out) const {
+                             std::vector<FunctionBounds>& out) {
     auto found = std::ranges::upper_bound(begins, rva);
     for (std::size_t count = 0; found != begins.begin() && count < max_candidates; ++count) {
         if (*--found < section.begin || rva - *found > max_distance) return;
         // Padding before the function is none of it.
-        const std::uint32_t begin = behind_padding(*found);
+        const std::uint32_t begin = behind_padding(*found, rva + 1);
         if (begin <= rva) out.push_back({begin, {section}, false, {}, guessed});
     }
 }
@@ -293,6 +299,7 @@ std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) {
         return out;
     }
     if (around.end - around.begin > max_distance) return out;
+    effort_ += (around.end - around.begin) / bytes_of_effort;
     std::vector<std::uint32_t> padded;
     add_padded(around, padded);
     add_near(padded, around, rva, true, out);

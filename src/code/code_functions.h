@@ -36,13 +36,16 @@ class CodeFunctions {
     [[nodiscard]] std::span<const std::uint32_t> begins() const { return certain_; }
     /// The last certain beginning at or below `rva`, or that of its section.
     [[nodiscard]] std::uint32_t last_begin(std::uint32_t rva) const;
-    /// `rva`, or the first byte behind it that does not fill up.
-    [[nodiscard]] std::uint32_t behind_padding(std::uint32_t rva) const;
+    /// `rva`, or the first byte behind it that does not fill up, or `end` where there is none before.
+    [[nodiscard]] std::uint32_t behind_padding(std::uint32_t rva, std::uint32_t end);
     /// Unwind tables tell all functions but leaves.
     [[nodiscard]] bool has_tables() const { return !pieces_.empty(); }
 
     /// There were more functions or pointers than are kept.
     [[nodiscard]] bool cut() const { return cut_; }
+    /// Work done so far to find bounds, beside what each time takes: about one for each instruction, or 16 bytes that
+    /// were looked through.
+    [[nodiscard]] std::uint64_t effort() const { return effort_; }
 
     static constexpr std::size_t max_kept = 1u << 22; ///< of functions, and of each kind of guesses
     static constexpr std::size_t max_candidates = 10;
@@ -67,7 +70,7 @@ class CodeFunctions {
     void add_padded(Extent range, std::vector<std::uint32_t>& out);
     [[nodiscard]] bool is_code(std::uint64_t rva) const;
     void add_near(std::span<const std::uint32_t> begins, Extent section, std::uint32_t rva, bool guessed,
-                  std::vector<FunctionBounds>& out) const;
+                  std::vector<FunctionBounds>& out);
     void add_with_roots(Extent section, std::uint32_t rva, std::vector<FunctionBounds>& out) const;
 
     const FlatImage& image_;
@@ -81,6 +84,7 @@ class CodeFunctions {
     std::vector<std::uint32_t> likely_;  ///< code behind padding, sorted; only without tables
     std::vector<std::uint32_t> pointed_; ///< the same of code that pointers lead to
     bool cut_ = false;
+    std::uint64_t effort_ = 0;
 };
 
 } // namespace poolkd::code

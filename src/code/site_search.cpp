@@ -132,7 +132,7 @@ std::vector<std::uint32_t> SiteSearch::references_to_wrappers() const {
 }
 
 bool SiteSearch::is_too_much() const {
-    const std::uint64_t effort = effort_ + graphs_->decoded() + flow_->effort();
+    const std::uint64_t effort = effort_ + functions_->effort() + graphs_->decoded() + flow_->effort();
     return effort > max_effort + code_bytes_ * max_effort_of_byte || sites_.size() >= max_sites;
 }
 
@@ -211,7 +211,7 @@ std::optional<std::pair<std::uint32_t, FlowGraph>> SiteSearch::search_onward(std
         }
         if (holds) return std::pair(at, std::move(graph));
         graphs_->take_back(std::move(graph));
-        at = functions_->behind_padding(std::max(end, at + 1));
+        at = functions_->behind_padding(std::max(end, at + 1), reference + 1);
     }
     return std::nullopt;
 }

@@ -80,7 +80,7 @@ class SiteSearch {
     std::optional<FlowGraphs> graphs_;
     ValueFlow::Surroundings surroundings_;
     std::optional<ValueFlow> flow_;
-    std::uint64_t effort_ = 0; ///< beside what graphs and flow take
+    std::uint64_t effort_ = 0; ///< beside what functions, graphs and flow take
 
     bool first_round_ = true;
     std::map<std::uint32_t, Callees> wrappers_;          ///< all, by the function's RVA
