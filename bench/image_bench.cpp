@@ -244,7 +244,8 @@ void visit_pool_pages(benchmark::State& state, Placing placing) {
     visit_pages(state, placing, named ? std::strtoull(named, nullptr, 10) : 8, Contents::blocks, 3);
 }
 
-/// Of holes, so that a machine of 23 GB can hold the largest; best with POOLKD_BENCH_FOLDER on a disk.
+/// Of holes, which take no room on a disk. Each of their bytes is looked at twice, so the system's file cache needs
+/// room for the whole image: that of a disk (POOLKD_BENCH_FOLDER) can be taken back, that of /dev/shm cannot.
 void visit_growing(benchmark::State& state) {
     visit_pages(state, Placing::in_order, static_cast<std::uint64_t>(state.range(0)), Contents::zeros, 1);
 }

@@ -1,5 +1,5 @@
 """Files that hold a machine's memory, by what other programs write: Microsoft's crash dumps (mindumpdef.h), QEMU's ELF cores,
-LiME, and memory as it is (memory-images 2 and 3)."""
+LiME, and memory as it is."""
 
 import struct
 

@@ -1,7 +1,7 @@
 """The kernel's image and the records it keeps outside of the pool: debugger data, processors, modules, processes.
 
 Structures come from the symbol table; what no table has (KDDEBUGGER_DATA64, KUSER_SHARED_DATA, descriptors of interrupts)
-comes from public headers, see memory-images 5.
+comes from public headers.
 """
 
 import struct
@@ -142,7 +142,7 @@ class Kernel:
         return place
 
     def _encode(self, block):
-        """As kernels since Windows 8 keep it while no debugger is attached (memory-images 5.8)."""
+        """As kernels since Windows 8 keep it while no debugger is attached."""
         never, always = self.random.getrandbits(64), self.random.getrandbits(64)
         self.set("KiWaitNever", never, 8)
         self.set("KiWaitAlways", always, 8)

@@ -1,7 +1,7 @@
 """Page tables, and memory by the kernel's addresses.
 
 Hardware formats: Intel's manual. What NT adds: the tables map themselves, and an entry whose valid bit is clear still tells
-where a page in transition lies (memory-images 4).
+where a page in transition lies.
 """
 
 import struct

@@ -34,7 +34,7 @@ constexpr SubRegister x64_sub_registers[] = {
     {"iopl", "efl", 12, 2}, {"nt", "efl", 14, 1},     {"vif", "efl", 19, 1},  {"vip", "efl", 20, 1},
 };
 
-// KSPECIAL_REGISTERS (kd-protocol reference 7.4). Here stand the debug registers that the processor uses; those of
+// KSPECIAL_REGISTERS (ketypes.h of ReactOS). Here stand the debug registers that the processor uses; those of
 // CONTEXT are leftovers on some systems.
 constexpr RegisterSlot x64_special_registers[] = {
     {"cr0", 0x00, 8},  {"cr2", 0x08, 8},  {"cr3", 0x10, 8}, {"cr4", 0x18, 8},  {"dr0", 0x20, 8},  {"dr1", 0x28, 8},

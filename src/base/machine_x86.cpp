@@ -23,7 +23,7 @@ constexpr SubRegister x86_sub_registers[] = {
     {"iopl", "efl", 12, 2}, {"nt", "efl", 14, 1},     {"vif", "efl", 19, 1}, {"vip", "efl", 20, 1},
 };
 
-// KSPECIAL_REGISTERS (kd-protocol reference 7.4).
+// KSPECIAL_REGISTERS (ketypes.h of ReactOS).
 constexpr RegisterSlot x86_special_registers[] = {
     {"cr0", 0x00, 4},  {"cr2", 0x04, 4},  {"cr3", 0x08, 4}, {"cr4", 0x0c, 4},  {"dr0", 0x10, 4},  {"dr1", 0x14, 4},
     {"dr2", 0x18, 4},  {"dr3", 0x1c, 4},  {"dr6", 0x20, 4}, {"dr7", 0x24, 4},  {"gdtl", 0x2a, 2}, {"gdtr", 0x2c, 4},

@@ -17,8 +17,8 @@ constexpr auto release = SiteKind::release;
 constexpr auto lookaside = SiteKind::lookaside;
 using Type = PoolRoutine::Type;
 
-/// Prototypes: public headers of the driver kit, and pool.md 3.3 and 14.3. The tags that routines have by themselves:
-/// the table pooltag.txt and pool.md 3.1. By name.
+/// Prototypes: public headers of the driver kit. The tags that routines have by themselves: the table pooltag.txt
+/// and Microsoft's documentation. By name.
 constexpr PoolRoutine table[] = {
     // name, kind, words on the stack of x86, numbers of tag, size and type
     {"EngAllocMem", allocation, 3, 3, 2, 0, Type::paged},

@@ -44,7 +44,7 @@ bool Controller::running() const {
 bool Controller::at_hard_breakpoint(const target::Stop& stop) const {
     // The stream comes with the stop and has the debugger's own breakpoints removed, so an int 3 in it belongs to the
     // target; only exceptions count: at a module event the program counter is also at an int 3, which the target
-    // skips itself (kd-protocol reference 3.3 and 10.3).
+    // skips itself.
     const target::ExceptionStop* exception = exception_of(stop);
     if (!exception || exception->code != status_breakpoint) return false;
     if (!stop.instruction_stream.empty()) return stop.instruction_stream.front() == int3;
@@ -492,7 +492,7 @@ Result<void> Controller::take(target::Stop stop) {
     untouched_ = true;
     outcome_ = {};
     if (reselected_ && same_stop(reselected_->stop, stop)) {
-        // The processor that had stopped the machine has its turn once more before the machine runs (reference 10.5).
+        // The processor that had stopped the machine has its turn once more before the machine runs.
         outcome_.owners_turn = true;
         return {};
     }

@@ -5,7 +5,7 @@
 namespace poolkd::hunt {
 
 /// Kernels keep 32-bit counters up to Windows 10 1703, and `SystemPoolTagInformation` hands out 32 bits of any
-/// (pool.md 4.3, 5): they wrap. A counter that fell from the upper half of 32 bits into the lower one may have.
+/// (public symbols; phnt): they wrap. A counter that fell from the upper half of 32 bits into the lower one may have.
 [[nodiscard]] bool may_have_wrapped(std::uint64_t before, std::uint64_t after);
 
 /// How far a counter went from one snapshot to the next of the same boot.

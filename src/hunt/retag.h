@@ -17,8 +17,8 @@ namespace poolkd::hunt {
 
 // A tag that several call sites share tells not which of them leaks. While the target stands still, each allocation
 // site gets a tag of its own, by the four bytes of the constant that it passes, and each free site the tag 0, which the
-// kernel does not compare with the block's (pool.md 3.1, 14.4). From then on the kernel's own counters tell by site
-// what is in use. All of it is done through the journal, so that it can be undone by any later debugger.
+// kernel does not compare with the block's. From then on the kernel's own counters tell by site what is in use. All
+// of it is done through the journal, so that it can be undone by any later debugger.
 
 inline constexpr std::size_t tag_bytes = 4; ///< of the constant in code or data
 

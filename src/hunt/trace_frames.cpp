@@ -14,7 +14,7 @@ struct Known {
     PoolRole role;
 };
 
-// By the names of public symbols and of ReactOS's source (pool.md 3.3, 6.2). The first that fits counts.
+// By the names of public symbols and of ReactOS's source. The first that fits counts.
 constexpr Known known_functions[] = {
     {"ExpInsertPoolTracker", PoolRole::tracks_allocation},
     {"ExpInsertTagTracker", PoolRole::tracks_allocation},

@@ -227,7 +227,7 @@ void Tracer::find_block(TraceHit hit, const code::StackTrace& trace, std::size_t
         find_freed(hit, shown);
         return note(hit);
     }
-    // The header is written before the kernel stops (pool.md 6.3): it proves what the learned place says.
+    // The header is written before the kernel stops: it proves what the learned place says.
     if (auto pointer = places_.read(shown)) {
         auto block = block_of_tag(VirtAddr(*pointer));
         if (block && !table_.outstanding(block->body)) {

@@ -79,7 +79,7 @@ class Client {
     /// offset + size reaches it; ReactOS takes each piece at once).
     Result<void> set_context_ex(std::uint16_t processor, std::uint32_t offset, Bytes bytes, std::uint32_t total);
     Result<void> set_context(std::uint16_t processor, Bytes context);
-    /// At most `count` bytes of a control space; what `selector` means depends on the machine (reference 5.4).
+    /// At most `count` bytes of a control space; what `selector` means depends on the machine.
     Result<ByteVector> read_control_space(std::uint16_t processor, std::uint64_t selector, std::uint32_t count);
     Result<void> write_control_space(std::uint16_t processor, std::uint64_t selector, Bytes bytes);
     Result<std::uint64_t> read_msr(std::uint16_t processor, std::uint32_t msr);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-/// The manipulate API, one function a request. Offsets are payload offsets (kd-protocol reference, 5.2).
+/// The manipulate API, one function a request. Offsets are payload offsets (windbgkd.h of ReactOS).
 namespace poolkd::kd {
 
 namespace {
@@ -245,7 +245,7 @@ Result<void> Client::continue2(std::uint16_t processor, std::uint16_t machine, c
     ByteVector request = manipulate_request(Api::continue2, processor);
     store(request, 16, command.status);
     store(request, 20, std::uint32_t{command.trace ? 1u : 0u});
-    // Symbol start 1 and end 0: leave the target's own range stepping alone (reference 5.6).
+    // Symbol start 1 and end 0: leave the target's own range stepping alone.
     if (machine == machine_x86) {
         store(request, 24, static_cast<std::uint32_t>(command.dr7));
         store(request, 28, std::uint32_t{1});

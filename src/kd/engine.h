@@ -86,7 +86,7 @@ struct EngineOptions {
 };
 
 /// The host's side of the KD protocol over a byte stream, without any I/O: bytes and the time go in, bytes and events
-/// come out. One request at a time. Source: kd-protocol reference, sections 2 and 8.
+/// come out. One request at a time. Sources: ReactOS's kdcom and kd64, public captures.
 class Engine {
   public:
     enum class State { unknown, running, stopped };

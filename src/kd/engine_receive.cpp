@@ -279,7 +279,7 @@ void Engine::on_state_change(const Frame& frame, bool sync, Time now) {
     if (reset_) {
         on_stop_after_reset(std::move(*change), repeat, now);
     } else if (!sync && !synchronized_) {
-        // Its id tells only the phase of its own stream; a RESET settles both (reference 8.1).
+        // Its id tells only the phase of its own stream; a RESET settles both.
         start_reset(now, options_.recoveries + 3);
     } else if (pending_) {
         on_stop_during_request(std::move(*change), repeat, now);

@@ -12,7 +12,7 @@
 
 namespace poolkd::kd {
 
-/// What the payload's control report tells; its layout depends on the machine (reference 3.5).
+/// What the payload's control report tells; its layout depends on the machine (windbgkd.h of ReactOS).
 struct ControlReport {
     std::uint64_t dr6 = 0;
     std::uint64_t dr7 = 0;

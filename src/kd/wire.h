@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Numbers of the KD protocol as they travel. Sources: the public header windbgkd.h of ReactOS and public captures
-/// (kd-protocol reference, sections 2 to 6). Everything is little-endian; structures are read by offset, never by
-/// overlay, because the padding differs between compilers and is garbage on the wire.
+/// Numbers of the KD protocol as they travel. Sources: the public header windbgkd.h of ReactOS and public captures.
+/// Everything is little-endian; structures are read by offset, never by overlay, because the padding differs between
+/// compilers and is garbage on the wire.
 namespace poolkd::kd {
 
 inline constexpr std::uint8_t data_leader_byte = 0x30;    ///< four of them open a data packet

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t most_roots = 256;
 constexpr std::uint64_t most_looks = 1u << 21; ///< at mapped pages, of all roots: tables can be made to map without end
 
-/// The place in a loader entry where the kernel's base stands: all versions have it there (memory-images 6.3).
+/// The place in a loader entry where the kernel's base stands: all versions have it there (public symbols).
 VirtAddr first_module_base(memory::AddressSpace& memory, VirtAddr list, const Machine& machine) {
     const unsigned pointer = machine.pointer_size;
     auto entry = memory::read_unsigned(memory, list, pointer);

@@ -25,8 +25,8 @@ symbols::TypePtr number(std::uint64_t size) {
 }
 
 /// Members of the loader entry that every kernel of a pointer size has at these offsets, from 2000 and 2003 to Windows
-/// 11 (public symbols of _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY; kd-protocol reference 9.3): used only when the
-/// kernel's own symbols cannot be had.
+/// 11 (public symbols of _LDR_DATA_TABLE_ENTRY / _KLDR_DATA_TABLE_ENTRY): used only when the kernel's own symbols
+/// cannot be had.
 symbols::StructLayout known_loader_entry(unsigned pointer_size) {
     const bool wide = pointer_size == 8;
     symbols::StructLayout layout{"_KLDR_DATA_TABLE_ENTRY", wide ? 0xa0u : 0x50u, false, {}};

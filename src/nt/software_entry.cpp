@@ -8,7 +8,7 @@ namespace poolkd::nt {
 
 namespace {
 
-// These bits are where they are in all versions (memory-images 4.5).
+// These bits are where they are in all versions (public symbols of _MMPTE).
 constexpr std::uint64_t present = 1, prototype = 1u << 10, transition = 1u << 11;
 constexpr std::uint64_t protection = 0x1f << 5;
 
@@ -48,7 +48,7 @@ State state_of(const memory::PagingMode& mode, std::uint64_t entry) {
 }
 
 /// Where the entry lies that an entry of state `prototype` names; nothing where only the process's descriptors know,
-/// and for 4-byte entries, whose numbers count from a place that is the kernel's own. Source: memory-images 4.5.
+/// and for 4-byte entries, whose numbers count from a place that is the kernel's own. Source: public symbols.
 std::optional<VirtAddr> prototype_address(const memory::PagingMode& mode, std::uint64_t entry) {
     if (mode.entry_bytes != 8) return std::nullopt;
     const bool is_32 = mode.address_bits == 32;

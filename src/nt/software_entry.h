@@ -17,7 +17,7 @@ namespace poolkd::nt {
 
 /// What an entry of a small page that the processor does not use says of the page: "in transition (pfn 1234)", "in a
 /// page file", "demand zero", … Which page file and where in it differs between versions with the same build number
-/// (memory-images 4.5), so it is not said.
+/// (public symbols of _MMPTE), so it is not said.
 [[nodiscard]] std::string software_entry_text(const memory::PagingMode& mode, std::uint64_t entry);
 
 } // namespace poolkd::nt

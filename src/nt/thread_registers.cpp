@@ -15,7 +15,7 @@ struct Member {
     std::uint8_t size;
 };
 
-// memory-images 6.3: the trap handlers are written around these offsets.
+// Public symbols of _KTRAP_FRAME; the trap handlers are written around these offsets.
 constexpr Member trap_frame_x64[] = {
     {"rax", "Rax", 0x30, 8},   {"rcx", "Rcx", 0x38, 8},     {"rdx", "Rdx", 0x40, 8},   {"r8", "R8", 0x48, 8},
     {"r9", "R9", 0x50, 8},     {"r10", "R10", 0x58, 8},     {"r11", "R11", 0x60, 8},   {"rbx", "Rbx", 0x140, 8},
@@ -32,7 +32,7 @@ constexpr Member trap_frame_x86[] = {
 constexpr Member pushed_esp_x86{"esp", "HardwareEsp", 0x74, 4}, pushed_ss_x86{"ss", "HardwareSegSs", 0x78, 4},
     edited_esp_x86{"esp", "TempEsp", 0x14, 4};
 
-// What the switch between threads pushes (memory-images 5.12).
+// What the switch between threads pushes (ketypes.h of ReactOS).
 constexpr Member switch_frame_x64[] = {{"rbp", "Rbp", 0x30, 8}, {"rip", "Return", 0x38, 8}};
 constexpr Member switch_frame_x86[] = {{"eip", "RetAddr", 0x8, 4}};
 constexpr std::uint32_t switch_frame_bytes_x64 = 0x40, switch_frame_bytes_x86 = 0xc;

@@ -13,11 +13,11 @@ constexpr std::uint64_t max_entries = 0x1000000;
 constexpr std::uint64_t max_entry_bytes = 0x100;
 constexpr std::uint64_t table_chunk_bytes = 1u << 20; // one read
 constexpr std::size_t most_live = 4u << 20; // entries in use, of a damaged table: 16 GB of the smallest blocks
-// POOL_TYPE and, from the 26100 era on, POOL_FLAGS (pool.md 9.2).
+// POOL_TYPE and, from the 26100 era on, POOL_FLAGS (wdm.h).
 constexpr std::uint32_t type_paged = 1;
 constexpr std::uint32_t flag_paged = 0x100, flags_any_pool = 0x40 | 0x80 | 0x100;
 
-/// Tables up to Server 2003, and ReactOS's, keep no type: the pool that an allocation lies in tells it (pool.md 9.1).
+/// Tables up to Server 2003, and ReactOS's, keep no type: the pool that an allocation lies in tells it.
 void tell_pools_by_address(nt::Kernel& kernel, std::vector<BigPage>& pages, Work& work) {
     auto ranges = find_ranges(kernel, work);
     if (!ranges) return;

@@ -25,7 +25,7 @@ struct BigPageTable {
     std::vector<BigPage> live; ///< by address
 };
 
-/// Reads PoolBigPageTable whole (pool.md 9). Freed slots are left out.
+/// Reads PoolBigPageTable whole. Freed slots are left out.
 Result<Answer<BigPageTable>> read_big_pages(nt::Kernel& kernel, Work& work);
 
 } // namespace poolkd::pool

@@ -27,7 +27,7 @@ struct PoolBlock {
 PoolBlock block_of(const BigPage& page);
 
 /// The blocks of one page, when it is a page of small blocks: headers that chain from its start to its end, each
-/// agreeing with its neighbour on its size (pool.md 7.4). Empty for any other page.
+/// agreeing with its neighbour on its size. Empty for any other page.
 std::vector<PoolBlock> parse_page(const HeaderReader& reader, VirtAddr page, Bytes bytes);
 
 /// Where the chain of a page of blocks breaks, for a page that should be one.

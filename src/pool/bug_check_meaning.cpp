@@ -243,7 +243,7 @@ constexpr Row rows[] = {
      {"the address", Use::body},
      {},
      {}},
-    {0xc2, // not in Microsoft's reference; what Windows 10 checks of large blocks (pool.md 9.2)
+    {0xc2, // not in Microsoft's reference; what Windows 10 checks of large blocks
      0x62,
      "What lies behind the bytes that were asked for of a large block was written over: its owner wrote past its end.",
      Suspect::owner,

@@ -13,7 +13,7 @@ constexpr std::uint64_t window = 32, windows = 4;
 /// the table grew.
 constexpr std::uint64_t small_table_bytes = 64u << 10;
 
-std::uint64_t multiplied(std::uint64_t page) { // pool.md 9.3
+std::uint64_t multiplied(std::uint64_t page) { // as in yardenshafir/PoolViewer
     const std::uint64_t product = (page & 0xffffffff) * 0x9e5f;
     return (product & 0xffffffff) ^ (product >> 32);
 }
@@ -56,7 +56,7 @@ std::optional<PoolBlock> BlockFinder::small_at(nt::Kernel& kernel, VirtAddr body
     if (!record) return std::nullopt;
     const PoolHeader header = headers_.read(*record);
     const std::uint64_t offset = address.value % headers_.page_size();
-    // Segment heaps keep no previous size (pool.md 10): nothing is asked of it.
+    // Segment heaps keep no previous size: nothing is asked of it.
     if (!header.allocated || header.size <= headers_.header_size() || offset + header.size > headers_.page_size())
         return std::nullopt;
     PoolBlock block;

@@ -3,7 +3,7 @@
 namespace poolkd::pool {
 
 namespace {
-// The meaning of PoolType changed with Vista without a change of the member (pool.md 7.2). ReactOS reports 3790.
+// The meaning of PoolType changed with Vista without a change of the member (Volatility). ReactOS reports 3790.
 constexpr std::uint16_t first_build_with_in_use_bit = 6000;
 } // namespace
 

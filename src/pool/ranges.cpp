@@ -35,7 +35,7 @@ void add_range(std::vector<PoolRange>& ranges, PoolKind kind, std::optional<Virt
     if (first && last && *first < *last) ranges.push_back({kind, *first, *last});
 }
 
-/// MmNonPagedPoolEnd is exclusive, MmPagedPoolEnd is the last byte (pool.md 8.1).
+/// MmNonPagedPoolEnd is exclusive, MmPagedPoolEnd is the last byte (seen in images of ReactOS).
 std::vector<PoolRange> ranges_by_variables(nt::Kernel& kernel) {
     std::vector<PoolRange> ranges;
     const auto start = pointer_variable(kernel, {"MmNonPagedPoolStart"});

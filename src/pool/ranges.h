@@ -17,7 +17,7 @@ struct PoolRange {
 };
 
 /// From the kernel's variables, its records of the address space or KDBG, else from where its large allocations lie.
-/// Kind `not_found` when none of them tells (pool.md 8), `stopped`.
+/// Kind `not_found` when none of them tells, `stopped`.
 Result<std::vector<PoolRange>> find_ranges(nt::Kernel& kernel, Work& work);
 
 /// A run of pages that are present, one after the other.

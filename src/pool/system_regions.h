@@ -7,7 +7,7 @@
 namespace poolkd::pool {
 
 /// The regions that kernels with a randomised address space drew for the pools: MiState.Vs.SystemVaRegions
-/// (pool.md 8.3). Empty where the symbols have none.
+/// (public symbols). Empty where the symbols have none.
 std::vector<PoolRange> assigned_regions(nt::Kernel& kernel);
 
 /// Where the kernel's array of types (MiSystemVaType, MiState.Vs.SystemVaType) has the pools' types: a byte for each

@@ -19,7 +19,7 @@ Result<TagCounter> TagCounter::create(nt::Kernel& kernel, PoolTag tag, Work& wor
 Result<VirtAddr> TagCounter::find_row(nt::Kernel& kernel) {
     if (row_) return row_;
     const std::uint64_t stride = tracker_.row.stride, mask = tracker_.rows - 2;
-    // The last row is that of the overflow; probing never reaches it (pool.md 4.2).
+    // The last row is that of the overflow; probing never reaches it (as in ReactOS).
     const std::uint64_t start = tracker_hash(tag_) & mask;
     for (std::uint64_t done = 0; done < std::min(longest_probe, mask + 1);) {
         const std::uint64_t index = (start + done) & mask;
@@ -69,7 +69,7 @@ Result<TagUsage> TagCounter::read(nt::Kernel& kernel) {
     for (VirtAddr table : tracker_.tables) {
         const VirtAddr at = in_tables ? table + offset : row;
         POOLKD_TRY(ByteVector record, memory::read_exact(kernel.memory(), at, tracker_.row.stride));
-        // A processor that has not used the tag yet has no key in its row (pool.md 4.4).
+        // A processor that has not used the tag yet has no key in its row.
         if (const std::uint32_t key = tracker_.row.key_of(record); key == 0 || PoolTag(key).bare() == tag_)
             add(sum, record);
         if (!in_tables) break; // that list is one for all processors

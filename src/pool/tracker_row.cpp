@@ -10,7 +10,7 @@ constexpr nt::FieldReader member(std::uint32_t offset, std::uint8_t size) {
     return {offset, size, 0, 0};
 }
 
-// Sources: public symbols of the kernels named (pool.md 4.3).
+// Sources: public symbols of the kernels named.
 constexpr TrackerRow narrow_rows[] = {
     // XP and 2003 to 15063.
     {member(0x00, 4), member(0x04, 4), member(0x08, 4), member(0x0c, 4), member(0x10, 4), member(0x14, 4),

@@ -12,7 +12,7 @@ namespace poolkd::pool {
 inline constexpr std::uint64_t max_tracker_rows = 1u << 20;
 
 /// A row of the tables in which the kernel counts by tag: where its members lie. Widths and order changed several times
-/// (pool.md 4.3).
+/// (public symbols).
 struct TrackerRow {
     nt::FieldReader key, nonpaged_allocs, nonpaged_frees, nonpaged_bytes, paged_allocs, paged_frees, paged_bytes;
     std::uint64_t stride = 0; ///< bytes from row to row
@@ -27,7 +27,7 @@ struct TrackerRow {
     [[nodiscard]] bool narrow_bytes() const { return nonpaged_bytes.size == 4; }
 };
 
-/// Where the kernel begins to look for a tag in a table, before the mask: its size less one (pool.md 4.2).
+/// Where the kernel begins to look for a tag in a table, before the mask: its size less one (ReactOS).
 std::uint32_t tracker_hash(PoolTag tag);
 
 } // namespace poolkd::pool

@@ -69,7 +69,7 @@ class Collector {
 };
 
 /// An inferred layout is only good when what it gives makes sense for nearly all tags: columns in another order, or
-/// tables of processors that were not found, do not. Source: pool.md 17.
+/// tables of processors that were not found, do not.
 Result<void> check_inferred(const UsageTable& table) {
     constexpr PoolTag tables_tag(0x6c6f6f50); // "Pool": the tables themselves are counted as nonpaged blocks of it
     std::size_t counted = 0, sensible = 0;

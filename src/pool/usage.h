@@ -14,7 +14,7 @@ namespace poolkd::pool {
 struct PoolCounts {
     std::uint64_t allocs = 0;
     std::uint64_t frees = 0;
-    std::int64_t bytes = 0; ///< in use; sizes of blocks, so headers and rounding are included (pool.md 4.5)
+    std::int64_t bytes = 0; ///< in use; sizes of blocks, so headers and rounding are included
 
     /// Blocks in use.
     [[nodiscard]] std::int64_t outstanding() const { return static_cast<std::int64_t>(allocs - frees); }
@@ -36,7 +36,7 @@ struct UsageTable {
     std::string inferred;          ///< how the layout of the tables was found, when not by symbols: a sentence
 };
 
-/// Sums the tracker tables of all processors and the expansion table (pool.md 4.4). Errors: kind `unsupported` when the
+/// Sums the tracker tables of all processors and the expansion table. Errors: kind `unsupported` when the
 /// kernel was booted without pool tagging (the sentence says what to do), `not_found` when there are no symbols and the
 /// data do not decide either (see find_tracker).
 Result<Answer<UsageTable>> read_usage(nt::Kernel& kernel, Work& work);

@@ -10,7 +10,7 @@ namespace poolkd::target {
 
 /// Register records of a stopped target, fetched once a stop and written back in the smallest way that the target
 /// understands. Writing parts is tried once and checked: systems differ in what a partial SetContextEx leaves of the
-/// rest (kd-protocol reference 5.5), and a wrong guess would resume a processor with ruined registers.
+/// rest, and a wrong guess would resume a processor with ruined registers.
 class ContextAccess {
   public:
     explicit ContextAccess(kd::Client& client) : client_(client) {}

@@ -125,7 +125,7 @@ void LiveTarget::accept(const kd::StopEvent& event) {
 }
 
 Result<void> LiveTarget::check_processor(std::uint32_t processor) const {
-    // An x64 target answers nonsense for a processor that does not exist instead of refusing (reference 5.4).
+    // An x64 target answers nonsense for a processor that does not exist instead of refusing (seen with ReactOS).
     if (processor < identity_.processors) return {};
     return fail(ErrorKind::not_found, "There is no processor {}; the target has {}.", processor, identity_.processors);
 }

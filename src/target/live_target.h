@@ -98,7 +98,7 @@ class LiveTarget final : public Target, public Writable, public RunControl, publ
     [[nodiscard]] bool is_leftover_break(const Stop& stop) const;
     /// Whether the stop with these registers is the kernel's answer to a break-in byte.
     [[nodiscard]] bool stands_in_break_in(const RegisterFile& registers);
-    /// The machine whose control space is KPROCESSOR_STATE; the others have numbered records (reference 5.4).
+    /// The machine whose control space is KPROCESSOR_STATE; the others have numbered records.
     [[nodiscard]] bool x86_control_space() const;
     [[nodiscard]] std::uint64_t special_registers_place() const; ///< in the control space
     /// False: it was no break-in after all, and the target still stands.

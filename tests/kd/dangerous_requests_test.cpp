@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-/// Requests that crash, reset or let go some targets (kd-protocol reference, 15.2) are never sent.
+/// Requests that crash, reset or let go some targets are never sent.
 namespace poolkd::kd::test {
 namespace {
 

@@ -55,7 +55,6 @@ struct EncodedKernel {
                   }};
 };
 
-// The vector of kd-protocol reference 17.3.
 TEST(EncodedKdbg, OneWord) {
     const Kdbg::Encoding encoding{never, always, VirtAddr(0xfffff80312345678)};
     EXPECT_EQ(encoding.decode(0xb2fa0aa6b76cc149), 0x000003604742444bu);

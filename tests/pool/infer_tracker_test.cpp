@@ -346,7 +346,6 @@ TEST(InferredUsage, RowsOfNoKnownKernelAreNotGuessed) {
 }
 
 TEST(InferredUsage, HashesOfPublishedTags) {
-    // pool.md 17.
     for (const auto& [tag, hash] : {std::pair{"Frag", 0x81b0a40eu},
                                     {"Proc", 0xaee8f633u},
                                     {"File", 0x8c347a44u},
