@@ -281,7 +281,8 @@ std::vector<FunctionBounds> CodeFunctions::holding(std::uint32_t rva) {
             bounds.extents.push_back(part.extent);
             if (bounds.extents.size() > FlowGraph::max_extents) break; // one more shows that it is cut
         }
-        if (!piece_at(piece->primary)) bounds.entry = piece->extent.begin;
+        // One for all of them, or the same function would be looked at once for each.
+        if (!piece_at(piece->primary)) bounds.entry = bounds.extents.front().begin;
         out.push_back(std::move(bounds));
         return out;
     }

@@ -154,6 +154,8 @@ void FlowGraphs::follow_run(std::uint32_t rva) {
 
 /// What of a whole function nobody is seen to go to.
 void FlowGraphs::follow_rest() {
+    constexpr std::uint64_t padding_of_step = 16; // bytes that are looked through in the time of one step
+    std::uint64_t padding = 0;
     for (const Extent& extent : extents_) {
         for (std::uint32_t rva = extent.begin; rva < extent.end && rva < image_.size() && !graph_.cut;) {
             if (const std::uint8_t length = mark(rva) & length_bits) {
@@ -162,6 +164,7 @@ void FlowGraphs::follow_rest() {
             }
             if (is_padding(image_.all()[rva])) {
                 ++rva;
+                ++padding;
                 continue;
             }
             // Long nops fill up as well: they lead to what is aligned, but nothing leads to them.
@@ -171,6 +174,7 @@ void FlowGraphs::follow_rest() {
             rva += step ? step->length : 1;
         }
     }
+    decoded_in_all_ += padding / padding_of_step;
 }
 
 void FlowGraphs::put_in_order() {
