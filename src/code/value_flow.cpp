@@ -598,6 +598,8 @@ Value ValueFlow::join(const Value& left, const Value& right) const {
     const std::span<Value> all(both.begin(), end);
     if (all.size() > max_choices) return Value::unknown(Why::paths);
     std::ranges::sort(all, {}, [](const Value& v) { return std::tuple(v.kind, v.where, v.number, v.size); });
+    constexpr std::size_t sets_of_effort = 16; // that are compared in the time of one step
+    effort_ += sets_.size() / sets_of_effort;
     auto known = std::ranges::find_if(sets_, [&](const auto& set) { return std::ranges::equal(set, all); });
     if (known == sets_.end()) {
         if (sets_.size() >= max_sets) return Value::unknown(Why::paths);

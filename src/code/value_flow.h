@@ -148,7 +148,7 @@ class ValueFlow {
     const FlatImage& image_;
     std::uint64_t base_;
     const Surroundings& surroundings_;
-    std::uint64_t effort_ = 0;
+    mutable std::uint64_t effort_ = 0;
 
     // Of the function that is visited; kept for the next one, since most of the time would go into their memory.
     const FlowGraph* graph_ = nullptr;
