@@ -22,7 +22,7 @@ constexpr std::size_t max_name = 64; // characters; longer than any routine of t
 constexpr std::size_t max_walk = 64; // steps between the call and what belongs to it
 constexpr std::size_t max_references = 4096;
 constexpr std::size_t max_texts = 1u << 22;
-constexpr std::uint64_t max_decoded = 1u << 24; // instructions
+constexpr std::uint64_t max_work = 1u << 24; // steps that are decoded and followed
 
 /// The pool's routine whose name lies there in UTF-16, of `length` bytes or up to a NUL.
 const PoolRoutine* named_at(const FlatImage& image, std::uint64_t rva, std::optional<std::uint32_t> length = {}) {
@@ -117,7 +117,10 @@ class NamedPointers {
     NamedPointers(const SiteImage& image, const pe::Image& headers, const pe::ExportTable& exports,
                   const Machine& machine, std::span<const Extent> code, Work& work)
         : image_(image), bytes_(*image.bytes), headers_(headers), exports_(exports), machine_(machine), code_(code),
-          work_(work) {}
+          work_(work),
+          surroundings_{
+              .bytes_popped = [this](const Step& step, const FlowState& state) { return bytes_popped(step, state); }},
+          flow_(machine, bytes_, image.base, surroundings_) {}
 
     std::map<std::uint32_t, const PoolRoutine*> find() {
         find_slots();
@@ -197,11 +200,12 @@ class NamedPointers {
         }
         Function function;
         for (const std::uint32_t reference : references.slots) {
+            if (work_.stop_requested()) return;
             // Most often the same function as that of the reference before it.
             if (!function.step_holding(reference)) {
                 function = {};
                 for (const FunctionBounds& bounds : functions.holding(reference)) {
-                    if (graphs.decoded() > max_decoded) break;
+                    if (functions.effort() + graphs.decoded() + flow_.effort() > max_work) break;
                     function = Function(graphs.build(bounds.entry, bounds.extents, bounds.whole, bounds.roots));
                     if (function.step_holding(reference)) break;
                     function = {};
@@ -223,13 +227,10 @@ class NamedPointers {
         const FlowGraph& graph = function.graph;
         if (graph.cut || graph.steps.empty()) return;
         std::vector<Call> calls;
-        const ValueFlow::Surroundings surroundings{
-            .bytes_popped = [this](const Step& step, const FlowState& state) { return bytes_popped(step, state); }};
-        ValueFlow flow(machine_, bytes_, image_.base, surroundings);
-        flow.visit(
+        flow_.visit(
             graph, [](const FlowGraph&, const Step& step) { return step.action == Action::call; },
             [&](const Step& step, const FlowState& state) {
-                if (step.action == Action::call) calls.push_back(call_of(flow, function, step, state));
+                if (step.action == Action::call) calls.push_back(call_of(function, step, state));
             });
         for (const Call& call : calls) {
             if (call.does != Does::lookup) continue;
@@ -238,17 +239,17 @@ class NamedPointers {
         }
     }
 
-    Call call_of(const ValueFlow& flow, const Function& function, const Step& step, const FlowState& state) const {
+    Call call_of(const Function& function, const Step& step, const FlowState& state) const {
         Call call;
         call.step = function.number_of(step);
-        call.does = does(flow.read(state, step.from), step);
+        call.does = does(flow_.read(state, step.from), step);
         if (call.does == Does::other) return call;
         auto argument = [&](std::uint8_t number) {
             const bool wide = machine_.pointer_size == 8;
             constexpr std::uint8_t in_registers[] = {1, 2};
             const Value place = wide ? Value::entry(in_registers[number - 1])
                                      : Value{.kind = Kind::entry_stack, .number = number * std::uint64_t{4}};
-            return flow.at_entry_of_callee(state, step, place);
+            return flow_.at_entry_of_callee(state, step, place);
         };
         call.text = argument(1);
         if (call.does == Does::lookup) call.named = named_by(call.text, state);
@@ -452,6 +453,8 @@ class NamedPointers {
     Work& work_;
     std::set<std::uint32_t> lookups_, inits_; ///< pointers to the two routines
     std::map<std::uint32_t, Found> found_;    ///< by variable
+    const ValueFlow::Surroundings surroundings_;
+    ValueFlow flow_;
 };
 
 } // namespace
