@@ -437,7 +437,8 @@ class NamedPointers {
             const Step& one = function.graph.steps[*at];
             const bool same = one.to.kind == Place::Kind::reg && one.to.reg == step.from.reg;
             if (same && one.action == Action::bit_xor)
-                return one.from.kind == Place::Kind::reg && one.from.reg == one.to.reg;
+                // Four bytes or more zero all of the register; al, or ah with al, do not.
+                return one.from.kind == Place::Kind::reg && one.from.reg == one.to.reg && one.to.size >= 4;
             if (same && one.action != Action::nothing) return false;
             if (one.action == Action::call || (one.clobbered >> step.from.reg & 1) != 0) return false;
         }

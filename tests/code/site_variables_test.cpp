@@ -126,6 +126,13 @@ TEST_F(NamedPointersX64, ZeroIsNothing) {
     expect_found();
 }
 
+TEST_F(NamedPointersX64, AZeroByteIsNotZero) {
+    image.function(0x1000, {"sub rsp,48", "lea rdx,[L2800]", "lea rcx,[rsp+20]", init, "lea rcx,[rsp+20]", ask,
+                            "mov qword ptr [L3020],rax", "add rsp,48", "ret"});
+    image.function(0x1200, {"mov rax,rcx", "xor al,al", "mov qword ptr [L3020],rax", "ret"});
+    expect_nothing();
+}
+
 TEST_F(NamedPointersX64, NotWhereItsAddressIsTaken) {
     image.function(0x1000, {"sub rsp,48", "lea rdx,[L2800]", "lea rcx,[rsp+20]", init, "lea rcx,[rsp+20]", ask,
                             "mov qword ptr [L3020],rax", "add rsp,48", "ret"});
