@@ -111,7 +111,7 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
         take(section.rva, std::min(section.size(), image.size_ - section.rva), section.is_discardable());
     }
     if (const pe::DataDirectory slots = headers.directory(pe::Directory::import_addresses);
-        part == Part::state && slots.present()) {
+        part == Part::state && slots.present() && slots.rva < image.size_) {
         const std::uint32_t first = slots.rva / page * page; // whole pages: they count as there
         take(first, std::min(slots.rva - first + slots.size, image.size_ - first));
     }
