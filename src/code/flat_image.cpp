@@ -95,6 +95,7 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
             });
             if (thrown_away && !broke_off) {
                 image.coverage_.add_read(read.coverage.read());
+                image.lacks_discarded_ = image.lacks_discarded_ || !read.coverage.complete();
             } else {
                 image.coverage_.merge(read.coverage);
             }

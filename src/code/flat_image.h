@@ -36,6 +36,8 @@ class FlatImage final : public pe::ByteReader {
     [[nodiscard]] std::uint32_t size() const { return size_; }
     /// What could not be read of a module.
     [[nodiscard]] const Coverage& coverage() const { return coverage_; }
+    /// Pages of what is thrown away after the start (INIT) were gone. The coverage does not count them.
+    [[nodiscard]] bool lacks_discarded() const { return lacks_discarded_; }
 
     static constexpr std::uint32_t max_size = 512u << 20;
 
@@ -52,6 +54,7 @@ class FlatImage final : public pe::ByteReader {
     std::uint32_t size_ = 0;
     std::vector<bool> valid_; ///< by page
     Coverage coverage_;
+    bool lacks_discarded_ = false;
 };
 
 } // namespace poolkd::code

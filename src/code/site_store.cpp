@@ -238,7 +238,8 @@ void SiteStore::run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& r
         else
             job.sites->error = index.error().message;
         job.done = true;
-        if (index && job.cache_key) cache_.keep(*job.cache_key, job.sites->index);
+        // Another run may find the module while its INIT code is still there.
+        if (index && job.cache_key && !job.bytes.lacks_discarded()) cache_.keep(*job.cache_key, job.sites->index);
     });
     // One that was stopped half-way is not kept.
     for (Job& job : jobs)

@@ -239,6 +239,28 @@ TEST_F(SiteStorePointer, PointersThatCameLaterAreSeen) {
     EXPECT_TRUE(fresh().sites.empty());
 }
 
+class SiteStoreDiscarded : public SiteStoreCache {
+  protected:
+    SiteStoreDiscarded() : SiteStoreCache(image()) {}
+    static SiteImageFile image() {
+        SiteImageFile out = cached_driver();
+        out.put(SiteImageFile::pe + 24 + 240 + 36, 0x62000020u); // .text is discardable
+        return out;
+    }
+};
+
+TEST_F(SiteStoreDiscarded, WhatLacksCodeThatWasThrownAwayIsNotKept) {
+    machine.memory().unmap(base + 0x1000);
+    SiteIndex index = fresh();
+    EXPECT_TRUE(index.sites.empty());
+    EXPECT_TRUE(index.coverage.complete()) << "nobody runs it any more";
+    EXPECT_TRUE(files().empty());
+    const SiteImageFile whole = image();
+    machine.memory().put(base, Bytes(whole.bytes()));
+    EXPECT_EQ(fresh().sites.size(), 5u);
+    EXPECT_EQ(files().size(), 1u);
+}
+
 TEST_F(SiteStoreCache, WhatLacksPagesIsMadeAnewWhenTheyCome) {
     machine.memory().unmap(base + 0x1000);
     SiteStore store(machine.kernel());
