@@ -55,12 +55,18 @@ struct ImageWord {
     auto operator<=>(const ImageWord&) const = default;
 };
 
+/// What of the first four bytes of an instruction is the same wherever its image lies: images move by whole pages,
+/// which leaves the twelve lower bits of the addresses and distances that follow the opcode.
+inline constexpr std::uint32_t unmoved_bits = 0x000fffff;
+
 /// What the code of one image says. Sites by RVA.
 struct SiteIndex {
     std::vector<PoolSite> sites;
     /// What was read of the image for the tags, by RVA: constants in its code, and variables, also those that held
     /// nothing. Where one of them holds something else, the tags may be others.
     std::vector<ImageWord> tag_words;
+    /// How each call or jump begins, of that the `unmoved_bits`. Where another stands there, this is of other code.
+    std::vector<ImageWord> site_words;
     std::uint64_t code_bytes = 0; ///< looked through
     Coverage coverage;            ///< what of the code could not be read
 };

@@ -13,7 +13,7 @@ namespace {
 
 // Magic, version of the layout, version of the search, sum of all that follows: the key, then the index.
 constexpr std::uint64_t magic = 0x5345'5449'534b'50ull; // "PKSITES"
-constexpr std::uint32_t layout_version = 1;
+constexpr std::uint32_t layout_version = 2;
 constexpr std::size_t sum_offset = 16, head_bytes = 24;
 
 std::uint64_t sum_of(Bytes bytes) {
@@ -143,10 +143,12 @@ void pass_index(Stream& stream, SiteIndex& index, std::uint64_t& bytes_read) {
     constexpr std::size_t least_site = 40; // bytes
     stream.number(index.code_bytes);
     stream.number(bytes_read);
-    stream.many(index.tag_words, 2 * sizeof(std::uint32_t));
-    for (ImageWord& word : index.tag_words) {
-        stream.number(word.rva);
-        stream.number(word.value);
+    for (std::vector<ImageWord>* words : {&index.tag_words, &index.site_words}) {
+        stream.many(*words, 2 * sizeof(std::uint32_t));
+        for (ImageWord& word : *words) {
+            stream.number(word.rva);
+            stream.number(word.value);
+        }
     }
     stream.many(index.sites, least_site);
     for (PoolSite& site : index.sites)

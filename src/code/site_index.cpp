@@ -39,6 +39,16 @@ void name_by_exports(SiteIndex& index, const pe::ExportTable& exports) {
     }
 }
 
+std::vector<ImageWord> words_of_sites(const std::vector<PoolSite>& sites, const FlatImage& image) {
+    std::vector<ImageWord> out;
+    for (const PoolSite& site : sites) {
+        if (!out.empty() && out.back().rva == site.rva) continue; // several tags reach one call
+        if (const auto word = load<std::uint32_t>(image.at(site.rva, 4), 0))
+            out.push_back({site.rva, *word & unmoved_bits});
+    }
+    return out;
+}
+
 } // namespace
 
 Result<SiteIndex> index_image(const SiteImage& image, Work& work) {
@@ -51,6 +61,7 @@ Result<SiteIndex> index_image(const SiteImage& image, Work& work) {
     SiteIndex index;
     index.sites = search.run();
     index.tag_words = search.tag_words();
+    index.site_words = words_of_sites(index.sites, *image.bytes);
     index.code_bytes = search.code_bytes();
     index.coverage = image.bytes->coverage();
     index.coverage.merge(search.coverage());

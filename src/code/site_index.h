@@ -77,7 +77,7 @@ class SiteStore {
     explicit SiteStore(nt::Kernel& kernel) : kernel_(kernel) {}
 
     /// From now on complete indexes are kept there, too, and taken from there: those of a module whose identity, tags,
-    /// and pointers to the pool's routines are the same.
+    /// calls, and pointers to the pool's routines are the same.
     void use_cache(SiteCache cache) { cache_ = std::move(cache); }
 
     /// The index of one module, with names. Never null; good as long as the store. When the user stopped it, one that

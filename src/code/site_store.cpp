@@ -131,13 +131,15 @@ std::optional<SiteKey> SiteStore::cache_key(const nt::Module& module, const std:
 }
 
 bool SiteStore::agrees(const nt::Module& module, const SiteIndex& index, Work& work) const {
-    return std::ranges::all_of(index.tag_words, [&](const ImageWord& word) {
-        ImageWord held = word;
+    auto holds = [&](const ImageWord& word, std::uint32_t bits) {
+        std::uint32_t held = 0;
         const auto got =
-            kernel_.memory().read(module.base + word.rva, std::as_writable_bytes(std::span(&held.value, 1)), &work);
+            kernel_.memory().read(module.base + word.rva, std::as_writable_bytes(std::span(&held, 1)), &work);
         if (got.gap == GapReason::link_lost || got.gap == GapReason::stopped) return false;
-        return got.gap || held == word; // a page that is not there contradicts nothing
-    });
+        return got.gap || (held & bits) == word.value; // a page that is not there contradicts nothing
+    };
+    return std::ranges::all_of(index.tag_words, [&](const ImageWord& word) { return holds(word, ~0u); }) &&
+           std::ranges::all_of(index.site_words, [&](const ImageWord& word) { return holds(word, unmoved_bits); });
 }
 
 SiteStore::Key SiteStore::key_of(const nt::Module& module) {

@@ -37,6 +37,7 @@ SiteIndex index_of_image(const SiteImageFile& image) {
 void expect_same_index(const SiteIndex& left, const SiteIndex& right) {
     EXPECT_EQ(left.code_bytes, right.code_bytes);
     EXPECT_EQ(left.tag_words, right.tag_words);
+    EXPECT_EQ(left.site_words, right.site_words);
     EXPECT_EQ(left.coverage.read(), right.coverage.read());
     EXPECT_TRUE(left.coverage.complete() && right.coverage.complete());
     ASSERT_EQ(left.sites.size(), right.sites.size());
@@ -218,6 +219,16 @@ TEST_F(SiteStoreCache, TagsThatWereChangedInMemoryAreSeen) {
     machine.memory().put_value(base + 0x3010, std::uint32_t{0x20636243});
     index = fresh();
     EXPECT_EQ(std::ranges::count(index.sites, PoolTag(0x20636243), &PoolSite::tag), 1);
+}
+
+TEST_F(SiteStoreCache, AnotherImageOfTheSameIdentityIsSeen) {
+    const SiteIndex index = fresh();
+    const auto at = std::ranges::find(index.sites, SiteKind::release, &PoolSite::kind);
+    ASSERT_NE(at, index.sites.end());
+    ASSERT_FALSE(at->tag_rva) << "no tag tells it";
+    ASSERT_EQ(index.site_words.size(), 5u);
+    machine.memory().put(base + at->rva, {0x90, 0x90, 0x90, 0x90, 0x90, 0x90});
+    EXPECT_EQ(std::ranges::count(fresh().sites, SiteKind::release, &PoolSite::kind), 0);
 }
 
 class SiteStorePointer : public SiteStoreCache {
