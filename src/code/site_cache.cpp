@@ -63,9 +63,11 @@ std::optional<SiteIndex> SiteCache::find(const SiteKey& key) const {
 
 void SiteCache::keep(const SiteKey& key, const SiteIndex& index) const {
     if (!in_use() || !index.coverage.complete()) return;
+    const ByteVector bytes = write_sites(key.text(), index);
+    if (bytes.size() > largest_file) return; // nobody would read it
     const symbols::StoreFolder folder(folder_);
     auto file = folder.stage();
-    if (!file || !file->write(write_sites(key.text(), index))) return;
+    if (!file || !file->write(bytes)) return;
     (void)folder.publish(std::move(*file), file_of(key));
 }
 

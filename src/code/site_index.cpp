@@ -9,6 +9,9 @@ namespace poolkd::code {
 
 namespace {
 
+/// Names are copied into each site that needs them: a small image can ask for many of them. Longer exports have none.
+constexpr std::size_t longest_export = 256; // characters
+
 std::string plain_name(std::uint32_t rva) {
     return fmt::format("sub_{:x}", rva);
 }
@@ -28,7 +31,7 @@ void name_by_exports(SiteIndex& index, const pe::ExportTable& exports) {
     }
     for (const pe::Export& entry : exports.all())
         if (auto wanted = entry.rva == 0 ? names.end() : names.find(entry.rva); wanted != names.end())
-            if (wanted->second.empty()) wanted->second = entry.name;
+            if (wanted->second.empty() && entry.name.size() <= longest_export) wanted->second = entry.name;
     for (PoolSite& site : index.sites) {
         site.function = names.at(site.function_rva);
         site.via.clear();
@@ -85,7 +88,9 @@ void name_sites(SiteIndex& index, symbols::ModuleSymbols& symbols) {
         auto [at, is_new] = names.try_emplace(rva);
         if (is_new)
             // The export below an address may be of another function.
-            if (auto symbol = symbols.nearest(rva); symbol && (!exact || symbol->rva == rva)) at->second = symbol->name;
+            if (auto symbol = symbols.nearest(rva);
+                symbol && (!exact || (symbol->rva == rva && symbol->name.size() <= longest_export)))
+                at->second = symbol->name;
         return at->second;
     };
     for (PoolSite& site : index.sites) {

@@ -136,6 +136,13 @@ TEST_F(SiteCacheTest, WhatIsIncompleteIsNotKept) {
     }
 }
 
+TEST_F(SiteCacheTest, WhatIsTooLargeToBeReadIsNotKept) {
+    SiteIndex index = index_of_image(cached_driver());
+    index.sites.front().note.assign(17u << 20, 'n');
+    cache.keep(key, index);
+    EXPECT_TRUE(files().empty());
+}
+
 TEST_F(SiteCacheTest, NamesFromATargetStayInTheFolder) {
     const SiteIndex index = index_of_image(cached_driver());
     for (const char* name : {"", "..", "../../out.sys", "a\\..\\..\\out.sys", "\x1b[2J.sys"}) {
@@ -161,18 +168,7 @@ class SiteStoreCache : public SiteCacheTest {
     explicit SiteStoreCache(SiteImageFile image = cached_driver()) {
         SiteImageFile kernel_image(x64_machine(), {});
         kernel_image.function(0x1000, {"xor eax,eax", "ret"});
-        // Directory, addresses, names, ordinals.
-        kernel_image.directory(0, 0x2600, 0x100);
-        for (std::uint32_t count : {0x14u, 0x18u})
-            kernel_image.put(0x2600 + count, 1u);
-        kernel_image.put(0x261c, 0x2640u);
-        kernel_image.put(0x2620, 0x2648u);
-        kernel_image.put(0x2624, 0x2650u);
-        kernel_image.put(0x2640, 0x1000u);
-        kernel_image.put(0x2648, 0x2660u);
-        std::uint32_t at = 0x2660;
-        for (char c : std::string_view("ExAllocatePoolWithTag"))
-            kernel_image.put(at++, {static_cast<unsigned char>(c)});
+        kernel_image.export_as("ExAllocatePoolWithTag", 0x1000);
         machine.add_module("ntoskrnl.exe", CodeMachine::kernel_base, kernel_image.bytes());
         machine.add_module("leaky.sys", base, image.bytes());
         leaky = machine.kernel().modules().find("leaky");

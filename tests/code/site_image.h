@@ -95,6 +95,20 @@ class SiteImageFile {
         return {};
     }
 
+    /// Its one export; the table lies at 0x2600.
+    void export_as(const std::string& name, std::uint32_t rva) {
+        constexpr std::uint32_t table = 0x2600, addresses = 0x2640, names = 0x2648, ordinals = 0x2650, text = 0x2660;
+        directory(0, table, 0x400);
+        store(bytes_, table + 0x14, std::uint32_t{1});
+        store(bytes_, table + 0x18, std::uint32_t{1});
+        store(bytes_, table + 0x1c, addresses);
+        store(bytes_, table + 0x20, names);
+        store(bytes_, table + 0x24, ordinals);
+        store(bytes_, addresses, rva);
+        store(bytes_, names, text);
+        put_text(text, name);
+    }
+
     static constexpr std::uint32_t pe = 0x80, plain_unwind = 0x2f00;
     void directory(std::uint32_t number, std::uint32_t rva, std::uint32_t size) {
         store(bytes_, pe + 24 + first_directory() + number * 8, rva);

@@ -334,6 +334,21 @@ TEST_F(SiteIndexX64, AFileThatWasCutOffTellsSo) {
     EXPECT_FALSE(index_file(cut, work));
 }
 
+TEST_F(SiteIndexX64, AnExportOfExcessiveLengthIsNoName) {
+    image.function(0x1000, {"sub rsp,28", call_allocate, "add rsp,28", "ret"});
+    image.function(0x1100, {"sub rsp,28", "mov r8d,20636241", "call L1000", "add rsp,28", "ret"});
+    const std::string longest(256, 'a');
+    image.export_as(longest, 0x1000);
+    auto sites = image.sites();
+    ASSERT_EQ(sites.size(), 2u);
+    EXPECT_EQ(sites[1].via, std::vector{longest});
+    image.export_as(longest + 'a', 0x1000);
+    sites = image.sites();
+    ASSERT_EQ(sites.size(), 2u);
+    EXPECT_EQ(sites[0].function, "");
+    EXPECT_EQ(sites[1].via, std::vector<std::string>{"sub_1000"});
+}
+
 TEST_F(SiteIndexX64, StopsWhenAsked) {
     image.function(0x1000, {"sub rsp,28", "mov r8d,20636241", call_allocate, "add rsp,28", "ret"});
     Work work;
