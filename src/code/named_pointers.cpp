@@ -21,6 +21,7 @@ constexpr std::string_view lookup_name = "MmGetSystemRoutineAddress", init_name 
 constexpr std::size_t max_name = 64; // characters; longer than any routine of the pool
 constexpr std::size_t max_walk = 64; // steps between the call and what belongs to it
 constexpr std::size_t max_references = 4096;
+constexpr std::uint32_t max_structure = 256; // bytes from the begin of one to a variable in it
 constexpr std::size_t max_texts = 1u << 22;
 constexpr std::uint64_t max_work = 1u << 24; // steps that are decoded and followed
 
@@ -137,6 +138,9 @@ class NamedPointers {
         look_at(
             variables, [](const Function&) {},
             [this](const Function& function, std::uint32_t reference) { check_use(function, reference); });
+        look_at(
+            places_before(variables), [](const Function&) {},
+            [this](const Function& function, std::uint32_t reference) { check_structure(function, reference); });
         std::map<std::uint32_t, const PoolRoutine*> out;
         for (const auto& [variable, what] : found_)
             if (!what.doubtful && !work_.stop_requested()) out.emplace(variable, what.routine);
@@ -421,6 +425,40 @@ class NamedPointers {
                    : reads;
             if (!good) what.doubtful = true;
         }
+    }
+
+    /// Where a structure may begin that one of these lies in.
+    [[nodiscard]] std::set<std::uint32_t> places_before(const std::set<std::uint32_t>& variables) const {
+        std::set<std::uint32_t> out;
+        for (const std::uint32_t variable : variables) {
+            const pe::Section* section = headers_.section_at(variable);
+            for (std::uint32_t back = machine_.pointer_size; back < max_structure && back <= variable;
+                 back += machine_.pointer_size)
+                if (headers_.section_at(variable - back) == section) out.insert(variable - back);
+        }
+        return out;
+    }
+
+    /// Whether a function that takes the address of a structure stores to a variable in it: lea rbx, [structure];
+    /// mov [rbx+8], rax. That rbx is the same one is taken for granted.
+    void check_structure(const Function& function, std::uint32_t reference) {
+        const Step* step = function.step_holding(reference);
+        if (!step || (step->action != Action::address && step->from.kind != Place::Kind::immediate)) return;
+        for (auto& [variable, what] : found_) {
+            const std::uint64_t distance = variable - rva_of(step->from.value);
+            if (distance == 0 || distance >= max_structure) continue;
+            what.doubtful = what.doubtful || std::ranges::any_of(function.graph.steps, [&](const Step& one) {
+                                return stores_behind_register(one, distance) && !stores_zero(function, one);
+                            });
+        }
+    }
+
+    [[nodiscard]] bool stores_behind_register(const Step& step, std::uint64_t distance) const {
+        constexpr std::uint8_t sp = 4;
+        const Place& to = step.to;
+        return step.action != Action::nothing && to.kind == Place::Kind::memory && !to.fixed && !to.elsewhere &&
+               to.index == Place::no_register && to.base != sp && to.size == machine_.pointer_size &&
+               to.value == distance;
     }
 
     [[nodiscard]] bool refers(const Place& place, std::uint32_t variable) const {

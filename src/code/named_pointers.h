@@ -14,8 +14,9 @@ namespace poolkd::code {
 
 /// Variables of an image that hold a pool routine because its code asks MmGetSystemRoutineAddress for it by name: by
 /// RVA. The name is a UNICODE_STRING in the image, or one that RtlInitUnicodeString or the code itself makes of a text
-/// in the image; the answer goes straight into the variable. Only where this is certain: nothing else but zero is
-/// stored there, and its address is taken nowhere.
+/// in the image; the answer goes straight into the variable. Only where nothing speaks against it: code that names the
+/// variable stores nothing else but zero there, its address is taken nowhere, and no function that takes the address of
+/// what lies little before it stores so far behind a register. Other stores through pointers are not seen.
 std::map<std::uint32_t, const PoolRoutine*> find_named_pointers(const SiteImage& image, const pe::Image& headers,
                                                                 const pe::ExportTable& exports, const Machine& machine,
                                                                 std::span<const Extent> code, Work& work);

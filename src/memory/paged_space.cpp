@@ -121,8 +121,9 @@ PagedSpace::Page PagedSpace::walk(VirtAddr address) {
         if (above != 0 && above != ~0ull >> (mode_->address_bits - 1)) return {{}, GapReason::unmapped};
     }
     if (const Region* known = region(address)) {
-        if (known->entries) return leaf(address, entry_of(*known, address));
-        return {known->large_page + into_region(address), std::nullopt};
+        if (!known->entries) return {known->large_page + into_region(address), std::nullopt};
+        const std::uint64_t entry = entry_of(*known, address);
+        if (!lasting_views_ || lasting_views_->views_hold()) return leaf(address, entry);
     }
     const std::uint64_t number = address.value >> region_shift_;
     std::uint64_t table = root_;

@@ -1,8 +1,11 @@
 #include "nt/processor_records.h"
 
+#include "dumps/image.h"
 #include "memory/page_walk.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace poolkd::nt {
 
@@ -15,6 +18,22 @@ std::size_t context_flags_at(const Machine& machine) {
 /// CONTEXT_AMD64, CONTEXT_i386: what every record of the machine has among its flags.
 std::uint32_t flag_of_machine(const Machine& machine) {
     return machine.pointer_size == 8 ? 0x100000 : 0x10000;
+}
+
+/// What may stand in ContextFlags of the machine: the kinds of registers, and what the system notes of exceptions
+/// (winnt.h: CONTEXT_CONTROL to CONTEXT_KERNEL_CET, CONTEXT_EXCEPTION_ACTIVE to CONTEXT_EXCEPTION_REPORTING).
+bool are_context_flags(std::uint32_t flags, const Machine& machine) {
+    constexpr std::uint32_t kinds = 0xff, exceptions = 0xf8000000;
+    return (flags & ~(kinds | exceptions)) == flag_of_machine(machine);
+}
+
+/// A crash dump's header has the registers of one processor and does not say of which: the target shows them as
+/// processor 0's, of several they may be another's.
+bool may_be_of_another(const target::Target& target, std::uint32_t processor) {
+    const dumps::MemoryImage* image = target.memory_image();
+    if (!image || image->facts.context.empty() || target.identity().processors <= 1) return false;
+    const auto& own = image->facts.processors;
+    return processor >= own.size() || own[processor].context.empty();
 }
 
 /// The record as readers expect it. Containers of emulators have no flags, and nothing behind the core.
@@ -38,7 +57,7 @@ class RegisterWriter {
     bool write(std::uint32_t processor, VirtAddr block) {
         const ProcessorRecords records = processor_records(kernel_.memory(), machine_, *kernel_.kdbg(), block);
         const auto registers = kernel_.target().registers(processor);
-        if (!registers) return false;
+        if (!registers || may_be_of_another(kernel_.target(), processor)) return false;
         bool written = false;
         const ByteVector context = context_to_write(*registers);
         for (const VirtAddr place : records.contexts)
@@ -55,7 +74,7 @@ class RegisterWriter {
         if (!bytes) return false;
         const RegisterFile record(machine_, *bytes);
         const auto flags = load_or<std::uint32_t>(*bytes, context_flags_at(machine_));
-        return (flags & flag_of_machine(machine_)) != 0 || (flags == 0 && !record.ip() && !record.sp());
+        return are_context_flags(flags, machine_) || (flags == 0 && !record.ip() && !record.sp());
     }
 
     [[nodiscard]] bool has_special(VirtAddr place) const {
@@ -63,16 +82,20 @@ class RegisterWriter {
         return bytes && machine_.special(*bytes, "cr3").value_or(0) != 0;
     }
 
+    /// All of the bytes or none.
     bool put(VirtAddr place, Bytes bytes) {
+        std::vector<std::pair<PhysAddr, Bytes>> parts;
         while (!bytes.empty()) {
             const auto physical = walk_.translate(place);
             if (!physical) return false;
             const std::size_t room = machine_.page_size - place.value % machine_.page_size;
             const Bytes part = bytes.first(std::min(room, bytes.size()));
-            out_.put(*physical, part);
+            parts.emplace_back(*physical, part);
             bytes = bytes.subspan(part.size());
             place += part.size();
         }
+        for (const auto& [physical, part] : parts)
+            out_.put(physical, part);
         return true;
     }
 

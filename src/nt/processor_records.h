@@ -23,7 +23,8 @@ struct ProcessorRecords {
                                                  VirtAddr block);
 
 /// Puts the registers of all processors, as far as the target knows them, where NT keeps them: a dump is to say what
-/// they were doing also when nothing in the machine stopped them. Records of other processors stay as they are. Gives
+/// they were doing also when nothing in the machine stopped them. Records of other processors stay as they are. So
+/// does, among several, that of the one whose registers a crash dump's header has: it does not say which it is. Gives
 /// of how many processors the registers are there then; none without a debugger data block.
 std::size_t put_registers(Kernel& kernel, memory::PatchedMemory& memory);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <new>
 #include <thread>
 #include <vector>
@@ -49,11 +50,15 @@ TEST(Parallel, AStopReachesEachThread) {
     constexpr std::size_t threads = 3;
     Work work;
     std::atomic<std::size_t> begun{0}, heard{0};
+    // A thread that cannot be started never begins: then the test fails, and ends.
+    const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     run_parallel(100, threads, work, "Jobs", [&](std::size_t, Work& own) {
         // The last one to begin is the user.
         if (++begun == threads) work.request_stop();
-        while (!own.stop_requested())
+        while (!own.stop_requested()) {
+            if (std::chrono::steady_clock::now() > latest) work.request_stop();
             std::this_thread::yield();
+        }
         ++heard;
     });
     EXPECT_EQ(begun, threads);

@@ -140,6 +140,22 @@ TEST_F(NamedPointersX64, NotWhereItsAddressIsTaken) {
     expect_nothing();
 }
 
+TEST_F(NamedPointersX64, NotWhereItsStructureIsStoredTo) {
+    image.function(0x1000, {"sub rsp,48", "lea rdx,[L2800]", "lea rcx,[rsp+20]", init, "lea rcx,[rsp+20]", ask,
+                            "mov qword ptr [L3020],rax", "add rsp,48", "ret"});
+    image.function(0x1200, {"lea rax,[L3010]", "mov qword ptr [rax+10],rcx", "ret"});
+    expect_nothing();
+}
+
+TEST_F(NamedPointersX64, WhatLiesBeforeItMayBeUsed) {
+    image.function(0x1000, {"sub rsp,48", "lea rdx,[L2800]", "lea rcx,[rsp+20]", init, "lea rcx,[rsp+20]", ask,
+                            "mov qword ptr [L3020],rax", "add rsp,48", "ret"});
+    image.function(0x1200, {"lea rax,[L3010]", "mov qword ptr [rax+8],rcx", "mov qword ptr [rax+10],0",
+                            "mov qword ptr [rsp+10],rcx", "mov rcx,qword ptr [rax+10]", "ret"});
+    image.function(0x1280, {"lea rcx,[L3010]", "jmp qword ptr [KeFoo]"});
+    expect_found();
+}
+
 TEST_F(NamedPointersX64, NotWhereAPointerLeadsToIt) {
     image.put(0x2a00, image.base() + 0x3020);
     image.function(0x1000, {"sub rsp,48", "lea rdx,[L2800]", "lea rcx,[rsp+20]", init, "lea rcx,[rsp+20]", ask,

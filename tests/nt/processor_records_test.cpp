@@ -46,7 +46,7 @@ ByteVector machine_memory() {
     put(physical(blocks[1]) + context_pointer, apart);
     put(physical(blocks[2]) + context_pointer, base + 0x7000);
     for (std::uint64_t at = 0; at < 0x1000; at += 8)
-        put(physical(base + 0x7000) + at, 0x4141414141414141);
+        put(physical(base + 0x7000) + at, 0x7171717171717171);
     return bytes;
 }
 
@@ -63,9 +63,11 @@ dumps::ProcessorState state_of(std::uint64_t number) {
 }
 
 struct Machine3 {
-    explicit Machine3(ByteVector bytes)
-        : target(*target::DumpTarget::from_image(
-              *dumps::open_image(dumps::ImageFile::from_bytes(std::move(bytes), "memory.raw")))) {
+    /// `header`: the CONTEXT in a crash dump's header.
+    explicit Machine3(ByteVector bytes, ByteVector header = {}) {
+        auto image = *dumps::open_image(dumps::ImageFile::from_bytes(std::move(bytes), "memory.raw"));
+        image.facts.context = std::move(header);
+        target = *target::DumpTarget::from_image(std::move(image));
         target->use_page_tables({&x64_machine(), 0x1000, 0});
         target->use_kernel(VirtAddr(base), {}, VirtAddr(kdbg));
     }
@@ -98,7 +100,7 @@ TEST(ProcessorRecords, RegistersOfAllProcessorsAreWrittenWhereTheKernelKeepsThem
     EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(apart + rip_at)), code + 0x10);
     EXPECT_EQ(load_or<std::uint32_t>(bytes, physical(apart + flags_at)), 0x100007u);
     EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(blocks[0]) + state_context + 0x200), 0x1234u);
-    EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(base + 0x7000) + rip_at), 0x4141414141414141u)
+    EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(base + 0x7000) + rip_at), 0x7171717171717171u)
         << "a damaged pointer led there";
     // The special registers that the kernel has itself are more than a container knows.
     EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(blocks[0]) + special + 0x10), 0x1000u);
@@ -131,6 +133,39 @@ TEST(ProcessorRecords, WhatIsNotKnownStaysAsItIs) {
     unknown.target->use_processors({state_of(0)});
     EXPECT_EQ(unknown.written(processors), without);
     EXPECT_EQ(processors, 0u) << "there is no block that tells where";
+}
+
+TEST(ProcessorRecords, OneThatIsNotThereToItsEndStaysWhole) {
+    ByteVector memory = machine_memory();
+    const std::uint64_t place = base + 0x7f00; // the core ends with the last page that is mapped
+    store(MutableBytes(memory), physical(blocks[2]) + context_pointer, place);
+    store(MutableBytes(memory), physical(place) + flags_at, std::uint32_t{0x10001f});
+    Machine3 machine(memory);
+    dumps::ProcessorState state = state_of(2);
+    store(MutableBytes(state.context), flags_at, std::uint32_t{0x10005f}); // so all of it is written
+    machine.target->use_processors({{}, {}, state});
+    std::size_t processors = 0;
+    const ByteVector bytes = machine.written(processors);
+    EXPECT_EQ(processors, 1u);
+    EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(blocks[2]) + state_context + rip_at), code + 0x20);
+    EXPECT_EQ(load_or<std::uint64_t>(bytes, physical(place) + rip_at),
+              load_or<std::uint64_t>(memory, physical(place) + rip_at));
+    EXPECT_EQ(load_or<std::uint32_t>(bytes, physical(place) + flags_at), 0x10001fu);
+}
+
+TEST(ProcessorRecords, TheHeadersRegistersAreOfTheOnlyProcessorOrOfNoneKnown) {
+    std::size_t processors = 0;
+    const std::uint64_t rip = physical(blocks[0]) + state_context + rip_at;
+    Machine3 several(machine_memory(), state_of(7).context);
+    several.target->use_processors({{}, state_of(1), state_of(2)});
+    EXPECT_EQ(several.target->registers(0)->ip(), VirtAddr(code + 0x70));
+    EXPECT_EQ(load_or<std::uint64_t>(several.written(processors), rip), code + 1);
+    EXPECT_EQ(processors, 2u);
+
+    Machine3 one(machine_memory(), state_of(7).context);
+    one.target->use_processors({{}});
+    EXPECT_EQ(load_or<std::uint64_t>(one.written(processors), rip), code + 0x70);
+    EXPECT_EQ(processors, 1u);
 }
 
 } // namespace
