@@ -52,6 +52,7 @@ void tell_line(std::string_view line) {
 }
 
 int tell_failure(const Error& error) {
+    std::fflush(stdout); // what was answered before it stands before it
     tell_line("poolkd: " + error.message);
     return error.kind == ErrorKind::usage ? exit_usage : exit_command_failed;
 }

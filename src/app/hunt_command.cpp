@@ -99,8 +99,10 @@ Result<void> sort_out_hunt(HuntWords& words) {
     POOLKD_CHECK(words.target.take_connection(words.evidence));
     if (words.evidence.empty() && !words.live())
         return fail(ErrorKind::usage, "Name the evidence: a memory image, counters, or a target with -k or --lab");
-    for (const std::string& report : words.reports)
+    for (const std::string& report : words.reports) {
         POOLKD_CHECK(report_form(report));
+        POOLKD_CHECK(can_write_report(report)); // not only when the hunt is over
+    }
     if (!words.budget.empty()) {
         const auto budget = parse_duration(words.budget);
         if (!budget || *budget < shortest_budget)

@@ -4,6 +4,7 @@
 #include "dumps/recognise.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -28,6 +29,13 @@ Result<ReportForm> report_form(const fs::path& file) {
     if (ending == ".json") return ReportForm::json;
     if (ending == ".txt") return ReportForm::text;
     return fail(ErrorKind::usage, "--report takes a file that ends in .html, .json or .txt, not '{}'", file.string());
+}
+
+Result<void> can_write_report(const fs::path& file) {
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    std::error_code error;
+    if (access(folder.c_str(), W_OK | X_OK) == 0 && !fs::is_directory(file, error)) return {};
+    return fail(ErrorKind::io, "{} cannot be written", file.string());
 }
 
 Result<void> write_report(const fs::path& file, const std::string& content) {

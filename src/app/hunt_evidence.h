@@ -24,6 +24,9 @@ enum class ReportForm { html, json, text };
 /// By the end of the name. Error `usage` for another.
 Result<ReportForm> report_form(const std::filesystem::path& file);
 
+/// Whether `write_report` could make the file, as far as that can be told before. Error `io` if not.
+Result<void> can_write_report(const std::filesystem::path& file);
+
 /// Writes a file whole or not at all.
 Result<void> write_report(const std::filesystem::path& file, const std::string& content);
 

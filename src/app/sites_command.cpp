@@ -25,7 +25,7 @@ file is found, and others along the symbol path.
   poolkd sites --unresolved leaky.sys          where the tag cannot be told, and why
   poolkd sites --all --json leaky.sys          everything, for programs
 
-Exit codes: 0 done, also when there are no sites; 1 a file could not be looked through, or the user stopped; 2 the command
+Exit codes: 0 done, also when there are no sites; 1 a file could not be looked through whole, or the user stopped; 2 the command
 line is wrong.)";
 
 struct SitesWords {
@@ -70,7 +70,10 @@ int tell_failures(const SitesWords& words, const std::vector<Result<code::SiteIn
     int code = exit_good;
     std::size_t left_out = 0;
     for (std::size_t i = 0; i < found.size(); ++i) {
-        if (found[i]) continue;
+        if (found[i]) {
+            if (found[i]->coverage.missing() != 0) code = exit_command_failed; // the answer says what
+            continue;
+        }
         if (found[i].error().kind == ErrorKind::stopped) {
             ++left_out;
         } else {

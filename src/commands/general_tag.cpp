@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cctype>
 
 namespace poolkd::commands {
@@ -19,10 +20,27 @@ bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';
 }
 
+/// In memory order, without the zeros behind them that a constant of fewer than four characters has.
+std::string characters(PoolTag tag) {
+    std::string text;
+    for (unsigned i = 0; i < 4; ++i)
+        text += static_cast<char>(tag.value >> (8 * i) & 0xff);
+    text.erase(text.find_last_not_of('\0') + 1);
+    return text;
+}
+
+/// What somebody meant who wrote this one the wrong way round.
+PoolTag turned_round(PoolTag tag) {
+    std::string text = characters(tag);
+    std::ranges::reverse(text);
+    return PoolTag::from_text(text).value_or(tag);
+}
+
 /// Tags begin with a capital and end in blanks by convention; one that shows it at the wrong end was most likely
 /// written the wrong way round.
 bool reads_backwards(PoolTag tag) {
-    std::string text = tag.text();
+    const std::string text = characters(tag);
+    if (text.empty()) return false;
     char first = text.front();
     char last = text.back();
     if (first == ' ') return last != ' ';
@@ -49,8 +67,8 @@ void show(Session& session, PoolTag whole) {
         session.print("To write   ed nt!PoolHitTag {:x}\n", tag.value);
     }
     if (reads_backwards(tag))
-        session.print("Warning: this tag reads backwards. For \"{}\" write {}.\n", tag.reversed().text(),
-                      constant(tag.reversed()));
+        session.print("Warning: this tag reads backwards. For \"{}\" write {}.\n", turned_round(tag).text(),
+                      constant(turned_round(tag)));
 }
 
 nlohmann::json as_json(PoolTag whole) {

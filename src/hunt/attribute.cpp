@@ -167,13 +167,17 @@ class Attribution {
         std::size_t gone = 0;
         for (const ClueModule& module : clues_.modules)
             if (module.unloaded && seen.insert(to_lower(module.image)).second) ++gone;
+        // Where no code was looked through, any driver that is loaded may have the tag.
+        const bool looked = sites_.all_indexed() || std::ranges::any_of(clues_.modules, [](const ClueModule& one) {
+                                return one.index != nullptr;
+                            });
         if (gone == 0) return;
         seen.clear();
         for (std::size_t i = 0; i < clues_.modules.size(); ++i) {
             const ClueModule& module = clues_.modules[i];
             if (!module.unloaded || !seen.insert(to_lower(module.image)).second) continue;
             const bool known = std::ranges::find(cases_, i, &ImageCase::module) != cases_.end();
-            if (owned && !known) continue;
+            if ((owned || !looked) && !known) continue;
             ImageCase& one = case_of(i);
             // Whose code was not looked through may have the tag as well.
             if (one.weight == 0) one.weight = sites_.all_indexed() ? by_unloading : by_unloading / 3;

@@ -114,7 +114,7 @@ std::vector<std::string> doubts_of(const Shape& shape, const Standing& standing,
     if (!keeps_its_pace(shape)) {
         if (!shape.pace_change) {
             doubt("It did not grow in the first third of the evidence: what it does now began in between");
-        } else if (shape.recent_pace.value_or(0) >= 1) {
+        } else if (shape.recent_pace && (*shape.recent_pace >= 1 || *shape.pace_change >= 1)) {
             doubt(fmt::format("Its growth is uneven: the last third grew {:.1f} times as fast as the whole",
                               *shape.recent_pace));
         } else {

@@ -17,11 +17,6 @@ std::string routine_of(const SuspectSite& site) {
                                       : fmt::format("{}!{}", site.module, site.site.function);
 }
 
-const SuspectOwner* owner_named(const Suspect& suspect) {
-    if (suspect.owners.empty() || suspect.owners.front().confidence < SuspectSite::accusing) return nullptr;
-    return &suspect.owners.front();
-}
-
 std::vector<const SuspectSite*> sites_named(const Suspect& suspect) {
     std::vector<const SuspectSite*> named;
     for (const SuspectSite& site : suspect.sites)
@@ -126,6 +121,11 @@ std::vector<Advice> steps_for(const HuntReport& report, const Suspect& suspect, 
 }
 
 } // namespace
+
+const SuspectOwner* owner_named(const Suspect& suspect) {
+    if (suspect.owners.empty() || suspect.owners.front().confidence < SuspectSite::accusing) return nullptr;
+    return &suspect.owners.front();
+}
 
 std::string conclusion_of(const HuntReport& report, const Suspect& suspect) {
     const TagVerdict& row = report.verdict.rows[suspect.row];

@@ -1,6 +1,7 @@
 #include "render/hunt_html_parts.h"
 
 #include "base/tag_text.h"
+#include "hunt/hunt_words.h"
 #include "render/html.h"
 #include "render/hunt_json.h"
 #include "render/quantity.h"
@@ -109,9 +110,9 @@ std::string html_tag(const hunt::TagVerdict& row) {
 }
 
 std::string html_owner(const hunt::HuntReport& report, const hunt::Suspect& suspect) {
-    if (!suspect.owners.empty())
-        return html_code(suspect.owners.front().image) +
-               (suspect.owners.front().unloaded ? " <span class=\"unit\">unloaded</span>" : "");
+    if (const hunt::SuspectOwner* owner = hunt::owner_named(suspect))
+        return html_code(owner->image) + (owner->unloaded ? " <span class=\"unit\">unloaded</span>" : "");
+    if (!suspect.owners.empty()) return "not known";
     const hunt::TagVerdict* row = verdict_of(report, suspect);
     return row && !row->binary.empty() ? html_code(row->binary) : "not known";
 }

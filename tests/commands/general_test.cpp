@@ -216,6 +216,8 @@ TEST_F(GeneralCommands, Tags) {
     EXPECT_EQ(run(".tag 2061745a"), zta);
     EXPECT_EQ(run(".tag 0x2061745a"), zta);
     EXPECT_TRUE(run(".tag a061745a").starts_with("Tag        \"Zta \" (Protected)\n"));
+    EXPECT_NE(run(".tag 'Zta'").find("Warning: this tag reads backwards. For \"Zta \" write ' atZ'.\n"),
+              std::string::npos);
     EXPECT_NE(run(".tag 'Zta '").find("Warning: this tag reads backwards. For \"Zta \" write ' atZ'.\n"),
               std::string::npos);
     EXPECT_EQ(run(".tag Tron").find("Warning"), std::string::npos);
