@@ -93,12 +93,10 @@ Result<FlatImage> FlatImage::of_module(nt::Kernel& kernel, const nt::Module& mod
             const bool broke_off = std::ranges::any_of(read.coverage.gaps(), [](const Gap& gap) {
                 return gap.reason == GapReason::link_lost || gap.reason == GapReason::stopped;
             });
-            if (thrown_away && !broke_off) {
+            if (thrown_away && !broke_off)
                 image.coverage_.add_read(read.coverage.read());
-                image.lacks_discarded_ = image.lacks_discarded_ || !read.coverage.complete();
-            } else {
+            else
                 image.coverage_.merge(read.coverage);
-            }
             work.progress("Reading code", rva + done, module.size);
         }
     };

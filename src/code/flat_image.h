@@ -34,10 +34,8 @@ class FlatImage final : public pe::ByteReader {
     /// All of it; missing bytes are zero.
     [[nodiscard]] Bytes all() const { return {bytes_.get(), size_}; }
     [[nodiscard]] std::uint32_t size() const { return size_; }
-    /// What could not be read of a module.
+    /// What could not be read of a module. Pages of what is thrown away after the start (INIT) do not count.
     [[nodiscard]] const Coverage& coverage() const { return coverage_; }
-    /// Pages of what is thrown away after the start (INIT) were gone. The coverage does not count them.
-    [[nodiscard]] bool lacks_discarded() const { return lacks_discarded_; }
 
     static constexpr std::uint32_t max_size = 512u << 20;
 
@@ -54,7 +52,6 @@ class FlatImage final : public pe::ByteReader {
     std::uint32_t size_ = 0;
     std::vector<bool> valid_; ///< by page
     Coverage coverage_;
-    bool lacks_discarded_ = false;
 };
 
 } // namespace poolkd::code

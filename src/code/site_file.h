@@ -10,7 +10,7 @@
 namespace poolkd::code {
 
 /// To be raised with every change of what the search finds: indexes of another number are made anew.
-inline constexpr std::uint32_t site_search_version = 3;
+inline constexpr std::uint32_t site_search_version = 4;
 
 /// An index in a form for a file. `key` tells what it is of. Only complete ones: the coverage is not written but for
 /// the number of bytes that were read.

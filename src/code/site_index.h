@@ -94,6 +94,7 @@ class SiteStore {
     };
     static Key key_of(const nt::Module& module);
     struct Job;
+    [[nodiscard]] bool is_there(VirtAddr address, Work& work) const;
     [[nodiscard]] bool is_lasting(const ModuleSites& sites, Work& work) const;
     std::optional<SiteKey> cache_key(const nt::Module& module, const std::vector<RoutineAddress>& routines, Work& work);
     [[nodiscard]] bool agrees(const nt::Module& module, const SiteIndex& index, Work& work) const;

@@ -67,6 +67,11 @@ void keep_tags(SiteIndex& fresh, const SiteIndex& old) {
             site.tag = known->second;
 }
 
+bool SiteStore::is_there(VirtAddr address, Work& work) const {
+    std::byte first{};
+    return kernel_.memory().read(address, {&first, 1}, &work).bytes == 1;
+}
+
 bool SiteStore::is_lasting(const ModuleSites& sites, Work& work) const {
     const auto& gaps = sites.index.coverage.gaps();
     auto broke_off = [](const Gap& gap) { return gap.reason == GapReason::link_lost; };
@@ -77,9 +82,7 @@ bool SiteStore::is_lasting(const ModuleSites& sites, Work& work) const {
     // A few of the pages tell whether it is worth the time.
     constexpr std::size_t most = 8;
     auto has_come = [&](const Gap& gap) {
-        std::byte first{};
-        return gap.first >= sites.base && gap.first - sites.base < sites.size &&
-               kernel_.memory().read(gap.first, {&first, 1}, &work).bytes == 1;
+        return gap.first >= sites.base && gap.first - sites.base < sites.size && is_there(gap.first, work);
     };
     return std::ranges::none_of(gaps | std::views::take(most), has_come);
 }
@@ -117,6 +120,14 @@ std::optional<SiteKey> SiteStore::cache_key(const nt::Module& module, const std:
         image.routines = routines;
         for (const auto& [rva, routine] : SiteTargets::find(image, *of_state, kernel_.machine()).slots)
             reached.push_back(fmt::format("{:x}={}", rva, routine->name));
+    }
+    // Whether the code that is thrown away after the start (INIT) is there: an index with it serves nobody without it.
+    for (const pe::Section& section : headers->sections()) {
+        if (!section.is_discardable() || !section.is_code()) continue;
+        const std::uint32_t page = kernel_.machine().page_size;
+        for (std::uint32_t at = 0; at < section.size() && section.rva + at < module.size; at += page)
+            if (!is_there(module.base + section.rva + at, work))
+                reached.push_back(fmt::format("without {:x}", section.rva + at));
     }
     std::ranges::sort(reached);
     const std::string all = fmt::format("{}", fmt::join(reached, " "));
@@ -241,7 +252,7 @@ void SiteStore::run(std::vector<Job>& jobs, const std::vector<RoutineAddress>& r
             job.sites->error = index.error().message;
         job.done = true;
         // Another run may find the module while its INIT code is still there.
-        if (index && job.cache_key && !job.bytes.lacks_discarded()) cache_.keep(*job.cache_key, job.sites->index);
+        if (index && job.cache_key) cache_.keep(*job.cache_key, job.sites->index);
     });
     // One that was stopped half-way is not kept.
     for (Job& job : jobs)
