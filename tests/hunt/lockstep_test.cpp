@@ -149,7 +149,7 @@ TEST(Lockstep, OneLeakOfAnEvenPaceIsFoundByItsRatio) {
     machine.add_leak("Pare", parent);
     machine.add_leak("Othe", other);
     machine.add_leak("Chil", child);
-    EXPECT_THAT(machine.groups(), testing::ElementsAre(UnorderedElementsAre("Pare", "Chil")));
+    EXPECT_THAT(machine.groups(), ::testing::ElementsAre(UnorderedElementsAre("Pare", "Chil")));
 }
 
 } // namespace
