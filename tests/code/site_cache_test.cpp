@@ -203,12 +203,13 @@ TEST_F(SiteStoreCache, TheNextRunReadsNoCode) {
 
 TEST_F(SiteStoreCache, TagsThatWereChangedInMemoryAreSeen) {
     SiteIndex index = fresh();
-    const auto at = std::ranges::find(index.sites, cached_tag, &PoolSite::tag);
-    ASSERT_NE(at, index.sites.end());
-    machine.memory().put_value(base + *at->tag_rva, std::uint32_t{0x31306241});
+    const auto found = std::ranges::find(index.sites, cached_tag, &PoolSite::tag);
+    ASSERT_NE(found, index.sites.end());
+    const VirtAddr at = base + *found->tag_rva;
+    machine.memory().put_value(at, std::uint32_t{0x31306241});
     index = fresh();
     EXPECT_EQ(std::ranges::count(index.sites, PoolTag(0x31306241), &PoolSite::tag), 1);
-    machine.memory().put_value(base + *at->tag_rva, cached_tag.value);
+    machine.memory().put_value(at, cached_tag.value);
     index = fresh();
     EXPECT_EQ(std::ranges::count(index.sites, cached_tag, &PoolSite::tag), 1);
     // A variable.
