@@ -468,20 +468,21 @@ TEST_F(Retag, AThreadInAWrapperThatFreesIsWaitedFor) {
     EXPECT_FALSE(in_flight_at(site.function_rva));
 }
 
-TEST_F(Retag, AThreadBetweenAColdConstantAndTheCallBelowItIsWaitedFor) {
+TEST_F(Retag, AThreadInAWrapperThatFreesBeforeItsEntryIsWaitedFor) {
     ModuleSites& leaky = usual_driver();
-    PoolSite& site = leaky.index.sites[2];
-    const std::uint32_t cold = site.rva + 0x20;
-    memory().put(leaky.base + cold, {0xba});
-    memory().put_value(leaky.base + cold + 1, abc.value);
-    site.tag_rva = cold + 1;
-    const PoolSite free_site = site;
-    for (std::uint32_t rva : {cold + 5, free_site.rva}) {
+    PoolSite& inner = release(leaky); // in a piece of the wrapper that lies before the rest
+    inner.tag.reset();
+    inner.tag_rva.reset();
+    inner.tag_source = TagSource::parameter;
+    inner.function_rva = inner.rva + 0x20;
+    const PoolSite wrapper = inner;
+    PoolSite& outer = leaky.index.sites[2];
+    outer.via = {"MyFree"};
+    outer.via_rvas = {wrapper.function_rva};
+    for (std::uint32_t rva : {wrapper.rva, wrapper.rva + 0x10, wrapper.function_rva}) {
         fake.target.edit_registers().set_ip(leaky.base + rva);
-        expect_refused("Processor 0 stands at", true);
+        EXPECT_THAT(plan().refusal(false), HasSubstr("in hand for a free")) << rva - wrapper.rva;
     }
-    fake.target.edit_registers().set_ip(leaky.base + free_site.return_rva + 0x100);
-    EXPECT_TRUE(plan().possible(false)) << plan().refusal(false);
 }
 
 TEST_F(Retag, ReasonsOfAKindAreToldWithTheirNumber) {
