@@ -199,15 +199,8 @@ Result<void> make_connection(Session& session, const Options& options, Connectio
     session.sites().use_cache(code::SiteCache::of_process());
     wire(session, options);
     banner(fmt::format("Symbol search path is: {}\n", session.symbol_service().path().text()));
-    // A request to end may have been used up by what it cut off: it is looked at between the steps.
-    const auto goes_on = [&session]() -> Result<void> {
-        if (session.work().end_requested()) return fail(ErrorKind::stopped, "Stopped while connecting.");
-        return {};
-    };
     POOLKD_CHECK(reach_a_stop_for_the_user(session));
-    POOLKD_CHECK(goes_on());
     auto modules = session.kernel().reload();
-    POOLKD_CHECK(goes_on());
     if (!modules.coverage.complete())
         session.tell(fmt::format("The module list is incomplete. {}\n", modules.coverage.sentence()));
     banner(commands::target_text(session));

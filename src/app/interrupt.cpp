@@ -19,6 +19,14 @@ void on_ending(int) {
     if (Work* work = interrupted.load(std::memory_order_relaxed)) work->request_end();
 }
 
+/// Each Ctrl-C stops what is under way: the first may have been used up by what it cut off.
+void on_leaving(int) {
+    if (Work* work = interrupted.load(std::memory_order_relaxed)) {
+        work->request_end();
+        work->request_stop();
+    }
+}
+
 struct sigaction calling(void (*handler)(int)) {
     struct sigaction action{};
     action.sa_handler = handler;
@@ -46,7 +54,7 @@ InterruptHandler::~InterruptHandler() {
 }
 
 void InterruptHandler::ctrl_c_ends(bool ends) {
-    const struct sigaction action = calling(ends ? on_ending : on_interrupt);
+    const struct sigaction action = calling(ends ? on_leaving : on_interrupt);
     sigaction(SIGINT, &action, nullptr);
 }
 
